@@ -1,0 +1,338 @@
+//! What the binary was told: flags, then `KEYWARD_*` variables, then a TOML file, then
+//! defaults; and secrets, from variables or files.
+//!
+//! Everything is parsed here, once, into types; nothing behind this module reads the
+//! environment. It must never print a secret, and so quotes no line of the TOML file.
+
+pub mod error;
+pub mod flags;
+pub mod layers;
+pub mod table;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+pub use error::ConfigError;
+pub use flags::{DatabaseScope, Flags, InitScope, ServeScope};
+pub use layers::{Environment, Layers, Origin};
+
+use crate::secrets::{SecretKey, SecretText};
+use table::{SecretSetting, Setting};
+
+/// Directory below the data directory that holds one file a secret.
+const SECRETS_DIR: &str = "secrets";
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the database is. May hold a password, and so does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL, for the store only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The Workers KV namespace to write to.
+#[derive(Clone)]
+pub struct KvTarget {
+    /// The namespace's base URL, without a slash at the end.
+    pub url: reqwest::Url,
+    /// The account's token; none for a local KV that asks for none.
+    pub token: Option<SecretText>,
+}
+
+/// Where logs go and how much of them.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// Directives of the filter.
+    pub filter: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// How snapshots are published.
+#[derive(Debug, Clone, Copy)]
+pub struct Cadence {
+    /// A head's life.
+    pub head_ttl: Duration,
+    /// The longest time between two heads.
+    pub heartbeat: Duration,
+    /// The shortest time between two heads in KV.
+    pub kv_min_interval: Duration,
+}
+
+impl Layers<'_> {
+    /// The data directory.
+    pub fn data_dir(&self) -> Result<PathBuf, ConfigError> {
+        let (value, origin) = self.value(&table::DATA_DIR)?;
+        if value.is_empty() {
+            return Err(invalid(origin, value, "a directory"));
+        }
+        Ok(PathBuf::from(value))
+    }
+
+    /// Where the database is; a file in the data directory unless said otherwise.
+    pub fn database(&self) -> Result<DatabaseUrl, ConfigError> {
+        let Some((value, origin)) = self.get(table::DATABASE.name)? else {
+            let path = self.data_dir()?.join("keyward.db");
+            return Ok(DatabaseUrl(format!("sqlite:{}", path.display())));
+        };
+        if !value.starts_with("sqlite:") {
+            // The value is left out: a database URL may hold a password.
+            return Err(invalid(origin, "…".to_owned(), "an sqlite: URL"));
+        }
+        Ok(DatabaseUrl(value))
+    }
+
+    /// The deployment's name.
+    pub fn deployment(&self) -> Result<String, ConfigError> {
+        let (value, origin) = self.value(&table::DEPLOYMENT)?;
+        let fits = (1..=64).contains(&value.len())
+            && value
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(value)
+        } else {
+            Err(invalid(origin, value, "1 to 64 of a-z, 0-9 and -"))
+        }
+    }
+
+    /// The address of the REST API.
+    pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
+        let (value, origin) = self.value(&table::LISTEN)?;
+        value.parse().map_err(|_| {
+            invalid(
+                origin,
+                value,
+                "an IP address and a port, such as 127.0.0.1:8080",
+            )
+        })
+    }
+
+    /// The KV namespace, if there is one.
+    pub fn kv(&self) -> Result<Option<KvTarget>, ConfigError> {
+        let (value, origin) = self.value(&table::KV_URL)?;
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let url = reqwest::Url::parse(value.trim_end_matches('/'))
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let Some(url) = url else {
+            return Err(invalid(origin, value, "an http or https URL"));
+        };
+        let token = self.secret(&table::KV_TOKEN)?.map(|(token, _)| token);
+        Ok(Some(KvTarget { url, token }))
+    }
+
+    /// How often to publish.
+    pub fn cadence(&self) -> Result<Cadence, ConfigError> {
+        let (head_ttl, _) = self.number(
+            &table::HEAD_TTL,
+            600,
+            2_592_000,
+            "a number from 600 to 2592000",
+        )?;
+        let (heartbeat, origin) =
+            self.number(&table::HEARTBEAT, 10, 3600, "a number from 10 to 3600")?;
+        if heartbeat > head_ttl / 2 {
+            return Err(invalid(
+                origin,
+                heartbeat.to_string(),
+                "at most half of head_ttl_seconds",
+            ));
+        }
+        let (interval, _) = self.number(
+            &table::KV_MIN_INTERVAL,
+            0,
+            60_000,
+            "a number from 0 to 60000",
+        )?;
+        Ok(Cadence {
+            head_ttl: Duration::from_secs(head_ttl),
+            heartbeat: Duration::from_secs(heartbeat),
+            kv_min_interval: Duration::from_millis(interval),
+        })
+    }
+
+    /// What to log.
+    pub fn log(&self) -> Result<LogConfig, ConfigError> {
+        let (filter, filter_origin) = self.value(&table::LOG)?;
+        if filter
+            .parse::<tracing_subscriber::filter::Targets>()
+            .is_err()
+        {
+            return Err(invalid(
+                filter_origin,
+                filter,
+                "a level, or directives such as info,keyward_control_plane=debug",
+            ));
+        }
+        let (format, origin) = self.value(&table::LOG_FORMAT)?;
+        let format = match format.as_str() {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => return Err(invalid(origin, format, "text or json")),
+        };
+        Ok(LogConfig { filter, format })
+    }
+
+    /// The pepper.
+    pub fn pepper(&self) -> Result<SecretKey, ConfigError> {
+        self.key(&table::PEPPER)
+    }
+
+    /// The seed of the key that signs heads.
+    pub fn signing_key(&self) -> Result<SecretKey, ConfigError> {
+        self.key(&table::SIGNING_KEY)
+    }
+
+    /// The key-encryption key.
+    pub fn kek(&self) -> Result<SecretKey, ConfigError> {
+        self.key(&table::KEK)
+    }
+
+    /// What edges show to read snapshots.
+    pub fn edge_credential(&self) -> Result<SecretText, ConfigError> {
+        let (text, origin) = self.required(&table::EDGE_CREDENTIAL)?;
+        let fits = (32..=256).contains(&text.expose().len())
+            && text.expose().bytes().all(|b| b.is_ascii_graphic());
+        if fits {
+            Ok(text)
+        } else {
+            Err(ConfigError::InvalidSecret {
+                name: table::EDGE_CREDENTIAL.name,
+                origin,
+                wanted: "32 to 256 printable ASCII characters",
+            })
+        }
+    }
+
+    /// The first operator's token, if its file is still there.
+    pub fn operator_token(&self) -> Result<Option<SecretText>, ConfigError> {
+        Ok(self.secret(&table::OPERATOR_TOKEN)?.map(|(text, _)| text))
+    }
+
+    fn number(
+        &self,
+        setting: &Setting,
+        least: u64,
+        most: u64,
+        wanted: &'static str,
+    ) -> Result<(u64, Origin), ConfigError> {
+        let (value, origin) = self.value(setting)?;
+        match value.parse::<u64>() {
+            Ok(number) if (least..=most).contains(&number) => Ok((number, origin)),
+            _ => Err(invalid(origin, value, wanted)),
+        }
+    }
+
+    fn key(&self, secret: &'static SecretSetting) -> Result<SecretKey, ConfigError> {
+        let (text, origin) = self.required(secret)?;
+        SecretKey::from_text(&text).ok_or(ConfigError::InvalidSecret {
+            name: secret.name,
+            origin,
+            wanted: "32 bytes as base64url without padding, 43 characters",
+        })
+    }
+
+    fn required(
+        &self,
+        secret: &'static SecretSetting,
+    ) -> Result<(SecretText, Origin), ConfigError> {
+        match self.secret(secret)? {
+            Some(found) => Ok(found),
+            None => Err(ConfigError::MissingSecret {
+                name: secret.name,
+                path: self.default_file(secret)?,
+                variable: table::variable_of(secret.name),
+            }),
+        }
+    }
+
+    /// A secret: itself or its file, by the first place that says something; else the
+    /// default file, if it is there.
+    fn secret(
+        &self,
+        secret: &'static SecretSetting,
+    ) -> Result<Option<(SecretText, Origin)>, ConfigError> {
+        let file = table::file_of(secret.name);
+        let named = if let Some(flag) = self.flag(&file) {
+            Some(flag)
+        } else {
+            let places = [
+                (self.variable(secret.name)?, self.variable(&file)?),
+                (self.member(secret.name), self.member(&file)),
+            ];
+            let mut named = None;
+            for place in places {
+                match place {
+                    (Some((_, value)), Some((_, file))) => {
+                        return Err(ConfigError::Twice { value, file });
+                    }
+                    (Some((value, origin)), None) => {
+                        return Ok(Some((SecretText::new(Zeroizing::new(value)), origin)));
+                    }
+                    (None, Some(file)) => {
+                        named = Some(file);
+                        break;
+                    }
+                    (None, None) => {}
+                }
+            }
+            named
+        };
+        let (path, origin, must_exist) = match named {
+            Some((path, origin)) => (PathBuf::from(path), origin, true),
+            None => (
+                self.default_file(secret)?,
+                Origin::Default(file.clone()),
+                false,
+            ),
+        };
+        match crate::secrets::file::read(&path) {
+            Ok(text) => Ok(Some((text, origin))),
+            Err(error) if !must_exist && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ConfigError::ReadSecret {
+                name: secret.name,
+                path,
+                origin,
+                source,
+            }),
+        }
+    }
+
+    fn default_file(&self, secret: &SecretSetting) -> Result<PathBuf, ConfigError> {
+        Ok(secrets_dir(&self.data_dir()?).join(secret.file))
+    }
+}
+
+/// The directory of the secrets below a data directory.
+pub fn secrets_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join(SECRETS_DIR)
+}
+
+fn invalid(origin: Origin, value: String, wanted: &'static str) -> ConfigError {
+    ConfigError::Invalid {
+        origin,
+        value,
+        wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests;

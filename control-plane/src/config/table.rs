@@ -1,0 +1,254 @@
+//! Every setting and secret of the binary, in one table.
+//!
+//! Flags, variables, the TOML file, `--help` and the reference in the docs are all read
+//! from here, so that none of them can say something else. This module knows names,
+//! defaults and words; it never reads a value.
+
+/// One plain setting.
+///
+/// `head_ttl_seconds` is the flag `--head-ttl-seconds`, the variable
+/// `KEYWARD_HEAD_TTL_SECONDS` and the member `head_ttl_seconds` of the TOML file.
+pub struct Setting {
+    /// The name in the TOML file.
+    pub name: &'static str,
+    /// What stands for the value in `--help`.
+    pub placeholder: &'static str,
+    /// The value when nobody says otherwise. Empty means "none".
+    pub default: &'static str,
+    /// One or two sentences for `--help` and the docs.
+    pub help: &'static str,
+}
+
+/// One secret.
+///
+/// `pepper` is given as the variable `KEYWARD_PEPPER`, or as a file named by
+/// `--pepper-file`, `KEYWARD_PEPPER_FILE` or the member `pepper_file`; without any of them
+/// it is read from `DATA_DIR/secrets/pepper`. The value itself is no flag, because every
+/// user of a machine can read the flags of its processes.
+pub struct SecretSetting {
+    /// The name in the TOML file.
+    pub name: &'static str,
+    /// The file's name below `DATA_DIR/secrets`.
+    pub file: &'static str,
+    /// Whether the control plane starts without it.
+    pub optional: bool,
+    /// One or two sentences for `--help` and the docs.
+    pub help: &'static str,
+}
+
+/// The TOML file's own flag.
+pub const CONFIG: Setting = Setting {
+    name: "config",
+    placeholder: "FILE",
+    default: "",
+    help: "TOML file with settings, named as in this table.",
+};
+
+pub(super) const DATA_DIR: Setting = Setting {
+    name: "data_dir",
+    placeholder: "DIR",
+    default: ".keyward",
+    help: "Directory of the SQLite database, the secrets and the lock.",
+};
+
+pub(super) const DATABASE: Setting = Setting {
+    name: "database",
+    placeholder: "URL",
+    default: "sqlite:DATA_DIR/keyward.db",
+    help: "Where the truth is kept.",
+};
+
+pub(super) const DEPLOYMENT: Setting = Setting {
+    name: "deployment",
+    placeholder: "NAME",
+    default: "keyward",
+    help: "Name signed into every snapshot: an edge takes no other deployment's. \
+           1 to 64 of a-z, 0-9 and -.",
+};
+
+pub(super) const LISTEN: Setting = Setting {
+    name: "listen",
+    placeholder: "ADDR",
+    default: "127.0.0.1:8080",
+    help: "Address and port of the REST API. TLS is the business of a proxy in front.",
+};
+
+pub(super) const KV_URL: Setting = Setting {
+    name: "kv_url",
+    placeholder: "URL",
+    default: "",
+    help: "Base URL of the Workers KV namespace, \
+           https://api.cloudflare.com/client/v4/accounts/ACCOUNT/storage/kv/namespaces/NAMESPACE. \
+           Without it nothing is written to KV and edges read over http only.",
+};
+
+pub(super) const HEAD_TTL: Setting = Setting {
+    name: "head_ttl_seconds",
+    placeholder: "SECONDS",
+    default: "86400",
+    help: "How long edges may go on judging from a head that nothing replaces; \
+           the hard bound on a revocation. 600 to 2592000.",
+};
+
+pub(super) const HEARTBEAT: Setting = Setting {
+    name: "heartbeat_seconds",
+    placeholder: "SECONDS",
+    default: "300",
+    help: "How often the head is signed anew when nothing changes. \
+           10 to 3600, and at most half of head_ttl_seconds.",
+};
+
+pub(super) const KV_MIN_INTERVAL: Setting = Setting {
+    name: "kv_min_interval_ms",
+    placeholder: "MS",
+    default: "1100",
+    help: "Least time between two heads written to KV, \
+           which takes one write a second for one name. 0 to 60000.",
+};
+
+pub(super) const LOG: Setting = Setting {
+    name: "log",
+    placeholder: "FILTER",
+    default: "info",
+    help: "What is logged to standard error: a level, or directives such as \
+           info,keyward_control_plane=debug.",
+};
+
+pub(super) const LOG_FORMAT: Setting = Setting {
+    name: "log_format",
+    placeholder: "FORMAT",
+    default: "text",
+    help: "text or json.",
+};
+
+/// All plain settings, in the order of the docs.
+pub static SETTINGS: &[&Setting] = &[
+    &DATA_DIR,
+    &DATABASE,
+    &DEPLOYMENT,
+    &LISTEN,
+    &KV_URL,
+    &HEAD_TTL,
+    &HEARTBEAT,
+    &KV_MIN_INTERVAL,
+    &LOG,
+    &LOG_FORMAT,
+];
+
+pub(super) const PEPPER: SecretSetting = SecretSetting {
+    name: "pepper",
+    file: "pepper",
+    optional: false,
+    help: "Keys the fingerprints. Shared with the edges; 32 bytes as base64url.",
+};
+
+pub(super) const SIGNING_KEY: SecretSetting = SecretSetting {
+    name: "signing_key",
+    file: "signing-key",
+    optional: false,
+    help: "Ed25519 key that signs heads. Never leaves the control plane; 32 bytes as base64url.",
+};
+
+pub(super) const KEK: SecretSetting = SecretSetting {
+    name: "kek",
+    file: "kek",
+    optional: false,
+    help: "Key-encryption key: seals what the database must not show. 32 bytes as base64url.",
+};
+
+pub(super) const EDGE_CREDENTIAL: SecretSetting = SecretSetting {
+    name: "edge_credential",
+    file: "edge-credential",
+    optional: false,
+    help: "Bearer token with which edges read snapshots over http, and nothing else.",
+};
+
+pub(super) const ORIGIN_SECRET: SecretSetting = SecretSetting {
+    name: "origin_secret",
+    file: "origin-secret",
+    optional: true,
+    help: "Secret of the edges and the origin that signs identity assertions. \
+           The control plane only hands it on.",
+};
+
+pub(super) const KV_TOKEN: SecretSetting = SecretSetting {
+    name: "kv_token",
+    file: "kv-token",
+    optional: true,
+    help: "API token of the account that owns the KV namespace, with the right to edit it.",
+};
+
+pub(super) const OPERATOR_TOKEN: SecretSetting = SecretSetting {
+    name: "operator_token",
+    file: "operator-token",
+    optional: true,
+    help: "The first operator's token. Its hash is stored at the first start; \
+           afterwards the file may be kept elsewhere.",
+};
+
+/// All secrets, in the order of the docs.
+pub static SECRETS: &[&SecretSetting] = &[
+    &PEPPER,
+    &SIGNING_KEY,
+    &KEK,
+    &EDGE_CREDENTIAL,
+    &ORIGIN_SECRET,
+    &KV_TOKEN,
+    &OPERATOR_TOKEN,
+];
+
+/// `head_ttl_seconds` → `--head-ttl-seconds`, without the dashes in front.
+pub fn flag_of(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// `head_ttl_seconds` → `KEYWARD_HEAD_TTL_SECONDS`.
+pub fn variable_of(name: &str) -> String {
+    format!("KEYWARD_{}", name.to_ascii_uppercase())
+}
+
+/// `pepper` → `pepper_file`, the setting that names the secret's file.
+pub fn file_of(name: &str) -> String {
+    format!("{name}_file")
+}
+
+/// The tables of settings and secrets as Markdown.
+pub fn markdown() -> String {
+    use std::fmt::Write as _;
+
+    let mut text =
+        String::from("| setting | flag | variable | default | |\n|---|---|---|---|---|\n");
+    for setting in std::iter::once(&CONFIG).chain(SETTINGS.iter().copied()) {
+        let default = match setting.default {
+            "" => "none".to_owned(),
+            some => format!("`{some}`"),
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | `--{} {}` | `{}` | {default} | {} |",
+            setting.name,
+            flag_of(setting.name),
+            setting.placeholder,
+            variable_of(setting.name),
+            setting.help,
+        );
+    }
+    text.push_str(
+        "\n| secret | variable | file named by | default file | |\n|---|---|---|---|---|\n",
+    );
+    for secret in SECRETS {
+        let file = file_of(secret.name);
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | `--{}`, `{}` | `DATA_DIR/secrets/{}` | {}{} |",
+            secret.name,
+            variable_of(secret.name),
+            flag_of(&file),
+            variable_of(&file),
+            secret.file,
+            secret.help,
+            if secret.optional { " Optional." } else { "" },
+        );
+    }
+    text
+}
