@@ -1,0 +1,352 @@
+//! The decision: a request, a replica and a time in; allow, refuse, or the object that is lacking out.
+//!
+//! The order is fixed: credential, then the key's record, then the path, the API, the access and
+//! the restrictions, so that nobody without a usable key learns more than "no". Knows nothing of
+//! HTTP beyond strings, nothing of the platform.
+
+use core::net::IpAddr;
+
+use crate::credentials::{self, CredentialError};
+use crate::fingerprint::Fingerprint;
+use crate::id::{KeyId, MemberId, WorkspaceId};
+use crate::policy::{Access, App, Policy, Restrictions};
+use crate::record::Slot;
+use crate::route::{BadPath, Needs, Target};
+use crate::snapshot::{Lookup, Need, Replica};
+
+/// What of a request is judged.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The path as received, without query.
+    pub path: &'a str,
+    /// `Authorization`, all of its values joined by a comma.
+    pub authorization: Option<&'a str>,
+    /// The header that the settings name.
+    pub key_header: Option<&'a str>,
+    /// An `OPTIONS` with `Access-Control-Request-Method`.
+    pub preflight: bool,
+    /// What restrictions ask.
+    pub client: Client<'a>,
+}
+
+/// What restrictions ask of a request. All but the address is the client's own claim.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Client<'a> {
+    /// Its address, where the Worker is told which one to believe.
+    pub address: Option<IpAddr>,
+    /// `Referer`, else `Origin`.
+    pub referrer: Option<&'a str>,
+    /// `X-Android-Package`.
+    pub android_package: Option<&'a str>,
+    /// `X-Android-Cert`.
+    pub android_certificate: Option<&'a str>,
+    /// `X-Ios-Bundle-Identifier`.
+    pub ios_bundle: Option<&'a str>,
+}
+
+/// What a usable key is told the origin about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// The key.
+    pub key: KeyId,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// Its member.
+    pub member: MemberId,
+    /// Its access.
+    pub access: Access,
+    /// Which of its secrets was used.
+    pub slot: Slot,
+}
+
+/// Why a request is refused. The client hears [`Refusal::code`] only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No usable key: 401.
+    Unauthorized(Reason),
+    /// The key reads only: 403.
+    ReadOnlyKey,
+    /// The API is not granted: 403.
+    ApiNotGranted,
+    /// Used from elsewhere than it may be: 403.
+    Restricted,
+    /// The path could be read in two ways: 403.
+    BadPath,
+    /// No head was ever had: 503.
+    NoSnapshot,
+    /// The head has expired: 503.
+    SnapshotExpired,
+    /// An object that is needed cannot be had: 503.
+    ObjectUnavailable,
+}
+
+/// Why there is no usable key: for the log, never for the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The credential cannot be read.
+    Credential(CredentialError),
+    /// No such key, or one that is final.
+    Unknown,
+    /// The user of the credential is not the key's.
+    WrongUser,
+    /// The key is disabled.
+    Disabled,
+    /// The retiring secret is paused.
+    Paused,
+    /// The workspace is suspended.
+    Suspended,
+    /// Past its deadline.
+    Expired,
+}
+
+impl Refusal {
+    /// Every code there is, with the status it is answered with.
+    pub const CODES: [(&'static str, u16); 8] = [
+        ("unauthorized", 401),
+        ("read_only_key", 403),
+        ("api_not_granted", 403),
+        ("restricted", 403),
+        ("bad_path", 403),
+        ("no_snapshot", 503),
+        ("snapshot_expired", 503),
+        ("object_unavailable", 503),
+    ];
+
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        Self::CODES[self.index()].0
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        Self::CODES[self.index()].1
+    }
+
+    /// Its place in [`Self::CODES`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Unauthorized(_) => 0,
+            Self::ReadOnlyKey => 1,
+            Self::ApiNotGranted => 2,
+            Self::Restricted => 3,
+            Self::BadPath => 4,
+            Self::NoSnapshot => 5,
+            Self::SnapshotExpired => 6,
+            Self::ObjectUnavailable => 7,
+        }
+    }
+
+    /// Whether a newer head could turn it into an allow: a well-formed key that is absent or flagged.
+    pub const fn may_be_stale(self) -> bool {
+        match self {
+            Self::Unauthorized(reason) => !matches!(reason, Reason::Credential(_)),
+            _ => false,
+        }
+    }
+}
+
+impl Reason {
+    /// A word for the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential(CredentialError::Missing) => "no_credentials",
+            Self::Credential(CredentialError::CheckDigits) => "check_digits",
+            Self::Credential(_) => "malformed",
+            Self::Unknown => "unknown",
+            Self::WrongUser => "wrong_user",
+            Self::Disabled => "disabled",
+            Self::Paused => "paused",
+            Self::Suspended => "suspended",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The verdict on a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// A usable key on the ping path.
+    Pong(Grant),
+    /// A usable key that may do this.
+    Allow(Grant),
+    /// A public route: no key was asked.
+    Public,
+    /// Refused.
+    Deny(Refusal),
+    /// An object must be loaded first; then ask again.
+    Need(Need),
+}
+
+/// Judges `request` at `now_ms`, milliseconds since the Unix epoch, the one time of the request.
+pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Decision {
+    let Some(head) = replica.head() else {
+        return Decision::Deny(Refusal::NoSnapshot);
+    };
+    if now_ms >= head.expires_at {
+        return Decision::Deny(Refusal::SnapshotExpired);
+    }
+    let target = replica
+        .routes()
+        .resolve(request.method, request.path, request.preflight);
+    if let Ok(Target { needs: None, .. }) = target {
+        return Decision::Public;
+    }
+    let credential = match credentials::read(
+        request.authorization,
+        request.key_header,
+        replica.settings(),
+    ) {
+        Ok(credential) => credential,
+        Err(error) => return Decision::Deny(Refusal::Unauthorized(Reason::Credential(error))),
+    };
+    let Some(fingerprint) = replica
+        .pepper()
+        .map(|pepper| pepper.fingerprint(&credential.digest))
+    else {
+        return Decision::Deny(Refusal::NoSnapshot);
+    };
+    let (record, policy) = match replica.lookup(&fingerprint, now_ms) {
+        Lookup::Found(record, policy) => (record, policy),
+        Lookup::Absent => return unauthorized(Reason::Unknown),
+        Lookup::Need(need) => return Decision::Need(need),
+        Lookup::NoHead => return Decision::Deny(Refusal::NoSnapshot),
+    };
+    let refused = if !credential.claim.holds(&record, policy) {
+        Some(Reason::WrongUser)
+    } else if record.suspended {
+        Some(Reason::Suspended)
+    } else if record.disabled {
+        Some(Reason::Disabled)
+    } else if record.paused {
+        Some(Reason::Paused)
+    } else if !record.deadline.holds_at(now_ms) {
+        Some(Reason::Expired)
+    } else {
+        None
+    };
+    if let Some(reason) = refused {
+        return unauthorized(reason);
+    }
+    let grant = Grant {
+        key: record.key,
+        workspace: policy.workspace,
+        member: record.member,
+        access: policy.access,
+        slot: record.slot,
+    };
+    let restricted = !from_allowed_client(&policy.restrictions, &request.client);
+    let granted = permitted(policy, target);
+    conclude(replica, &fingerprint, request, grant, restricted, granted)
+}
+
+fn conclude(
+    replica: &mut Replica,
+    fingerprint: &Fingerprint,
+    request: &Request<'_>,
+    grant: Grant,
+    restricted: bool,
+    granted: Result<(), Refusal>,
+) -> Decision {
+    replica.promote(fingerprint);
+    let pings = request.method == "GET" && request.path == replica.settings().ping_path;
+    match granted {
+        Err(refusal) if !pings => Decision::Deny(refusal),
+        _ if restricted => Decision::Deny(Refusal::Restricted),
+        _ if pings => Decision::Pong(grant),
+        _ => Decision::Allow(grant),
+    }
+}
+
+const fn unauthorized(reason: Reason) -> Decision {
+    Decision::Deny(Refusal::Unauthorized(reason))
+}
+
+fn permitted(policy: &Policy, target: Result<Target, BadPath>) -> Result<(), Refusal> {
+    let target = target.map_err(|BadPath| Refusal::BadPath)?;
+    if !policy.apis.grant(target.api) {
+        return Err(Refusal::ApiNotGranted);
+    }
+    if target.needs == Some(Needs::Write) && policy.access == Access::ReadOnly {
+        return Err(Refusal::ReadOnlyKey);
+    }
+    Ok(())
+}
+
+fn from_allowed_client(restrictions: &Restrictions, client: &Client<'_>) -> bool {
+    let Restrictions {
+        ips,
+        referrers,
+        apps,
+    } = restrictions;
+    let address = client.address.map(|address| address.to_canonical());
+    (ips.is_empty()
+        || address.is_some_and(|address| ips.iter().any(|range| range.contains(&address))))
+        && (referrers.is_empty()
+            || client.referrer.is_some_and(|referrer| {
+                referrers
+                    .iter()
+                    .any(|pattern| referrer_matches(pattern, referrer))
+            }))
+        && (apps.is_empty() || apps.iter().any(|app| app_matches(app, client)))
+}
+
+fn app_matches(app: &App, client: &Client<'_>) -> bool {
+    match app {
+        App::Android {
+            package,
+            certificate,
+        } => {
+            client.android_package == Some(package)
+                && client
+                    .android_certificate
+                    .is_some_and(|claimed| claimed.eq_ignore_ascii_case(certificate))
+        }
+        App::Ios { bundle } => client.ios_bundle == Some(bundle),
+    }
+}
+
+/// Whether a `Referer` or `Origin` is of `[*.]host[:port][/path]`. A pattern without a port is for
+/// every port; its path matches by whole segments.
+fn referrer_matches(pattern: &str, referrer: &str) -> bool {
+    let Some(rest) = referrer
+        .strip_prefix("https://")
+        .or_else(|| referrer.strip_prefix("http://"))
+    else {
+        return false;
+    };
+    let (authority, path) = split_at_path(rest);
+    let (wanted, wanted_path) = split_at_path(pattern);
+    if authority.contains('@') {
+        return false;
+    }
+    let host = if wanted.contains(':') {
+        authority
+    } else {
+        authority.split(':').next().unwrap_or(authority)
+    };
+    let host_matches = match wanted.strip_prefix("*.") {
+        Some(parent) => {
+            let at = host
+                .len()
+                .checked_sub(parent.len())
+                .filter(|&at| at > 0 && host.is_char_boundary(at));
+            at.is_some_and(|at| {
+                host[..at].ends_with('.') && host[at..].eq_ignore_ascii_case(parent)
+            })
+        }
+        None => host.eq_ignore_ascii_case(wanted),
+    };
+    let wanted_path = wanted_path.trim_end_matches('/');
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    host_matches
+        && path
+            .strip_prefix(wanted_path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || wanted_path.is_empty())
+}
+
+fn split_at_path(text: &str) -> (&str, &str) {
+    text.find(['/', '?', '#'])
+        .map_or((text, ""), |at| text.split_at(at))
+}

@@ -1,0 +1,456 @@
+//! The snapshot as an edge holds it: one head, its settings, and those nodes and leaves it has needed.
+//!
+//! The replica performs no I/O: it answers from what it holds, or names the object it lacks. For
+//! each held object it keeps `through`, the newest `tree_generation` up to which the object is known
+//! right, and believes a leaf only as far as the head's floors let it.
+
+use super::error::DecodeError;
+use super::head::{Head, HeadOrder};
+use super::leaf::Leaf;
+use super::name::ObjectName;
+use super::node::Node;
+use super::object::{Origin, Place};
+use super::tree::Shape;
+use crate::fingerprint::{Fingerprint, Pepper, PepperId};
+use crate::policy::Policy;
+use crate::record::Record;
+use crate::route::RouteTable;
+use crate::settings::Settings;
+
+/// How far ahead of the edge's clock a head may have been issued, in milliseconds.
+pub const MAX_CLOCK_AHEAD_MS: u64 = 5 * 60 * 1000;
+
+/// An object that must be had before a key can be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Its name.
+    pub name: ObjectName,
+    /// Where in the tree it belongs.
+    pub place: Place,
+    /// Whether it is a leaf.
+    pub is_leaf: bool,
+    through: u64,
+    shape_version: u64,
+}
+
+/// What the replica says of a fingerprint.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup<'a> {
+    /// It is there.
+    Found(Record, &'a Policy),
+    /// It is known not to be there.
+    Absent,
+    /// That object must be loaded to tell.
+    Need(Need),
+    /// There is no head.
+    NoHead,
+}
+
+/// Why a verified head is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadRefused {
+    /// Not after the one that is held: the newer stays.
+    #[error("older than the head that is held")]
+    Older,
+    /// Of an epoch below the one pinned in the Worker's configuration.
+    #[error("epoch {got}, pinned to at least {pinned}")]
+    BelowPinnedEpoch {
+        /// Its epoch.
+        got: u64,
+        /// The lowest epoch allowed.
+        pinned: u64,
+    },
+    /// Issued too far ahead of this clock.
+    #[error("issued {ahead_ms} ms ahead of this clock")]
+    FromTheFuture {
+        /// How far ahead.
+        ahead_ms: u64,
+    },
+    /// Expired already.
+    #[error("expired")]
+    Expired,
+    /// Made with a pepper this edge does not have.
+    #[error("made with pepper {pepper}, which this edge does not have")]
+    UnknownPepper {
+        /// The pepper.
+        pepper: PepperId,
+    },
+}
+
+/// What a replica is made with.
+pub struct ReplicaOptions {
+    /// The deployment whose objects are taken.
+    pub deployment: String,
+    /// The peppers this edge has: the one in use, and the next one while it is replaced.
+    pub peppers: Vec<Pepper>,
+    /// The lowest epoch taken.
+    pub min_epoch: u64,
+    /// Bytes that held objects may take before some are let go.
+    pub cache_bytes: usize,
+}
+
+/// Where a lookup ended.
+enum Judged {
+    Recent(usize),
+    Leaf(usize),
+    Need(Need),
+    NoHead,
+}
+
+struct Held<T> {
+    name: ObjectName,
+    through: u64,
+    used_at: u64,
+    bytes: usize,
+    object: T,
+}
+
+/// All places of one depth.
+struct Level {
+    depth: u8,
+    places: Vec<Option<Held<Object>>>,
+}
+
+enum Object {
+    Node(Node),
+    Leaf(Leaf),
+}
+
+/// The edge's copy of the snapshot.
+pub struct Replica {
+    options: ReplicaOptions,
+    head: Option<Head>,
+    settings: Settings,
+    routes: RouteTable,
+    shape: Option<(Shape, PepperId)>,
+    shape_version: u64,
+    levels: Vec<Level>,
+    held_bytes: usize,
+    tick: u64,
+}
+
+impl Replica {
+    /// A replica that holds nothing yet.
+    pub fn new(options: ReplicaOptions) -> Self {
+        Self {
+            options,
+            head: None,
+            settings: Settings::default(),
+            routes: RouteTable::default(),
+            shape: None,
+            shape_version: 0,
+            levels: Vec::new(),
+            held_bytes: 0,
+            tick: 0,
+        }
+    }
+
+    /// The head that is held, whether or not it has expired.
+    pub const fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// The settings of the head that is held, or the defaults without one.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The routes of those settings.
+    pub const fn routes(&self) -> &RouteTable {
+        &self.routes
+    }
+
+    /// The deployment and the pepper of a head, as its objects must carry them.
+    pub fn origin<'a>(&'a self, head: &Head) -> Origin<'a> {
+        Origin {
+            deployment: &self.options.deployment,
+            pepper: head.tree.pepper,
+        }
+    }
+
+    /// The pepper of the head that is held.
+    pub fn pepper(&self) -> Option<&Pepper> {
+        let id = self.head.as_ref()?.tree.pepper;
+        self.options.peppers.iter().find(|pepper| pepper.id() == id)
+    }
+
+    /// Bytes the held objects take.
+    pub const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Whether a verified head would be taken at `now_ms`. `Ok(false)` for the very head that is held.
+    pub fn would_adopt(&self, head: &Head, now_ms: u64) -> Result<bool, HeadRefused> {
+        if head.epoch < self.options.min_epoch {
+            return Err(HeadRefused::BelowPinnedEpoch {
+                got: head.epoch,
+                pinned: self.options.min_epoch,
+            });
+        }
+        if head.issued_at > now_ms.saturating_add(MAX_CLOCK_AHEAD_MS) {
+            return Err(HeadRefused::FromTheFuture {
+                ahead_ms: head.issued_at - now_ms,
+            });
+        }
+        if now_ms >= head.expires_at {
+            return Err(HeadRefused::Expired);
+        }
+        if !self
+            .options
+            .peppers
+            .iter()
+            .any(|pepper| pepper.id() == head.tree.pepper)
+        {
+            return Err(HeadRefused::UnknownPepper {
+                pepper: head.tree.pepper,
+            });
+        }
+        match self.order() {
+            Some(held) if head.order() < held => Err(HeadRefused::Older),
+            Some(held) => Ok(head.order() > held),
+            None => Ok(true),
+        }
+    }
+
+    /// Takes a head and the settings it names, unless [`Self::would_adopt`] says otherwise. Both are
+    /// taken together, so that no request is judged by the keys of one and the routes of the other.
+    pub fn adopt(
+        &mut self,
+        head: Head,
+        settings: Settings,
+        now_ms: u64,
+    ) -> Result<bool, HeadRefused> {
+        if !self.would_adopt(&head, now_ms)? {
+            return Ok(false);
+        }
+        let shape = (head.tree.shape.clone(), head.tree.pepper);
+        if self.shape.as_ref() != Some(&shape) {
+            self.levels = levels_of(&shape.0);
+            self.shape = Some(shape);
+            self.shape_version += 1;
+            self.held_bytes = 0;
+        }
+        if self.settings != settings || self.head.is_none() {
+            self.routes = RouteTable::new(settings.routes.clone());
+            self.settings = settings;
+        }
+        self.head = Some(head);
+        Ok(true)
+    }
+
+    /// The order of the head that is held.
+    pub fn order(&self) -> Option<HeadOrder> {
+        self.head.as_ref().map(Head::order)
+    }
+
+    /// What is known of `fingerprint`. Whether it allows at `now_ms` decides how far a held leaf is
+    /// believed, so the same time must judge the record that comes back.
+    pub fn lookup(&mut self, fingerprint: &Fingerprint, now_ms: u64) -> Lookup<'_> {
+        match self.judge(fingerprint, now_ms) {
+            Judged::NoHead => Lookup::NoHead,
+            Judged::Need(need) => Lookup::Need(need),
+            Judged::Recent(at) => match self.head.as_ref().and_then(|head| head.recent.get(at)) {
+                Some(entry) => entry
+                    .state
+                    .as_ref()
+                    .map_or(Lookup::Absent, |(record, policy)| {
+                        Lookup::Found(*record, policy)
+                    }),
+                None => Lookup::Absent,
+            },
+            Judged::Leaf(at) => match self.leaf_at(at) {
+                Some(held) => held
+                    .find(fingerprint)
+                    .map_or(Lookup::Absent, |(record, policy)| {
+                        Lookup::Found(record, policy)
+                    }),
+                None => Lookup::Absent,
+            },
+        }
+    }
+
+    /// Takes an object that was needed. It is checked whole; what does not fit any more since the
+    /// tree was reshaped is dropped.
+    pub fn insert(&mut self, need: &Need, bytes: Vec<u8>) -> Result<(), DecodeError> {
+        let got = ObjectName::of(&bytes);
+        if got != need.name {
+            return Err(DecodeError::Name {
+                expected: need.name,
+                got,
+            });
+        }
+        let Some((_, pepper)) = self
+            .shape
+            .as_ref()
+            .filter(|_| need.shape_version == self.shape_version)
+        else {
+            return Ok(());
+        };
+        let origin = Origin {
+            deployment: &self.options.deployment,
+            pepper: *pepper,
+        };
+        let object = if need.is_leaf {
+            Object::Leaf(Leaf::decode(bytes.into_boxed_slice(), origin, need.place)?)
+        } else {
+            Object::Node(Node::decode(&bytes, origin, need.place)?)
+        };
+        let Some(place) = self.place_mut(need.place) else {
+            return Err(DecodeError::Meaningless { what: "place" });
+        };
+        if place
+            .as_ref()
+            .is_some_and(|held| held.through > need.through)
+        {
+            return Ok(());
+        }
+        let bytes = match &object {
+            Object::Node(node) => node.held_bytes(),
+            Object::Leaf(leaf) => leaf.held_bytes(),
+        };
+        let before = place.replace(Held {
+            name: need.name,
+            through: need.through,
+            used_at: 0,
+            bytes,
+            object,
+        });
+        self.held_bytes += bytes;
+        self.held_bytes -= before.map_or(0, |held| held.bytes);
+        self.make_room(need.place);
+        Ok(())
+    }
+
+    /// Marks the leaf that covers `fingerprint` as used, so that it outlives those that only refuse.
+    pub fn promote(&mut self, fingerprint: &Fingerprint) {
+        self.tick += 1;
+        let tick = self.tick;
+        for level in &mut self.levels {
+            if let Some(Some(held)) = level
+                .places
+                .get_mut(fingerprint.leading_bits(level.depth) as usize)
+            {
+                held.used_at = tick;
+            }
+        }
+    }
+
+    fn judge(&mut self, fingerprint: &Fingerprint, now_ms: u64) -> Judged {
+        let Some(head) = &self.head else {
+            return Judged::NoHead;
+        };
+        if let Ok(at) = head
+            .recent
+            .binary_search_by(|entry| entry.fingerprint.cmp(fingerprint))
+        {
+            return Judged::Recent(at);
+        }
+        let Some(deepest) = self.levels.last() else {
+            return Judged::NoHead;
+        };
+        let leaf_at = fingerprint.leading_bits(deepest.depth) as usize;
+        if let Some(Some(held)) = deepest.places.get(leaf_at)
+            && let Object::Leaf(leaf) = &held.object
+        {
+            let allows = leaf
+                .find(fingerprint)
+                .is_some_and(|(record, _)| record.allows_at(now_ms));
+            let floor = if allows {
+                head.narrowed_since
+            } else {
+                head.recent_since
+            };
+            if held.through >= floor {
+                return Judged::Leaf(leaf_at);
+            }
+        }
+        self.walk(fingerprint)
+    }
+
+    /// Walks from the head's top towards `fingerprint`, lifting `through` where a name is still the
+    /// same, to the first object that is not held.
+    fn walk(&mut self, fingerprint: &Fingerprint) -> Judged {
+        let Some(head) = &self.head else {
+            return Judged::NoHead;
+        };
+        let through = head.tree_generation;
+        let Some(mut child) = head.tree.first_towards(fingerprint) else {
+            return Judged::NoHead;
+        };
+        let leaves = self.levels.len().saturating_sub(1);
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            let (place, name) = child;
+            let is_leaf = index == leaves;
+            let held = level
+                .places
+                .get_mut(place.prefix as usize)
+                .and_then(Option::as_mut);
+            let Some(held) = held.filter(|held| held.name == name) else {
+                return Judged::Need(Need {
+                    name,
+                    place,
+                    is_leaf,
+                    through,
+                    shape_version: self.shape_version,
+                });
+            };
+            held.through = held.through.max(through);
+            match &held.object {
+                Object::Leaf(_) => return Judged::Leaf(place.prefix as usize),
+                Object::Node(node) => match node.child_towards(fingerprint) {
+                    Some(next) => child = next,
+                    None => return Judged::NoHead,
+                },
+            }
+        }
+        Judged::NoHead
+    }
+
+    fn leaf_at(&self, at: usize) -> Option<&Leaf> {
+        match &self.levels.last()?.places.get(at)?.as_ref()?.object {
+            Object::Leaf(leaf) => Some(leaf),
+            Object::Node(_) => None,
+        }
+    }
+
+    fn place_mut(&mut self, place: Place) -> Option<&mut Option<Held<Object>>> {
+        let level = self
+            .levels
+            .iter_mut()
+            .find(|level| level.depth == place.depth)?;
+        level.places.get_mut(place.prefix as usize)
+    }
+
+    /// Lets go of what was used longest ago until the objects fit, the newest arrival excepted.
+    fn make_room(&mut self, arrival: Place) {
+        while self.held_bytes > self.options.cache_bytes {
+            let candidates = self.levels.iter_mut().flat_map(|level| {
+                let depth = level.depth;
+                level
+                    .places
+                    .iter_mut()
+                    .enumerate()
+                    .filter_map(move |(prefix, held)| {
+                        let keep = depth == arrival.depth && prefix == arrival.prefix as usize;
+                        let used_at = held.as_ref().filter(|_| !keep)?.used_at;
+                        Some((used_at, held))
+                    })
+            });
+            let Some((_, oldest)) = candidates.min_by_key(|(used_at, _)| *used_at) else {
+                return;
+            };
+            self.held_bytes -= oldest.take().map_or(0, |held| held.bytes);
+        }
+    }
+}
+
+fn levels_of(shape: &Shape) -> Vec<Level> {
+    shape
+        .object_depths()
+        .map(|depth| {
+            let mut places = Vec::new();
+            places.resize_with(1 << depth, || None);
+            Level { depth, places }
+        })
+        .collect()
+}
