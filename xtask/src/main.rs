@@ -1,2 +1,41 @@
-//! p
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{guard, setup};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Sets up, runs, tests and measures Keyward")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what the other commands need, and nothing else.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    guard::install();
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Setup => {
+            let tools = setup::tools()?;
+            setup::test_tools(&tools)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
