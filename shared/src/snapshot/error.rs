@@ -113,6 +113,12 @@ pub enum EncodeError {
     /// A policy that cannot be encoded.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Values that contradict each other: the floors, the times, or the order of entries.
+    #[error("{what} contradict each other")]
+    Contradiction {
+        /// Which values.
+        what: &'static str,
+    },
     /// Records out of order or outside of the leaf's prefix.
     #[error("records must be sorted, different, and of the leaf's prefix")]
     Order,

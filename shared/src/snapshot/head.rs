@@ -174,7 +174,43 @@ impl Head {
         Ok(bytes + policies.encoded_len())
     }
 
+    /// What of the head contradicts itself, if anything does. Who signs asks as well as who reads,
+    /// so that nothing is published that edges refuse.
+    fn contradiction(&self) -> Option<&'static str> {
+        let floors = [
+            self.narrowed_since,
+            self.recent_since,
+            self.tree_generation,
+            self.generation,
+            self.narrowed_through,
+        ];
+        let whole = |tree: &Tree| tree.top.len() == tree.shape.top_len();
+        if !floors.is_sorted() {
+            Some("generations")
+        } else if self.issued_at >= self.expires_at {
+            Some("times")
+        } else if !whole(&self.tree) || !self.next.iter().all(whole) {
+            Some("tree top")
+        } else if !self
+            .recent
+            .is_sorted_by(|a, b| a.fingerprint < b.fingerprint)
+        {
+            Some("recent order")
+        } else if self
+            .recent
+            .iter()
+            .any(|entry| entry.generation > self.narrowed_through)
+        {
+            Some("recent generations")
+        } else {
+            None
+        }
+    }
+
     fn encode_body(&self) -> Result<Vec<u8>, EncodeError> {
+        if let Some(what) = self.contradiction() {
+            return Err(EncodeError::Contradiction { what });
+        }
         let mut out = Vec::with_capacity(4096);
         for number in [
             self.epoch,
@@ -265,28 +301,7 @@ impl Head {
                 what: "recent size",
             });
         }
-        let floors = [
-            narrowed_since,
-            recent_since,
-            tree_generation,
-            generation,
-            narrowed_through,
-        ];
-        if !floors.is_sorted() || issued_at >= expires_at {
-            return Err(DecodeError::Meaningless {
-                what: "generations",
-            });
-        }
-        if !recent.is_sorted_by(|a, b| a.fingerprint < b.fingerprint)
-            || recent
-                .iter()
-                .any(|entry| entry.generation > narrowed_through)
-        {
-            return Err(DecodeError::Meaningless {
-                what: "recent order",
-            });
-        }
-        Ok(Self {
+        let head = Self {
             epoch,
             generation,
             issued_at,
@@ -301,7 +316,11 @@ impl Head {
             tree,
             next,
             recent,
-        })
+        };
+        match head.contradiction() {
+            Some(what) => Err(DecodeError::Meaningless { what }),
+            None => Ok(head),
+        }
     }
 }
 

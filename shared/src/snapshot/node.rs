@@ -25,7 +25,7 @@ pub struct Node {
 
 impl Node {
     /// The bytes of the node at `place` whose children, `bits` deeper, have these names; `None`
-    /// where there are not 2^bits names.
+    /// where there are not 2^bits names, or the deployment's name is too long.
     pub fn encode(
         origin: Origin<'_>,
         place: Place,
@@ -36,9 +36,11 @@ impl Node {
         if !(1..=MAX_LEVEL_BITS).contains(&bits) || children.len() != 1 << bits {
             return None;
         }
-        let mut out = object::write_header(KIND, origin, place, stamp);
+        let mut out = object::write_header(KIND, origin, place, stamp).ok()?;
         out.push(bits);
-        children.iter().for_each(|name| out.put(name.as_bytes()));
+        for name in children {
+            out.put(name.as_bytes());
+        }
         Some(out)
     }
 

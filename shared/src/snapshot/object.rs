@@ -6,7 +6,7 @@
 //!
 //! Embedding where and when an object was built makes a name that was given up never come back.
 
-use super::error::DecodeError;
+use super::error::{DecodeError, EncodeError};
 use crate::fingerprint::{Fingerprint, PepperId};
 use crate::wire::{Reader, Write as _};
 
@@ -70,7 +70,14 @@ pub(super) fn write_header(
     origin: Origin<'_>,
     place: Place,
     stamp: Stamp,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, EncodeError> {
+    if origin.deployment.len() > MAX_DEPLOYMENT_BYTES {
+        return Err(EncodeError::TooLarge {
+            what: "deployment name bytes",
+            got: origin.deployment.len(),
+            max: MAX_DEPLOYMENT_BYTES,
+        });
+    }
     let mut out = Vec::with_capacity(128);
     out.put(&kind);
     out.push(VERSION);
@@ -80,7 +87,7 @@ pub(super) fn write_header(
     out.put(&origin.pepper.as_u64().to_be_bytes());
     out.put(&stamp.epoch.to_be_bytes());
     out.put(&stamp.generation.to_be_bytes());
-    out
+    Ok(out)
 }
 
 /// Reads a header and checks that it is of `kind`, `origin` and `place`.

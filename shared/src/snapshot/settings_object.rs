@@ -30,7 +30,7 @@ pub fn encode_settings(
     stamp: Stamp,
     settings: &Settings,
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut out = object::write_header(KIND, origin, Place::ROOT, stamp);
+    let mut out = object::write_header(KIND, origin, Place::ROOT, stamp)?;
     out.put_short(bounded(
         "key prefix",
         settings.key_prefix.as_bytes(),
@@ -47,6 +47,11 @@ pub fn encode_settings(
             | if *bearer { BEARER } else { 0 }
             | if header.is_some() { HEADER } else { 0 },
     );
+    if header.as_ref().is_some_and(String::is_empty) {
+        return Err(EncodeError::Contradiction {
+            what: "accept and header name",
+        });
+    }
     out.put_short(bounded(
         "header name",
         header.as_deref().unwrap_or_default().as_bytes(),

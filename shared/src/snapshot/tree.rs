@@ -92,7 +92,9 @@ impl Tree {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.put(&self.pepper.as_u64().to_be_bytes());
         out.put_short(self.shape.levels());
-        self.top.iter().for_each(|name| out.put(name.as_bytes()));
+        for name in &self.top {
+            out.put(name.as_bytes());
+        }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
