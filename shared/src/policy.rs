@@ -172,9 +172,9 @@ impl Policy {
                         .unwrap_or(ALL_APIS)
                         .to_be_bytes(),
                 );
-                numbers
-                    .iter()
-                    .for_each(|number| out.put(&number.to_be_bytes()));
+                for number in numbers {
+                    out.put(&number.to_be_bytes());
+                }
             }
         }
         out.push(count("restrictions.ips", ips.len())?);
@@ -268,6 +268,33 @@ impl Policy {
                 apps,
             },
         })
+    }
+
+    /// Bytes it takes in memory, its lists included.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let Restrictions {
+            ips,
+            referrers,
+            apps,
+        } = &self.restrictions;
+        let apis = match &self.apis {
+            Apis::All => 0,
+            Apis::Only(numbers) => size_of_val(numbers.as_slice()),
+        };
+        let texts = apps.iter().map(|app| match app {
+            App::Android {
+                package,
+                certificate,
+            } => package.len() + certificate.len(),
+            App::Ios { bundle } => bundle.len(),
+        });
+        size_of::<Self>()
+            + apis
+            + size_of_val(ips.as_slice())
+            + size_of_val(referrers.as_slice())
+            + size_of_val(apps.as_slice())
+            + referrers.iter().map(String::len).sum::<usize>()
+            + texts.sum::<usize>()
     }
 }
 

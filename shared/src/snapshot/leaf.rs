@@ -29,6 +29,7 @@ pub struct Leaf {
     bytes: Box<[u8]>,
     records_at: usize,
     policies: Box<[Policy]>,
+    policies_bytes: usize,
     stamp: Stamp,
 }
 
@@ -69,6 +70,7 @@ impl Leaf {
         }
         Ok(Self {
             records_at,
+            policies_bytes: policies.iter().map(Policy::held_bytes).sum(),
             policies,
             stamp,
             bytes,
@@ -112,9 +114,9 @@ impl Leaf {
         self.stamp
     }
 
-    /// Bytes it takes in memory, its policies' own lists estimated.
+    /// Bytes it takes in memory.
     pub const fn held_bytes(&self) -> usize {
-        self.bytes.len() + size_of::<Self>() + self.policies.len() * (size_of::<Policy>() + 32)
+        self.bytes.len() + size_of::<Self>() + self.policies_bytes
     }
 }
 
@@ -160,7 +162,7 @@ impl LeafBuilder {
 
     /// The leaf's bytes, refused where edges would not load them.
     pub fn finish(self, origin: Origin<'_>, stamp: Stamp) -> Result<Vec<u8>, EncodeError> {
-        let mut out = object::write_header(KIND, origin, self.place, stamp);
+        let mut out = object::write_header(KIND, origin, self.place, stamp)?;
         let got = out.len() + self.policies.encoded_len() + 4 + self.records.len();
         if got > MAX_LEAF_BYTES {
             return Err(EncodeError::TooLarge {
