@@ -4,6 +4,8 @@
 //! each held object it keeps `through`, the newest `tree_generation` up to which the object is known
 //! right, and believes a leaf only as far as the head's floors let it.
 
+use std::collections::BTreeMap;
+
 use super::error::DecodeError;
 use super::head::{Head, HeadOrder};
 use super::leaf::Leaf;
@@ -92,7 +94,7 @@ pub struct ReplicaOptions {
 /// Where a lookup ended.
 enum Judged {
     Recent(usize),
-    Leaf(usize),
+    Leaf(u32),
     Need(Need),
     NoHead,
 }
@@ -105,10 +107,10 @@ struct Held<T> {
     object: T,
 }
 
-/// All places of one depth.
+/// What is held of the places of one depth, by their prefixes.
 struct Level {
     depth: u8,
-    places: Vec<Option<Held<Object>>>,
+    places: BTreeMap<u32, Held<Object>>,
 }
 
 enum Object {
@@ -256,15 +258,15 @@ impl Replica {
                     .map_or(Lookup::Absent, |(record, policy)| {
                         Lookup::Found(*record, policy)
                     }),
-                None => Lookup::Absent,
+                None => Lookup::NoHead,
             },
             Judged::Leaf(at) => match self.leaf_at(at) {
-                Some(held) => held
+                Some(leaf) => leaf
                     .find(fingerprint)
                     .map_or(Lookup::Absent, |(record, policy)| {
                         Lookup::Found(record, policy)
                     }),
-                None => Lookup::Absent,
+                None => Lookup::NoHead,
             },
         }
     }
@@ -295,26 +297,32 @@ impl Replica {
         } else {
             Object::Node(Node::decode(&bytes, origin, need.place)?)
         };
-        let Some(place) = self.place_mut(need.place) else {
-            return Err(DecodeError::Meaningless { what: "place" });
+        let mut depths = self.levels.iter().map(|level| level.depth);
+        let below = depths.find(|&depth| depth > need.place.depth);
+        let (bytes, children_at) = match &object {
+            Object::Node(node) => (node.held_bytes(), Some(need.place.depth + node.bits())),
+            Object::Leaf(leaf) => (leaf.held_bytes(), None),
         };
-        if place
-            .as_ref()
+        let level = self
+            .levels
+            .iter_mut()
+            .find(|level| level.depth == need.place.depth && children_at == below)
+            .ok_or(DecodeError::Meaningless { what: "node bits" })?;
+        if level
+            .places
+            .get(&need.place.prefix)
             .is_some_and(|held| held.through > need.through)
         {
             return Ok(());
         }
-        let bytes = match &object {
-            Object::Node(node) => node.held_bytes(),
-            Object::Leaf(leaf) => leaf.held_bytes(),
-        };
-        let before = place.replace(Held {
+        let held = Held {
             name: need.name,
             through: need.through,
             used_at: 0,
             bytes,
             object,
-        });
+        };
+        let before = level.places.insert(need.place.prefix, held);
         self.held_bytes += bytes;
         self.held_bytes -= before.map_or(0, |held| held.bytes);
         self.make_room(need.place);
@@ -326,10 +334,8 @@ impl Replica {
         self.tick += 1;
         let tick = self.tick;
         for level in &mut self.levels {
-            if let Some(Some(held)) = level
-                .places
-                .get_mut(fingerprint.leading_bits(level.depth) as usize)
-            {
+            let prefix = fingerprint.leading_bits(level.depth);
+            if let Some(held) = level.places.get_mut(&prefix) {
                 held.used_at = tick;
             }
         }
@@ -348,8 +354,8 @@ impl Replica {
         let Some(deepest) = self.levels.last() else {
             return Judged::NoHead;
         };
-        let leaf_at = fingerprint.leading_bits(deepest.depth) as usize;
-        if let Some(Some(held)) = deepest.places.get(leaf_at)
+        let leaf_at = fingerprint.leading_bits(deepest.depth);
+        if let Some(held) = deepest.places.get(&leaf_at)
             && let Object::Leaf(leaf) = &held.object
         {
             let allows = leaf
@@ -381,10 +387,7 @@ impl Replica {
         for (index, level) in self.levels.iter_mut().enumerate() {
             let (place, name) = child;
             let is_leaf = index == leaves;
-            let held = level
-                .places
-                .get_mut(place.prefix as usize)
-                .and_then(Option::as_mut);
+            let held = level.places.get_mut(&place.prefix);
             let Some(held) = held.filter(|held| held.name == name) else {
                 return Judged::Need(Need {
                     name,
@@ -396,7 +399,7 @@ impl Replica {
             };
             held.through = held.through.max(through);
             match &held.object {
-                Object::Leaf(_) => return Judged::Leaf(place.prefix as usize),
+                Object::Leaf(_) => return Judged::Leaf(place.prefix),
                 Object::Node(node) => match node.child_towards(fingerprint) {
                     Some(next) => child = next,
                     None => return Judged::NoHead,
@@ -406,40 +409,41 @@ impl Replica {
         Judged::NoHead
     }
 
-    fn leaf_at(&self, at: usize) -> Option<&Leaf> {
-        match &self.levels.last()?.places.get(at)?.as_ref()?.object {
+    fn leaf_at(&self, at: u32) -> Option<&Leaf> {
+        match &self.levels.last()?.places.get(&at)?.object {
             Object::Leaf(leaf) => Some(leaf),
             Object::Node(_) => None,
         }
     }
 
-    fn place_mut(&mut self, place: Place) -> Option<&mut Option<Held<Object>>> {
-        let level = self
-            .levels
-            .iter_mut()
-            .find(|level| level.depth == place.depth)?;
-        level.places.get_mut(place.prefix as usize)
-    }
-
-    /// Lets go of what was used longest ago until the objects fit, the newest arrival excepted.
+    /// Lets go of what was used longest ago until the objects fit. The newest arrival and the nodes
+    /// above it stay, or a lookup whose path does not fit would never come to its end.
     fn make_room(&mut self, arrival: Place) {
         while self.held_bytes > self.options.cache_bytes {
-            let candidates = self.levels.iter_mut().flat_map(|level| {
-                let depth = level.depth;
-                level
-                    .places
-                    .iter_mut()
-                    .enumerate()
-                    .filter_map(move |(prefix, held)| {
-                        let keep = depth == arrival.depth && prefix == arrival.prefix as usize;
-                        let used_at = held.as_ref().filter(|_| !keep)?.used_at;
-                        Some((used_at, held))
-                    })
-            });
-            let Some((_, oldest)) = candidates.min_by_key(|(used_at, _)| *used_at) else {
+            let oldest = self
+                .levels
+                .iter()
+                .enumerate()
+                .flat_map(|(index, level)| {
+                    let on_the_path = arrival
+                        .depth
+                        .checked_sub(level.depth)
+                        .map(|below| arrival.prefix >> below);
+                    level
+                        .places
+                        .iter()
+                        .filter(move |(prefix, _)| Some(**prefix) != on_the_path)
+                        .map(move |(&prefix, held)| (held.used_at, index, prefix))
+                })
+                .min();
+            let Some((_, index, prefix)) = oldest else {
                 return;
             };
-            self.held_bytes -= oldest.take().map_or(0, |held| held.bytes);
+            let gone = self
+                .levels
+                .get_mut(index)
+                .and_then(|level| level.places.remove(&prefix));
+            self.held_bytes -= gone.map_or(0, |held| held.bytes);
         }
     }
 }
@@ -447,10 +451,9 @@ impl Replica {
 fn levels_of(shape: &Shape) -> Vec<Level> {
     shape
         .object_depths()
-        .map(|depth| {
-            let mut places = Vec::new();
-            places.resize_with(1 << depth, || None);
-            Level { depth, places }
+        .map(|depth| Level {
+            depth,
+            places: BTreeMap::new(),
         })
         .collect()
 }
