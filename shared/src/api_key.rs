@@ -81,19 +81,16 @@ impl ApiKey {
         &self.0
     }
 
-    /// What may be shown of a key: the part up to the last underscore, if that is a prefix and not
-    /// most of the key, and the last four characters.
+    /// What may be shown of a key: the last four characters, and the prefix of a generated one. What
+    /// stands before an underscore in a key of another form may be part of its secret.
     pub fn hint(&self) -> String {
         let text = self.expose();
-        let prefix = text.rsplit_once('_').map_or("", |(prefix, rest)| {
-            if rest.len() >= BODY_DIGITS {
-                prefix
-            } else {
-                ""
-            }
-        });
-        let separator = if prefix.is_empty() { "" } else { "_" };
-        format!("{prefix}{separator}…{}", &text[text.len() - 4..])
+        let prefix = text
+            .rsplit_once('_')
+            .filter(|(prefix, _)| verify_check_digits(text.as_bytes(), prefix).is_ok())
+            .map(|(prefix, _)| format!("{prefix}_"))
+            .unwrap_or_default();
+        format!("{prefix}…{}", &text[text.len() - 4..])
     }
 }
 
@@ -192,6 +189,21 @@ mod tests {
             );
         }
         assert!(verify_check_digits(b"kw_0123456789abcdef", "kw").is_err());
+    }
+
+    #[test]
+    fn a_hint_tells_no_part_of_an_imported_keys_secret() {
+        for (key, hint) in [
+            ("kw_test_0123456789ABCDEFGHIJKLMNOPQ4PPRW6", "…PRW6"),
+            ("d41d8cd98f00b204e9800998ecf8427e", "…427e"),
+            ("c2VjcmV0c2VjcmV0_c2VjcmV0c2VjcmV0c2VjcmV0", "…cmV0"),
+            ("0123456789abcde_", "…cde_"),
+        ] {
+            assert_eq!(ApiKey::parse(key).expect("a key").hint(), hint);
+        }
+        let test = ApiKey::generate("kw_test", &random()).expect("enough digits");
+        assert!(test.hint().starts_with("kw_test_…"));
+        assert_eq!(test.hint().chars().count(), "kw_test_…".chars().count() + 4);
     }
 
     #[test]
