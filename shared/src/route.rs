@@ -46,14 +46,17 @@ impl RouteTable {
         Self(routes)
     }
 
-    /// What a request with `method` for `path` (as received, no query) asks. `preflight` tells an
-    /// `OPTIONS` request with `Access-Control-Request-Method` (Fetch standard, CORS-preflight).
+    /// What a request with `method` for `path` (as received, no query) asks. `preflight` tells a
+    /// request with `Access-Control-Request-Method` (Fetch standard, CORS-preflight); it counts with
+    /// `OPTIONS` only.
     pub fn resolve(&self, method: &str, path: &str, preflight: bool) -> Result<Target, BadPath> {
         check_path(path)?;
-        let route = self.0.iter().find(|route| {
-            (route.methods.is_empty() || route.methods.iter().any(|named| named == method))
-                && has_prefix(path, &route.path_prefix)
-        });
+        let preflight = preflight && method == "OPTIONS";
+        let route = self.route(method, path);
+        // Some servers cut path parameters off (RFC 3986, section 3.3) before they look at a path.
+        if path.contains(';') && self.route(method, &without_parameters(path)) != route {
+            return Err(BadPath);
+        }
         let by_method = if is_safe(method) {
             Needs::Read
         } else {
@@ -75,6 +78,13 @@ impl RouteTable {
         Ok(Target {
             api: Some(route.api),
             needs,
+        })
+    }
+
+    fn route(&self, method: &str, path: &str) -> Option<&Route> {
+        self.0.iter().find(|route| {
+            (route.methods.is_empty() || route.methods.iter().any(|named| named == method))
+                && has_prefix(path, &route.path_prefix)
         })
     }
 }
@@ -106,16 +116,26 @@ pub fn check_path(path: &str) -> Result<(), BadPath> {
             _ => return Err(BadPath),
         }
     }
-    // A path parameter (RFC 3986, section 3.3) hides a dot segment from some servers, not others.
-    let dotted = |segment: &str| {
-        let name = segment.split(';').next().unwrap_or(segment);
-        name == "." || name == ".."
+    // A path parameter (RFC 3986, section 3.3) hides a dot segment or an empty one from some servers,
+    // not from others.
+    let unclear = |segment: &str| {
+        let name = without_parameter(segment);
+        name == "." || name == ".." || name.len() < segment.len() && name.is_empty()
     };
-    if path.split('/').any(dotted) {
+    if path.split('/').any(unclear) {
         Err(BadPath)
     } else {
         Ok(())
     }
+}
+
+fn without_parameters(path: &str) -> String {
+    let segments: Vec<_> = path.split('/').map(without_parameter).collect();
+    segments.join("/")
+}
+
+fn without_parameter(segment: &str) -> &str {
+    segment.split_once(';').map_or(segment, |(name, _)| name)
 }
 
 /// Whether `path` begins with the segments of `prefix`, percent-encoding undone.
@@ -220,6 +240,29 @@ mod tests {
     }
 
     #[test]
+    fn only_options_is_a_preflight() {
+        let target = table().resolve("POST", "/v1/data", true);
+        assert_eq!(
+            target,
+            Ok(Target {
+                api: Some(1),
+                needs: Some(Needs::Write)
+            })
+        );
+    }
+
+    #[test]
+    fn a_path_parameter_leads_to_no_other_route() {
+        let resolve = |path| table().resolve("GET", path, false);
+        for bad in ["/v1/data;v=1", "/v1/data/segments;x/7", "/open;a=b"] {
+            assert_eq!(resolve(bad), Err(BadPath), "{bad}");
+        }
+        for good in ["/v1/data/7;v=1", "/open/x;a=b", "/elsewhere;x/y"] {
+            assert!(resolve(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
     fn paths_that_two_hops_may_read_differently_are_refused() {
         for bad in [
             "",
@@ -239,6 +282,7 @@ mod tests {
             "/.%2e/b",
             "/a/..;x/b",
             "/a/.;/b",
+            "/a/;x/b",
             "/a%",
             "/a%4",
             "/a%zz",
