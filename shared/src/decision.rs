@@ -321,10 +321,10 @@ fn referrer_matches(pattern: &str, referrer: &str) -> bool {
     if authority.contains('@') {
         return false;
     }
-    let host = if wanted.contains(':') {
-        authority
+    let host = if without_port(wanted) == wanted {
+        without_port(authority)
     } else {
-        authority.split(':').next().unwrap_or(authority)
+        authority
     };
     let host_matches = match wanted.strip_prefix("*.") {
         Some(parent) => {
@@ -344,6 +344,14 @@ fn referrer_matches(pattern: &str, referrer: &str) -> bool {
         && path
             .strip_prefix(wanted_path)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || wanted_path.is_empty())
+}
+
+/// The host of an authority; an IPv6 address (RFC 3986, section 3.2.2) has colons of its own.
+fn without_port(authority: &str) -> &str {
+    let address = authority.find(']').map_or(0, |end| end + 1);
+    authority[address..]
+        .find(':')
+        .map_or(authority, |colon| &authority[..address + colon])
 }
 
 fn split_at_path(text: &str) -> (&str, &str) {
