@@ -143,9 +143,9 @@ fn from_basic(
     }
     let claim = if settings.basic_user == BasicUser::Any || user.is_empty() || user == password {
         Claim::None
-    } else if let Ok(id) = user.parse() {
+    } else if let Ok(id) = user.parse::<KeyId>() {
         Claim::Key(id)
-    } else if let Ok(id) = user.parse() {
+    } else if let Ok(id) = user.parse::<WorkspaceId>() {
         Claim::Workspace(id)
     } else {
         Claim::Slug(SlugHash::of(user))
