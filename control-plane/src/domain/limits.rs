@@ -1,0 +1,81 @@
+//! Every limit of what may be stored, in one place.
+//!
+//! Limits of the wire formats live with them in `keyward_shared`; those that a tenant can run into
+//! are named again in [`TABLE`], which the documentation is held to.
+
+use keyward_shared::{policy, settings};
+
+/// Characters in a name or title.
+pub const NAME_CHARS: usize = 100;
+/// Characters in a slug, least.
+pub const SLUG_MIN_CHARS: usize = 2;
+/// Characters in a slug, most: a DNS label (RFC 1035, section 2.3.4).
+pub const SLUG_MAX_CHARS: usize = 63;
+/// Characters in the name of an API, most.
+pub const API_NAME_MAX_CHARS: usize = 63;
+/// Characters in an external id.
+pub const EXTERNAL_ID_CHARS: usize = 255;
+/// Characters in the reason of a mutation.
+pub const REASON_CHARS: usize = 500;
+/// Bytes of metadata as compact JSON.
+pub const METADATA_BYTES: usize = 4096;
+/// Levels of nesting in metadata.
+pub const METADATA_DEPTH: usize = 16;
+/// Seconds of grace in a rotation, most: 30 days.
+pub const GRACE_SECONDS: u32 = 2_592_000;
+/// Seconds before the end of a rotation in which it can no longer be cancelled.
+pub const CANCEL_SECONDS: u32 = 120;
+/// Days between rotations, most: ten years.
+pub const ROTATE_EVERY_DAYS: u16 = 3_650;
+/// Keys that a workspace's `max_keys` may allow, most.
+pub const MAX_KEYS: u32 = 10_000_000;
+/// Archived keys of a workspace that its list shows.
+pub const ARCHIVED_LISTED: u16 = 10;
+/// Entries of one page, most.
+pub const PAGE_MAX: u16 = 200;
+/// Entries of one page when the request names none.
+pub const PAGE_DEFAULT: u16 = 50;
+/// APIs in the catalogue.
+pub const APIS: usize = 256;
+/// Characters in one method name of a route.
+pub const METHOD_CHARS: usize = 16;
+/// Characters in the realm of the challenge.
+pub const REALM_CHARS: usize = 64;
+/// Bytes of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// Hours for which the answer of an idempotent call is kept.
+pub const IDEMPOTENCY_HOURS: u32 = 24;
+/// Bytes of an answer that is kept for an idempotent call.
+pub const IDEMPOTENT_ANSWER_BYTES: usize = 1 << 20;
+
+/// Name, value and unit of every limit above and of those of the wire that a tenant meets.
+pub const TABLE: &[(&str, u64, &str)] = &[
+    ("name, title", NAME_CHARS as u64, "characters"),
+    ("slug, least", SLUG_MIN_CHARS as u64, "characters"),
+    ("slug, most", SLUG_MAX_CHARS as u64, "characters"),
+    ("API name", API_NAME_MAX_CHARS as u64, "characters"),
+    ("external_id", EXTERNAL_ID_CHARS as u64, "characters"),
+    ("reason", REASON_CHARS as u64, "characters"),
+    ("metadata", METADATA_BYTES as u64, "bytes of compact JSON"),
+    ("metadata nesting", METADATA_DEPTH as u64, "levels"),
+    ("grace_seconds", GRACE_SECONDS as u64, "seconds"),
+    ("no cancelling before the end of a rotation", CANCEL_SECONDS as u64, "seconds"),
+    ("rotate_every_days", ROTATE_EVERY_DAYS as u64, "days"),
+    ("max_keys", MAX_KEYS as u64, "keys"),
+    ("archived keys listed", ARCHIVED_LISTED as u64, "keys"),
+    ("limit of a page", PAGE_MAX as u64, "entries"),
+    ("limit of a page, default", PAGE_DEFAULT as u64, "entries"),
+    ("APIs in the catalogue", APIS as u64, "APIs"),
+    ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
+    ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),
+    ("path_prefix, ping_path", settings::MAX_PATH_BYTES as u64, "bytes"),
+    ("methods of a route", settings::MAX_METHODS as u64, "methods"),
+    ("method", METHOD_CHARS as u64, "characters"),
+    ("realm", REALM_CHARS as u64, "characters"),
+    ("accepted header's name", settings::MAX_TOKEN_BYTES as u64, "bytes"),
+    ("restrictions.ips, .referrers, .apps, each", policy::MAX_RESTRICTIONS as u64, "entries"),
+    ("one referrer, app name or certificate", policy::MAX_RESTRICTION_BYTES as u64, "bytes"),
+    ("access, APIs and restrictions of a key, encoded", policy::MAX_POLICY_BYTES as u64, "bytes"),
+    ("Idempotency-Key", IDEMPOTENCY_KEY_BYTES as u64, "bytes"),
+    ("an idempotent answer is kept", IDEMPOTENCY_HOURS as u64, "hours"),
+];

@@ -1,0 +1,192 @@
+//! From where a key may be used, as a client words it and as the policy holds it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use keyward_shared::policy::{App, MAX_RESTRICTION_BYTES, MAX_RESTRICTIONS, Restrictions};
+use serde_json::{Value, json};
+
+use super::invalid::{Fault, Invalid};
+
+/// Restrictions as they were sent, not yet judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestrictionsInput {
+    /// Addresses or ranges in CIDR notation.
+    pub ips: Vec<String>,
+    /// Patterns `[*.]host[:port][/path]`.
+    pub referrers: Vec<String>,
+    /// Client apps.
+    pub apps: Vec<App>,
+}
+
+impl RestrictionsInput {
+    /// Judges every entry and names the first that is wrong. Host bits of a range are dropped.
+    pub fn parse(&self) -> Result<Restrictions, Invalid> {
+        for (list, entries) in
+            [("ips", self.ips.len()), ("referrers", self.referrers.len()), ("apps", self.apps.len())]
+        {
+            if entries > MAX_RESTRICTIONS {
+                let detail = format!("{entries} entries, at most {MAX_RESTRICTIONS}");
+                return Err(Invalid::at(format_args!("restrictions.{list}"), MAX_RESTRICTIONS, Fault::TooMany, detail));
+            }
+        }
+        let ips = unique("ips", self.ips.iter().enumerate().map(|(index, text)| range(index, text)))?;
+        let referrers =
+            unique("referrers", self.referrers.iter().enumerate().map(|(index, text)| referrer(index, text)))?;
+        let apps = unique("apps", self.apps.iter().enumerate().map(|(index, app)| checked_app(index, app)))?;
+        Ok(Restrictions { ips, referrers, apps })
+    }
+}
+
+/// Restrictions for the audit log.
+pub fn facts(restrictions: &Restrictions) -> Value {
+    json!({
+        "ips": restrictions.ips.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "referrers": restrictions.referrers,
+        "apps": restrictions.apps,
+    })
+}
+
+/// Whether everything that `before` let pass `after` lets pass too.
+pub(super) fn only_widened(before: &Restrictions, after: &Restrictions) -> bool {
+    fn list<T>(before: &[T], after: &[T], covers: impl Fn(&T, &T) -> bool) -> bool {
+        let widened = |old| after.iter().any(|new| covers(new, old));
+        after.is_empty() || (!before.is_empty() && before.iter().all(widened))
+    }
+    list(&before.ips, &after.ips, |new: &IpNet, old: &IpNet| new.contains(old))
+        && list(&before.referrers, &after.referrers, PartialEq::eq)
+        && list(&before.apps, &after.apps, PartialEq::eq)
+}
+
+fn unique<T: PartialEq>(list: &str, entries: impl Iterator<Item = Result<T, Invalid>>) -> Result<Vec<T>, Invalid> {
+    let mut all = Vec::new();
+    for (index, entry) in entries.enumerate() {
+        let entry = entry?;
+        if all.contains(&entry) {
+            let field = format_args!("restrictions.{list}");
+            return Err(Invalid::at(field, index, Fault::Duplicate, "is in the list already"));
+        }
+        all.push(entry);
+    }
+    Ok(all)
+}
+
+fn range(index: usize, text: &str) -> Result<IpNet, Invalid> {
+    text.parse::<IpNet>()
+        .map(|range| range.trunc())
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| {
+            let detail = "an IP address or a range in CIDR notation";
+            Invalid::at("restrictions.ips", index, Fault::BadFormat, detail)
+        })
+}
+
+fn referrer(index: usize, text: &str) -> Result<String, Invalid> {
+    let refuse = |fault, detail: &str| Err(Invalid::at("restrictions.referrers", index, fault, detail));
+    if text.len() > MAX_RESTRICTION_BYTES {
+        return refuse(Fault::TooLong, &format!("{} bytes, at most {MAX_RESTRICTION_BYTES}", text.len()));
+    }
+    let authority = text.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(']') || !port.is_empty() => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let host = host.strip_prefix("*.").unwrap_or(host);
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let host_reads = host.split('.').all(label);
+    let port_reads = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number > 0));
+    let path_reads = text[authority.len()..].bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\*".contains(&byte));
+    if host_reads && port_reads && path_reads {
+        Ok(text.to_owned())
+    } else {
+        refuse(Fault::BadFormat, "a pattern `[*.]host[:port][/path]`, the host in lower case")
+    }
+}
+
+fn checked_app(index: usize, app: &App) -> Result<App, Invalid> {
+    let name = |field: &str, text: &str| {
+        let field = format!("restrictions.apps[{index}].{field}");
+        if text.is_empty() {
+            return Err(Invalid::new(field, Fault::TooShort, "must not be empty"));
+        }
+        if text.len() > MAX_RESTRICTION_BYTES {
+            let detail = format!("{} bytes, at most {MAX_RESTRICTION_BYTES}", text.len());
+            return Err(Invalid::new(field, Fault::TooLong, detail));
+        }
+        let reads = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if text.bytes().all(reads) {
+            Ok(text.to_owned())
+        } else {
+            Err(Invalid::new(field, Fault::BadFormat, "ASCII letters, digits, dots, hyphens and underscores"))
+        }
+    };
+    match app {
+        App::Ios { bundle } => Ok(App::Ios { bundle: name("bundle", bundle)? }),
+        App::Android { package, certificate } => {
+            let package = name("package", package)?;
+            let digest: String = certificate.chars().filter(|character| *character != ':').collect();
+            if !matches!(digest.len(), 40 | 64) || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                let field = format!("restrictions.apps[{index}].certificate");
+                return Err(Invalid::new(field, Fault::BadFormat, "a SHA-1 or SHA-256 digest in hexadecimal"));
+            }
+            Ok(App::Android { package, certificate: digest.to_ascii_uppercase() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ips(texts: &[&str]) -> RestrictionsInput {
+        RestrictionsInput { ips: texts.iter().map(ToString::to_string).collect(), ..RestrictionsInput::default() }
+    }
+
+    #[test]
+    fn the_first_wrong_entry_is_named() {
+        let refused = ips(&["10.0.0.0/8", "10.0.0.0/33"]).parse().expect_err("refused");
+        assert_eq!((refused.field.as_str(), refused.fault), ("restrictions.ips[1]", Fault::BadFormat));
+        let refused = ips(&["10.0.0.1/8", "10.0.0.0/8"]).parse().expect_err("refused");
+        assert_eq!((refused.field.as_str(), refused.fault), ("restrictions.ips[1]", Fault::Duplicate));
+        let many: Vec<String> = (0..33).map(|i| format!("10.0.0.{i}")).collect();
+        let input = RestrictionsInput { ips: many, ..RestrictionsInput::default() };
+        let refused = input.parse().expect_err("refused");
+        assert_eq!((refused.field.as_str(), refused.fault), ("restrictions.ips[32]", Fault::TooMany));
+    }
+
+    #[test]
+    fn referrers_are_host_patterns() {
+        for (text, reads) in [
+            ("example.com", true),
+            ("*.example.com:8443/app/", true),
+            ("localhost", true),
+            ("*", false),
+            ("ex*mple.com", false),
+            ("https://example.com", false),
+            ("example.com:0", false),
+            ("example.com:", false),
+            ("example.com/?q", false),
+            ("", false),
+            ("Example.com", false),
+        ] {
+            let input = RestrictionsInput { referrers: vec![text.to_owned()], ..RestrictionsInput::default() };
+            assert_eq!(input.parse().is_ok(), reads, "{text}");
+        }
+    }
+
+    #[test]
+    fn widening_is_told_from_narrowing() {
+        let of = |texts: &[&str]| ips(texts).parse().expect("ranges");
+        for (before, after, widened) in [
+            (&[][..], &["10.0.0.0/8"][..], false),
+            (&["10.0.0.0/8"], &[], true),
+            (&["10.1.0.0/16"], &["10.0.0.0/8"], true),
+            (&["10.0.0.0/8"], &["10.1.0.0/16"], false),
+            (&["10.0.0.1"], &["10.0.0.1", "10.0.0.2"], true),
+        ] {
+            assert_eq!(only_widened(&of(before), &of(after)), widened, "{before:?} {after:?}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Instants: milliseconds inside, whole seconds for deadlines, RFC 3339 as text.
+//!
+//! Nothing here reads a clock: an instant is always handed in.
+
+use core::fmt;
+
+/// An instant in milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(i64);
+
+impl UnixMillis {
+    /// The instant that is `millis` milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// The instant `seconds` later; the far end of time stays where it is.
+    pub const fn plus_seconds(self, seconds: u32) -> Self {
+        Self(self.0.saturating_add(seconds as i64 * 1000))
+    }
+
+    /// The instant `days` of 24 hours later.
+    pub const fn plus_days(self, days: u16) -> Self {
+        Self(self.0.saturating_add(days as i64 * 86_400_000))
+    }
+}
+
+/// A deadline in whole seconds since the Unix epoch, as the snapshot's records carry it.
+///
+/// It holds while `now < deadline`. The value `u32::MAX` stands for "never" on the wire, so no
+/// deadline has it: the last one is in February 2106.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixSeconds(u32);
+
+impl UnixSeconds {
+    /// The deadline at `seconds`, or `None` for the value that the wire keeps for "never".
+    pub const fn new(seconds: u32) -> Option<Self> {
+        if seconds == u32::MAX { None } else { Some(Self(seconds)) }
+    }
+
+    /// The second that `instant` lies in, or `None` outside 1970 to 2106.
+    pub fn floor(instant: UnixMillis) -> Option<Self> {
+        u32::try_from(instant.0.div_euclid(1000)).ok().and_then(Self::new)
+    }
+
+    /// Seconds since the Unix epoch.
+    pub const fn as_seconds(self) -> u32 {
+        self.0
+    }
+
+    /// The deadline's own instant, the first at which it no longer holds.
+    pub const fn instant(self) -> UnixMillis {
+        UnixMillis(self.0 as i64 * 1000)
+    }
+
+    /// Whether the deadline has passed at `now`.
+    pub const fn passed(self, now: UnixMillis) -> bool {
+        now.0 >= self.instant().0
+    }
+}
+
+impl fmt::Display for UnixMillis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(timestamp) => fmt::Display::fmt(&timestamp, f),
+            // Beyond the year 9999 there is no RFC 3339 text.
+            Err(_) => write!(f, "@{}ms", self.0),
+        }
+    }
+}
+
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.instant(), f)
+    }
+}
+
+impl serde::Serialize for UnixMillis {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl serde::Serialize for UnixSeconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_rounded_down_and_passes_at_its_second() {
+        let deadline = UnixSeconds::floor(UnixMillis::from_millis(1_999)).expect("in range");
+        assert_eq!(deadline.as_seconds(), 1);
+        assert!(!deadline.passed(UnixMillis::from_millis(999)));
+        assert!(deadline.passed(UnixMillis::from_millis(1_000)));
+    }
+
+    #[test]
+    fn what_a_record_cannot_carry_is_no_deadline() {
+        assert_eq!(UnixSeconds::floor(UnixMillis::from_millis(-1)), None);
+        assert_eq!(UnixSeconds::floor(UnixMillis::from_millis(i64::from(u32::MAX) * 1000)), None);
+    }
+
+    #[test]
+    fn the_text_is_rfc_3339_in_utc() {
+        assert_eq!(UnixMillis::from_millis(1_700_000_000_123).to_string(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(UnixMillis::from_millis(1_700_000_000_000).to_string(), "2023-11-14T22:13:20Z");
+    }
+}

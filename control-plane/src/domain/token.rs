@@ -1,0 +1,59 @@
+//! Admin tokens: what a Bearer of the control plane's API is, at rest.
+//!
+//! Only the SHA-256 of a token is known here. A token carries 256 random bits, so a fast hash is
+//! enough.
+
+use core::fmt;
+
+use keyward_shared::id::{MemberId, TokenId};
+
+use sha2::{Digest as _, Sha256};
+
+use super::text::Name;
+use super::time::UnixMillis;
+
+/// Begins the text of every token, so that secret scanners know one.
+pub const TOKEN_PREFIX: &str = "kwt_";
+
+/// SHA-256 of a token's text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token's text.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// A token that may authenticate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// The token's identifier.
+    pub id: TokenId,
+    /// The member it acts as; none is an operator's, who may do everything.
+    pub member: Option<MemberId>,
+    /// The name it was given.
+    pub name: Name,
+    /// What it is narrowed to; empty means everything its holder may do.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// From when it is refused.
+    pub expires_at: Option<UnixMillis>,
+    /// When it was revoked.
+    pub revoked_at: Option<UnixMillis>,
+}
+
+impl Token {
+    /// Whether the token authenticates at `now`.
+    pub fn usable_at(&self, now: UnixMillis) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+}

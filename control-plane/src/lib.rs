@@ -1,0 +1,9 @@
+//! Keyward's control plane: owns workspaces, keys, their rotation and the audit log, and publishes
+//! snapshots for the edges.
+//!
+//! `domain` knows the rules and nothing else, `lifecycle` the use cases, `store` the database. The
+//! outside, the clock and randomness are the business of what stands around them.
+
+pub mod domain;
+pub mod lifecycle;
+pub mod store;

@@ -1,0 +1,88 @@
+//! Create an operator's token. Its text is shown once; only its hash is kept.
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyward_shared::id::TokenId;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{Call, Refusal, Verb};
+use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
+use crate::domain::change::Change;
+use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::text::Name;
+use crate::domain::time::UnixMillis;
+use crate::domain::token::{TOKEN_PREFIX, Token, TokenHash};
+use crate::store::Tx;
+
+/// Creates an operator's token. Fields are not yet judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateToken {
+    /// The name.
+    pub name: String,
+    /// From when it is refused.
+    pub expires_at: Option<UnixMillis>,
+}
+
+/// A token that was created. It does not print.
+pub struct CreatedToken {
+    /// The token as it is kept.
+    pub token: Token,
+    /// Its text.
+    pub text: Zeroizing<String>,
+}
+
+#[async_trait]
+impl Verb for CreateToken {
+    type Answer = CreatedToken;
+
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(CreatedToken, Change), Refusal> {
+        let now = call.context.now;
+        if self.expires_at.is_some_and(|at| at <= now) {
+            return Err(Invalid::new("expires_at", Fault::InThePast, format!("must be after {now}")).into());
+        }
+        let name = Name::parse("name", &self.name)?;
+        let (random, _) = call.context.entropy.secret.split_at(32);
+        let body = Zeroizing::new(URL_SAFE_NO_PAD.encode(random));
+        let text = Zeroizing::new([TOKEN_PREFIX, &*body].concat());
+        let token = operator_token(call, name, self.expires_at);
+        let change = insert(tx, call, &token, &TokenHash::of(&text)).await?;
+        Ok((CreatedToken { token, text }, change))
+    }
+}
+
+/// An operator's token made now.
+pub(super) fn operator_token(call: Call<'_>, name: Name, expires_at: Option<UnixMillis>) -> Token {
+    Token {
+        id: TokenId::from_random(call.context.entropy.ids[0]),
+        member: None,
+        name,
+        scopes: Vec::new(),
+        created_at: call.context.now,
+        expires_at,
+        revoked_at: None,
+    }
+}
+
+/// Adds a token that nobody has yet.
+pub(super) async fn insert(
+    tx: &mut dyn Tx,
+    call: Call<'_>,
+    token: &Token,
+    hash: &TokenHash,
+) -> Result<Change, Refusal> {
+    if tx.token_by_hash(hash).await?.is_some() {
+        return Err(Refusal::TokenExists);
+    }
+    tx.insert_token(token, hash).await?;
+    let facts = json!({ "name": token.name, "expires_at": token.expires_at });
+    let details = Details::new("create", None, Some(&facts));
+    Ok(Change::new(tx.generation(), event(call, token, Action::Create, details)))
+}
+
+/// An event about a token.
+pub(super) fn event(call: Call<'_>, token: &Token, action: Action, details: Details) -> AuditEvent {
+    let target = Target { id: token.id.to_string(), name: token.name.as_str().to_owned() };
+    call.context.event(action, Entity::Tokens, target, details)
+}

@@ -1,0 +1,26 @@
+//! Enable a key: its secrets are accepted again, with their deadlines.
+
+use async_trait::async_trait;
+
+use super::key_support::{self, KeyRef, Operation};
+use super::{Call, KeyView, Refusal, Verb};
+use crate::domain::audit::Action;
+use crate::domain::change::Change;
+use crate::domain::key::Key;
+use crate::store::Tx;
+
+/// Starts a disabled key again.
+pub struct EnableKey {
+    /// Which.
+    pub target: KeyRef,
+}
+
+#[async_trait]
+impl Verb for EnableKey {
+    type Answer = KeyView;
+
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
+        let operation = Operation { action: Action::Enable, name: "enable" };
+        key_support::transition(tx, call, self.target, operation, Key::enable).await
+    }
+}

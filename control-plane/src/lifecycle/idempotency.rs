@@ -1,0 +1,167 @@
+//! Idempotent calls: the same `Idempotency-Key` and request give the same answer and no second
+//! effect, over restarts, for 24 hours.
+//!
+//! The answer is kept in the transaction of the change itself, sealed under a key that is derived
+//! from the caller's own `Idempotency-Key`: the database alone opens none. Refusals are not kept;
+//! they had no effect, and asking again may do better.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::{Context, Lifecycle, Refusal, Vault};
+use crate::domain::change::Generation;
+use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::limits::{IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_BYTES, IDEMPOTENT_ANSWER_BYTES};
+use crate::domain::time::UnixMillis;
+use crate::store::KeptAnswer;
+
+/// An answer as it goes out: status, headers and body. It may hold a secret, so it does not print.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers that belong to the answer itself.
+    pub headers: Vec<(String, String)>,
+    /// The body, as text.
+    pub body: Zeroizing<String>,
+}
+
+/// A call that must not have its effect twice.
+pub struct IdempotentCall {
+    idempotency_key: Zeroizing<String>,
+    id: [u8; 32],
+    request_hash: [u8; 32],
+}
+
+impl Lifecycle {
+    /// The call of this caller with this `Idempotency-Key`. `method`, `target` (path and query) and
+    /// `body` are what must be the same when it comes again.
+    pub fn idempotent_call(
+        &self,
+        context: &Context,
+        idempotency_key: &str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> Result<IdempotentCall, Refusal> {
+        let visible = idempotency_key.bytes().all(|byte| byte.is_ascii_graphic());
+        if idempotency_key.is_empty() || !visible || idempotency_key.len() > IDEMPOTENCY_KEY_BYTES {
+            let detail = format!("1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters");
+            return Err(Invalid::new("Idempotency-Key", Fault::BadFormat, detail).into());
+        }
+        let caller = context.actor.token.map(|token| token.to_string()).unwrap_or_default();
+        Ok(IdempotentCall {
+            id: self.vault.call_id(&caller, idempotency_key),
+            request_hash: request_hash(context, method, target, body),
+            idempotency_key: Zeroizing::new(idempotency_key.to_owned()),
+        })
+    }
+
+    /// Drops the answers that nobody may ask for any more; says how many.
+    pub async fn forget_answers(&self, now: UnixMillis) -> Result<u64, Refusal> {
+        Ok(self.store.forget_answers(now).await?)
+    }
+}
+
+impl IdempotentCall {
+    pub(super) const fn id(&self) -> &[u8; 32] {
+        &self.id
+    }
+
+    /// Opens a kept answer, if it is this request's.
+    pub(super) fn open(&self, vault: &Vault, kept: &KeptAnswer) -> Result<(StoredAnswer, Generation), Refusal> {
+        if kept.request_hash != self.request_hash {
+            return Err(Refusal::IdempotencyMismatch);
+        }
+        let opened = vault.open_answer(&self.idempotency_key, &kept.sealed, &self.associated())?;
+        let sealed: Sealed = serde_json::from_slice(&opened).map_err(|_| super::vault::VaultError::Form)?;
+        Ok((sealed.answer, Generation(sealed.generation)))
+    }
+
+    /// Seals the answer that is to be kept.
+    pub(super) fn seal(
+        &self,
+        vault: &Vault,
+        context: &Context,
+        answer: StoredAnswer,
+        generation: Generation,
+    ) -> Result<KeptAnswer, Refusal> {
+        let sealed = Sealed { generation: generation.0, answer };
+        let plain = serde_json::to_vec(&sealed).map(Zeroizing::new).map_err(|_| super::vault::VaultError::Form)?;
+        if plain.len() > IDEMPOTENT_ANSWER_BYTES {
+            return Err(super::vault::VaultError::TooLong.into());
+        }
+        let nonce = &context.entropy.answer_nonce;
+        Ok(KeptAnswer {
+            id: self.id,
+            request_hash: self.request_hash,
+            sealed: vault.seal_answer(&self.idempotency_key, nonce, &plain, &self.associated())?,
+            created_at: context.now,
+            expires_at: context.now.plus_seconds(IDEMPOTENCY_HOURS * 3600),
+        })
+    }
+
+    fn associated(&self) -> Vec<u8> {
+        [&b"keyward idempotent answer v1"[..], &self.id, &self.request_hash].concat()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    generation: u64,
+    answer: StoredAnswer,
+}
+
+/// SHA-256 over the parts of a request, each behind its length; for whom it is done counts too.
+fn request_hash(context: &Context, method: &str, target: &str, body: &[u8]) -> [u8; 32] {
+    let on_behalf_of = context.actor.on_behalf_of.map(|member| member.to_string()).unwrap_or_default();
+    let parts = [method.as_bytes(), target.as_bytes(), on_behalf_of.as_bytes(), body];
+    let hash = parts.iter().fold(Sha256::new(), |hash, part| {
+        hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+    });
+    hash.finalize().into()
+}
+
+/// The calls that run in this process.
+#[derive(Clone, Default)]
+pub(super) struct Running(Arc<Mutex<HashSet<[u8; 32]>>>);
+
+impl Running {
+    /// Claims a call until the claim is dropped, or nothing if it is claimed already.
+    pub(super) fn claim(&self, id: [u8; 32]) -> Option<Claim> {
+        let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        claimed.then(|| Claim { running: self.clone(), id })
+    }
+}
+
+/// A call that runs.
+pub(super) struct Claim {
+    running: Running,
+    id: [u8; 32],
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_claimed_once_at_a_time() {
+        let running = Running::default();
+        let claim = running.claim([1; 32]);
+        assert!(claim.is_some());
+        assert!(running.claim([1; 32]).is_none());
+        assert!(running.claim([2; 32]).is_some());
+        drop(claim);
+        assert!(running.claim([1; 32]).is_some());
+    }
+}

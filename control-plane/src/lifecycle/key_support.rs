@@ -1,0 +1,163 @@
+//! What the verbs on one key share: finding it, and turning old and new into a change.
+
+use keyward_shared::api_key::{ApiKey, TEST_SUFFIX};
+use keyward_shared::fingerprint::Digest;
+use keyward_shared::id::{KeyId, WorkspaceId};
+use keyward_shared::policy::{Policy, PolicyError, SlugHash};
+
+use super::refusal::{Missing, Refusal};
+use super::vault::VaultError;
+use super::{Call, KeyView};
+use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
+use crate::domain::change::Change;
+use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::key::effect::touched;
+use crate::domain::key::transition::KeyRefusal;
+use crate::domain::key::{Environment, Key, Secret};
+use crate::domain::settings::SettingsDocument;
+use crate::domain::time::UnixMillis;
+use crate::domain::workspace::Workspace;
+use crate::store::{StoredKey, Tx};
+
+/// Which key, as a path names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRef {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// The key.
+    pub key: KeyId,
+}
+
+/// A verb as the audit log tells of it.
+#[derive(Clone, Copy)]
+pub(super) struct Operation {
+    pub(super) action: Action,
+    pub(super) name: &'static str,
+}
+
+/// The workspace, if there is one.
+pub(super) async fn workspace(tx: &mut dyn Tx, id: WorkspaceId) -> Result<Workspace, Refusal> {
+    tx.workspace(id).await?.ok_or(Refusal::NotFound(Missing::Workspace))
+}
+
+/// The key, if there is one and the precondition holds.
+pub(super) async fn key(tx: &mut dyn Tx, call: Call<'_>, target: KeyRef) -> Result<(Workspace, StoredKey), Refusal> {
+    let workspace = workspace(tx, target.workspace).await?;
+    let stored = tx.key(target.workspace, target.key).await?.ok_or(Refusal::NotFound(Missing::Key))?;
+    call.context.check_version(stored.key.version)?;
+    Ok((workspace, stored))
+}
+
+/// Takes the key through a transition that needs nothing else.
+pub(super) async fn transition(
+    tx: &mut dyn Tx,
+    call: Call<'_>,
+    target: KeyRef,
+    operation: Operation,
+    step: impl FnOnce(Key, UnixMillis) -> Result<Key, KeyRefusal> + Send,
+) -> Result<(KeyView, Change), Refusal> {
+    let (_, before) = key(tx, call, target).await?;
+    let after = step(before.key.clone(), call.context.now)?;
+    replace(tx, call, before, after, operation).await
+}
+
+/// Stores what a key has become and makes the change of it. A key that stayed as it was keeps its
+/// version.
+pub(super) async fn replace(
+    tx: &mut dyn Tx,
+    call: Call<'_>,
+    before: StoredKey,
+    mut after: Key,
+    operation: Operation,
+) -> Result<(KeyView, Change), Refusal> {
+    let now = call.context.now;
+    if after != before.key {
+        after.version = before.key.version + 1;
+        tx.update_key(&after, now).await?;
+    }
+    let catalogue = tx.catalogue().await?;
+    let details = Details::new(operation.name, Some(&before.key.facts(&catalogue)), Some(&after.facts(&catalogue)));
+    let event = event(call, &after, operation.action, details);
+    let change = Change::new(tx.generation(), event).touching(touched(Some(&before.key), &after));
+    let view = KeyView::new(StoredKey { key: after, member: before.member }, &catalogue, now);
+    Ok((view, change))
+}
+
+/// An event about a key.
+pub(super) fn event(call: Call<'_>, key: &Key, action: Action, details: Details) -> AuditEvent {
+    let target = Target { id: key.id.to_string(), name: key.name.as_str().to_owned() };
+    AuditEvent {
+        workspace_id: Some(key.workspace_id),
+        team_id: key.team_id,
+        ..call.context.event(action, Entity::ApiKeys, target, details)
+    }
+}
+
+/// Checks that what the key may do fits into the snapshot.
+pub(super) fn check_policy(workspace: &Workspace, key: &Key) -> Result<(), Invalid> {
+    let policy = Policy {
+        workspace: workspace.id,
+        slug: SlugHash::of(workspace.slug.as_str()),
+        access: key.access,
+        apis: key.apis.clone(),
+        restrictions: key.restrictions.clone(),
+    };
+    let refuse = |field: &str, fault, error: PolicyError| Err(Invalid::new(field, fault, error.to_string()));
+    match policy.encode() {
+        Ok(_) => Ok(()),
+        Err(error @ PolicyError::TooMany { list, .. }) => refuse(list, Fault::TooMany, error),
+        Err(error @ PolicyError::TooLong { list, .. }) => refuse(list, Fault::TooLong, error),
+        Err(error) => refuse("restrictions", Fault::TooLong, error),
+    }
+}
+
+/// A new secret and its digest, sealed for the row of `key`.
+pub(super) struct Minted {
+    pub(super) api_key: ApiKey,
+    pub(super) secret: Secret,
+    pub(super) sealed_digest: Vec<u8>,
+}
+
+/// Makes a secret from the call's random bytes.
+pub(super) fn mint(
+    call: Call<'_>,
+    settings: &SettingsDocument,
+    environment: Environment,
+    key: KeyId,
+) -> Result<Minted, Refusal> {
+    let prefix = match environment {
+        Environment::Live => settings.settings.key_prefix.clone(),
+        Environment::Test => format!("{}{TEST_SUFFIX}", settings.settings.key_prefix),
+    };
+    let api_key = ApiKey::generate(&prefix, &call.context.entropy.secret).ok_or(Refusal::Entropy)?;
+    let (secret, sealed_digest) = enrol(call, &Digest::of(&api_key), Some(api_key.hint()), key)?;
+    Ok(Minted { api_key, secret, sealed_digest })
+}
+
+/// The secret that a digest stands for, and the digest sealed for the row of `key`.
+pub(super) fn enrol(
+    call: Call<'_>,
+    digest: &Digest,
+    hint: Option<String>,
+    key: KeyId,
+) -> Result<(Secret, Vec<u8>), VaultError> {
+    let fingerprint = call.vault.fingerprint(digest);
+    let sealed = call.vault.seal_digest(digest, &fingerprint, key, &call.context.entropy.seal_nonce)?;
+    Ok((Secret { fingerprint, hint, created_at: call.context.now }, sealed))
+}
+
+/// Refuses a name that another live key of the workspace has.
+pub(super) async fn check_name(tx: &mut dyn Tx, key: &Key, except: Option<KeyId>) -> Result<(), Refusal> {
+    if tx.key_name_taken(key.workspace_id, &key.name, except).await? { Err(Refusal::NameTaken) } else { Ok(()) }
+}
+
+/// Refuses a team that the workspace does not have.
+pub(super) async fn check_team(tx: &mut dyn Tx, key: &Key) -> Result<(), Refusal> {
+    if let Some(team) = key.team_id
+        && !tx.team_exists(key.workspace_id, team).await?
+    {
+        return Err(Invalid::new("team_id", Fault::Unknown, "the workspace has no such team").into());
+    }
+    Ok(())
+}
+

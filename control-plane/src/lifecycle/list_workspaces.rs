@@ -1,0 +1,31 @@
+//! List the workspaces, newest first, a page at a time.
+
+use keyward_shared::id::WorkspaceId;
+
+use super::cursor::{ListTag, Position};
+use super::{Lifecycle, Listed, Page, Refusal};
+use crate::domain::key::query::SortValue;
+use crate::domain::time::UnixMillis;
+use crate::domain::workspace::Workspace;
+use crate::store::WorkspacePosition;
+
+impl Lifecycle {
+    /// One page of the workspaces that are not deleted.
+    pub async fn list_workspaces(&self, page: &Page) -> Result<Listed<Workspace>, Refusal> {
+        let limit = page.limit()?;
+        let tag = ListTag::new("workspaces", &())?;
+        let after = match page.position(&tag)? {
+            Some(Position { value: SortValue::Millis(millis), id }) => Some(WorkspacePosition {
+                created_at: UnixMillis::from_millis(millis),
+                id: WorkspaceId::from_u64(id),
+            }),
+            Some(_) => return Err(Refusal::BadCursor),
+            None => None,
+        };
+        let workspaces = self.store.workspaces(after, limit + 1).await?;
+        Listed::new(workspaces, limit, &tag, |workspace| Position {
+            value: SortValue::Millis(workspace.created_at.as_millis()),
+            id: workspace.id.as_u64(),
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! The use cases, one verb a file: what can be done to keys, workspaces, APIs, settings and tokens.
+//!
+//! A verb judges its input, asks the domain, and hands back its answer with a [`Change`];
+//! [`Lifecycle::run`] commits both together. Time and random bytes come in with the [`Context`].
+//! Nothing here knows HTTP or SQL.
+
+pub mod context;
+pub mod cursor;
+pub mod idempotency;
+pub mod refusal;
+mod run;
+pub mod vault;
+
+mod authenticate;
+mod key_input;
+mod key_support;
+mod view;
+
+mod archive_key;
+mod cancel_rotation;
+mod create_key;
+mod create_token;
+mod create_workspace;
+mod delete_api;
+mod delete_key;
+mod delete_workspace;
+mod disable_key;
+mod enable_key;
+mod extend_rotation;
+mod finish_rotation;
+mod list_apis;
+mod list_keys;
+mod list_workspaces;
+mod patch_key;
+mod patch_settings;
+mod patch_workspace;
+mod pause_rotation;
+mod put_api;
+mod read;
+mod register_token;
+mod resume_rotation;
+mod revoke_token;
+mod rotate_key;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::change::Change;
+use crate::store::{Store, Tx};
+
+pub use archive_key::ArchiveKey;
+pub use authenticate::Authenticated;
+pub use cancel_rotation::CancelRotation;
+pub use context::{Context, Entropy, IfMatch};
+pub use create_key::{CreateKey, CreatedKey, KeySource};
+pub use create_token::{CreateToken, CreatedToken};
+pub use create_workspace::CreateWorkspace;
+pub use cursor::{Listed, Page};
+pub use delete_api::DeleteApi;
+pub use delete_key::DeleteKey;
+pub use delete_workspace::DeleteWorkspace;
+pub use disable_key::DisableKey;
+pub use enable_key::EnableKey;
+pub use extend_rotation::{ExtendRotation, ExtendTo};
+pub use finish_rotation::FinishRotation;
+pub use idempotency::{IdempotentCall, StoredAnswer};
+pub use key_input::{KeyFields, KeyPatch};
+pub use key_support::KeyRef;
+pub use list_keys::KeyListInput;
+pub use patch_key::PatchKey;
+pub use patch_settings::PatchSettings;
+pub use patch_workspace::{PatchWorkspace, WorkspaceFields};
+pub use pause_rotation::PauseRotation;
+pub use put_api::{PutApi, PutApiOutcome};
+pub use refusal::{Missing, Refusal};
+pub use register_token::RegisterToken;
+pub use resume_rotation::ResumeRotation;
+pub use revoke_token::RevokeToken;
+pub use rotate_key::{RotateKey, RotatedKey};
+pub use run::Done;
+pub use vault::Vault;
+pub use view::KeyView;
+
+/// The use cases over one database and one vault. Cheap to clone.
+#[derive(Clone)]
+pub struct Lifecycle {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    running: idempotency::Running,
+}
+
+impl Lifecycle {
+    /// The use cases over this database and this vault.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
+        Self { store, vault, running: idempotency::Running::default() }
+    }
+}
+
+/// What a verb is called with beside its own input.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// Who, when, why, and with which random bytes.
+    pub context: &'a Context,
+    /// Pepper and key-encryption key.
+    pub vault: &'a Vault,
+}
+
+/// A mutation: input that has become ready to be applied once.
+#[async_trait]
+pub trait Verb: Send {
+    /// What it answers.
+    type Answer: Send;
+
+    /// Applies it within the transaction. Nothing is committed here: a refusal leaves no trace.
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Self::Answer, Change), Refusal>;
+}

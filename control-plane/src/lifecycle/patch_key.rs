@@ -1,0 +1,37 @@
+//! Edit a key: name, access, APIs, expiry, reminder, restrictions, team, external id, metadata.
+
+use async_trait::async_trait;
+
+use super::key_input::KeyPatch;
+use super::key_support::{self, KeyRef, Operation};
+use super::{Call, KeyView, Refusal, Verb};
+use crate::domain::audit::Action;
+use crate::domain::change::Change;
+use crate::store::Tx;
+
+/// Changes the fields that are named.
+pub struct PatchKey {
+    /// Which.
+    pub target: KeyRef,
+    /// The fields.
+    pub patch: KeyPatch,
+}
+
+#[async_trait]
+impl Verb for PatchKey {
+    type Answer = KeyView;
+
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
+        let now = call.context.now;
+        let (workspace, before) = key_support::key(tx, call, self.target).await?;
+        let catalogue = tx.catalogue().await?;
+        let after = before.key.clone().edit(self.patch.judge(&catalogue, now)?, now)?;
+        key_support::check_policy(&workspace, &after)?;
+        key_support::check_team(tx, &after).await?;
+        if after.name != before.key.name {
+            key_support::check_name(tx, &after, Some(after.id)).await?;
+        }
+        let operation = Operation { action: Action::Update, name: "edit" };
+        key_support::replace(tx, call, before, after, operation).await
+    }
+}

@@ -1,0 +1,111 @@
+//! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
+//! holds a secret.
+
+use crate::domain::api::{RouteConflict, RoutesRefused};
+use crate::domain::audit::NotCanonical;
+use crate::domain::invalid::Invalid;
+use crate::domain::key::transition::KeyRefusal;
+use crate::lifecycle::vault::VaultError;
+use crate::store::StoreError;
+
+/// What was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// No such workspace.
+    Workspace,
+    /// No such key in that workspace.
+    Key,
+    /// No such API.
+    Api,
+    /// No such token.
+    Token,
+}
+
+impl Missing {
+    /// The thing's name in a sentence.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Key => "key",
+            Self::Api => "API",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Why a use case did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A value is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The thing it is about does not exist, or not for this actor.
+    #[error("there is no such {}", .0.noun())]
+    NotFound(Missing),
+    /// The thing is not in the state that the actor has seen.
+    #[error("the precondition failed: the current version is {version}")]
+    PreconditionFailed {
+        /// The version it is in; 0 when it does not exist.
+        version: u64,
+    },
+    /// The state of the key does not allow it.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
+    /// Another live key of the workspace has the name.
+    #[error("a key of this workspace has the name already")]
+    NameTaken,
+    /// Another workspace has the slug.
+    #[error("a workspace has the slug already")]
+    SlugTaken,
+    /// The workspace has as many keys as it may.
+    #[error("the workspace has {max} keys, as many as it may")]
+    KeyLimit {
+        /// How many it may have.
+        max: u32,
+    },
+    /// The secret was accepted before, somewhere in the deployment.
+    #[error("this secret is or was in use already")]
+    SecretExists,
+    /// The token is registered already.
+    #[error("this token is registered already")]
+    TokenExists,
+    /// The workspace must be suspended first.
+    #[error("the workspace is active; suspend it first")]
+    NotSuspended,
+    /// Another API has one of the routes.
+    #[error(transparent)]
+    RouteConflict(#[from] RouteConflict),
+    /// Every number for an API was given.
+    #[error("every number for an API was given; numbers are never used again")]
+    ApiNumbersExhausted,
+    /// The `Idempotency-Key` was used with another request.
+    #[error("the idempotency key belongs to another request")]
+    IdempotencyMismatch,
+    /// A request with the `Idempotency-Key` still runs.
+    #[error("a request with this idempotency key still runs")]
+    IdempotencyRunning,
+    /// The cursor is not one that this list gave.
+    #[error("the cursor does not belong to this list")]
+    BadCursor,
+    /// The database did not do it. Nothing changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that was sealed can't be opened, or the reverse: a fault of ours.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// An event without canonical form: a fault of ours.
+    #[error(transparent)]
+    Audit(#[from] NotCanonical),
+    /// The random bytes did not make a key: draw again.
+    #[error("the random bytes make no key")]
+    Entropy,
+}
+
+impl From<RoutesRefused> for Refusal {
+    fn from(refused: RoutesRefused) -> Self {
+        match refused {
+            RoutesRefused::Invalid(invalid) => Self::Invalid(invalid),
+            RoutesRefused::Conflict(conflict) => Self::RouteConflict(conflict),
+        }
+    }
+}

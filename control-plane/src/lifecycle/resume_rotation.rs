@@ -1,0 +1,26 @@
+//! Resume the old secret of a rotation that was paused.
+
+use async_trait::async_trait;
+
+use super::key_support::{self, KeyRef, Operation};
+use super::{Call, KeyView, Refusal, Verb};
+use crate::domain::audit::Action;
+use crate::domain::change::Change;
+use crate::domain::key::Key;
+use crate::store::Tx;
+
+/// Accepts the old secret of a rotation again, until its deadline.
+pub struct ResumeRotation {
+    /// Which.
+    pub target: KeyRef,
+}
+
+#[async_trait]
+impl Verb for ResumeRotation {
+    type Answer = KeyView;
+
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
+        let operation = Operation { action: Action::Update, name: "resume_rotation" };
+        key_support::transition(tx, call, self.target, operation, Key::resume_rotation).await
+    }
+}

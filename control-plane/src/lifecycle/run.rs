@@ -1,0 +1,58 @@
+//! How a mutation happens: one transaction that holds the verb's rows, its events, what it touched,
+//! its generation and, for an idempotent call, the answer itself.
+
+use super::{Call, Context, IdempotentCall, Lifecycle, Refusal, StoredAnswer, Verb};
+use crate::domain::change::Generation;
+
+/// A mutation that happened, now or at an earlier call with the same `Idempotency-Key`.
+pub struct Done {
+    /// What to answer.
+    pub answer: StoredAnswer,
+    /// The first generation that carries it.
+    pub generation: Generation,
+    /// Whether it had happened before.
+    pub replayed: bool,
+}
+
+impl Lifecycle {
+    /// Applies `verb` and commits, keeping the answer that `render` makes of it when the call is
+    /// idempotent. A call that happened before gives its first answer and has no effect.
+    ///
+    /// `render` runs before the commit: an answer that can't be kept refuses the change.
+    pub async fn run<V: Verb>(
+        &self,
+        context: &Context,
+        verb: V,
+        idempotent: Option<&IdempotentCall>,
+        render: impl FnOnce(V::Answer, Generation) -> StoredAnswer + Send,
+    ) -> Result<Done, Refusal> {
+        let _claim = match idempotent {
+            Some(call) => Some(self.running.claim(*call.id()).ok_or(Refusal::IdempotencyRunning)?),
+            None => None,
+        };
+        let mut tx = self.store.begin().await?;
+        if let Some(call) = idempotent
+            && let Some(kept) = tx.kept_answer(call.id(), context.now).await?
+        {
+            let (answer, generation) = call.open(&self.vault, &kept)?;
+            return Ok(Done { answer, generation, replayed: true });
+        }
+        let (answer, change) = verb.apply(&mut *tx, Call { context, vault: &self.vault }).await?;
+        let generation = change.generation();
+        let answer = render(answer, generation);
+        let kept = match idempotent {
+            Some(call) => Some(call.seal(&self.vault, context, answer.clone(), generation)?),
+            None => None,
+        };
+        let generation = tx.commit(change, kept).await?;
+        Ok(Done { answer, generation, replayed: false })
+    }
+
+    /// Applies `verb` and commits, for callers that need no stored answer.
+    pub async fn execute<V: Verb>(&self, context: &Context, verb: V) -> Result<(V::Answer, Generation), Refusal> {
+        let mut tx = self.store.begin().await?;
+        let (answer, change) = verb.apply(&mut *tx, Call { context, vault: &self.vault }).await?;
+        let generation = tx.commit(change, None).await?;
+        Ok((answer, generation))
+    }
+}

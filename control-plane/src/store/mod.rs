@@ -1,0 +1,223 @@
+//! What the lifecycle asks of a database, and nothing a database asks of the lifecycle.
+//!
+//! A [`Store`] reads; a [`Tx`] reads, writes and commits. Only the modules below this one know SQL.
+//! Implementations decide nothing: rules are the domain's, and a constraint that fires here is the
+//! second net.
+
+pub mod error;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use keyward_shared::fingerprint::Fingerprint;
+use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
+use tokio::sync::watch;
+
+use crate::domain::api::{Api, ApiName, Catalogue};
+use crate::domain::change::{Change, Generation};
+use crate::domain::key::query::KeyQuery;
+use crate::domain::key::{Key, Secret};
+use crate::domain::member::{Member, MemberSummary};
+use crate::domain::settings::SettingsDocument;
+use crate::domain::text::{Name, Slug};
+use crate::domain::time::UnixMillis;
+use crate::domain::token::{Token, TokenHash};
+use crate::domain::workspace::Workspace;
+
+pub use error::StoreError;
+
+/// A key with what an answer says of its member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The key.
+    pub key: Key,
+    /// The member it belongs to.
+    pub member: MemberSummary,
+}
+
+/// A secret on its way into the database.
+pub struct NewSecret<'a> {
+    /// The key it belongs to.
+    pub key_id: KeyId,
+    /// The secret.
+    pub secret: &'a Secret,
+    /// Its digest, sealed.
+    pub sealed_digest: &'a [u8],
+}
+
+/// A place in the list of workspaces: behind the one made at this time with this identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkspacePosition {
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// Its identifier.
+    pub id: WorkspaceId,
+}
+
+/// The answer of an idempotent call, sealed, as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// Which call: made of token and `Idempotency-Key`.
+    pub id: [u8; 32],
+    /// SHA-256 of the request.
+    pub request_hash: [u8; 32],
+    /// The answer, sealed under a key that only the `Idempotency-Key` opens.
+    pub sealed: Vec<u8>,
+    /// When it was given.
+    pub created_at: UnixMillis,
+    /// From when it is forgotten.
+    pub expires_at: UnixMillis,
+}
+
+/// The database, for reading and for beginning a transaction.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Begins a transaction and takes the lock that orders generations; it is held to commit or
+    /// drop. Dropped without a commit it leaves nothing.
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// The newest generation that this process committed; changes when one commits. What another
+    /// process commits does not show here.
+    fn committed(&self) -> watch::Receiver<Generation>;
+
+    /// Whether the database answers.
+    async fn ready(&self) -> Result<(), StoreError>;
+
+    /// The newest generation that is committed.
+    async fn generation(&self) -> Result<Generation, StoreError>;
+
+    /// A workspace that is not deleted.
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    /// Workspaces that are not deleted, newest first.
+    async fn workspaces(&self, after: Option<WorkspacePosition>, limit: u16) -> Result<Vec<Workspace>, StoreError>;
+
+    /// A key of that workspace that is not deleted.
+    async fn key(&self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
+
+    /// One page of a workspace's keys.
+    async fn keys(&self, query: &KeyQuery) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// The APIs there are.
+    async fn catalogue(&self) -> Result<Catalogue, StoreError>;
+
+    /// The deployment's settings.
+    async fn settings(&self) -> Result<SettingsDocument, StoreError>;
+
+    /// The token whose hash this is, whatever its state.
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
+
+    /// Drops the answers that are to be forgotten at `now`; says how many.
+    async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError>;
+}
+
+/// A transaction that writes. One runs at a time.
+#[async_trait]
+pub trait Tx: Send {
+    /// The generation that this transaction commits as.
+    fn generation(&self) -> Generation;
+
+    /// A workspace that is not deleted.
+    async fn workspace(&mut self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
+
+    /// Whether a workspace other than `except` has the slug.
+    async fn slug_taken(&mut self, slug: &Slug, except: Option<WorkspaceId>) -> Result<bool, StoreError>;
+
+    /// Adds a workspace.
+    async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError>;
+
+    /// Replaces a workspace.
+    async fn update_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError>;
+
+    /// Deletes a workspace with its members, their tokens, its keys and their secrets.
+    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// A member of that workspace.
+    async fn member(&mut self, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>, StoreError>;
+
+    /// The member that keys belong to which name none.
+    async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError>;
+
+    /// Adds a member.
+    async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError>;
+
+    /// Whether the workspace has such a team.
+    async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId) -> Result<bool, StoreError>;
+
+    /// A key of that workspace that is not deleted.
+    async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
+
+    /// The workspace's keys that are not deleted, in the order of their identifiers.
+    async fn keys_after(
+        &mut self,
+        workspace: WorkspaceId,
+        after: Option<KeyId>,
+        limit: u16,
+    ) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// How many keys of the workspace are neither archived nor deleted.
+    async fn key_count(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError>;
+
+    /// Whether a key of the workspace other than `except`, neither archived nor deleted, has the name.
+    async fn key_name_taken(
+        &mut self,
+        workspace: WorkspaceId,
+        name: &Name,
+        except: Option<KeyId>,
+    ) -> Result<bool, StoreError>;
+
+    /// Adds a key and its first secret.
+    async fn insert_key(&mut self, key: &Key, secret: NewSecret<'_>) -> Result<(), StoreError>;
+
+    /// Replaces a key and says which of its secrets are final from `at` on: all that it no longer
+    /// names.
+    async fn update_key(&mut self, key: &Key, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// Whether a secret with this fingerprint was ever accepted.
+    async fn secret_known(&mut self, fingerprint: &Fingerprint) -> Result<bool, StoreError>;
+
+    /// Adds a secret to a key that is there; [`Tx::update_key`] then gives it its place.
+    async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError>;
+
+    /// The fingerprints of the workspace's secrets that are not final.
+    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError>;
+
+    /// The APIs there are.
+    async fn catalogue(&mut self) -> Result<Catalogue, StoreError>;
+
+    /// Takes the next number for an API, or `None` when all were given.
+    async fn take_api_number(&mut self) -> Result<Option<u16>, StoreError>;
+
+    /// Adds an API.
+    async fn insert_api(&mut self, api: &Api) -> Result<(), StoreError>;
+
+    /// Replaces an API.
+    async fn update_api(&mut self, api: &Api) -> Result<(), StoreError>;
+
+    /// Deletes an API.
+    async fn delete_api(&mut self, name: &ApiName, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// The deployment's settings.
+    async fn settings(&mut self) -> Result<SettingsDocument, StoreError>;
+
+    /// Replaces the deployment's settings.
+    async fn update_settings(&mut self, settings: &SettingsDocument) -> Result<(), StoreError>;
+
+    /// The token whose hash this is, whatever its state.
+    async fn token_by_hash(&mut self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
+
+    /// A token, whatever its state.
+    async fn token(&mut self, id: TokenId) -> Result<Option<Token>, StoreError>;
+
+    /// Adds a token.
+    async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError>;
+
+    /// Marks a token revoked.
+    async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// The answer kept for a call, unless it is to be forgotten at `now`.
+    async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// Commits the transaction's rows together with the change's events, what it touched, its
+    /// generation and the answer to be kept: all of it durably, or nothing.
+    async fn commit(self: Box<Self>, change: Change, answer: Option<KeptAnswer>) -> Result<Generation, StoreError>;
+}
