@@ -1,1 +1,12 @@
-//! placeholder
+//! The harness: it starts the real control plane, the real edge and an origin that remembers what
+//! reached it, asks them over HTTP, and ends them by their own process groups.
+//!
+//! Must never know how a part works inside: the tests see what a user sees.
+
+pub mod origin;
+pub mod raw;
+pub mod stack;
+
+pub use stack::{Lanes, Mode, Options, Stack};
+pub use xtask::guard;
+pub use xtask::parts::http::{Answer, Client};

@@ -73,7 +73,10 @@ impl Guarded {
         if let Some(folder) = command.get_current_dir() {
             guard.current_dir(folder);
         }
-        guard.env(VARIABLE, "1").stdin(Stdio::piped()).process_group(0);
+        guard
+            .env(VARIABLE, "1")
+            .stdin(Stdio::piped())
+            .process_group(0);
         match output {
             Output::Inherit => {}
             Output::File(file) => {
@@ -131,7 +134,11 @@ impl Guarded {
     }
 
     fn say(&mut self, word: &str) -> Result<()> {
-        let pipe = self.guard.stdin.as_mut().context("the child was stopped already")?;
+        let pipe = self
+            .guard
+            .stdin
+            .as_mut()
+            .context("the child was stopped already")?;
         writeln!(pipe, "{word}").context("the child has ended already")
     }
 }
@@ -164,7 +171,9 @@ fn guard() -> i32 {
     let status = child.wait();
     end(group);
     match status {
-        Ok(status) => status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        Ok(status) => status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         Err(_) => CANNOT_START,
     }
 }
@@ -176,7 +185,10 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> i32 {
 
 /// Carries out what the parent writes, and ends the group when the parent says nothing any more.
 fn obey(group: Pid) {
-    for word in BufReader::new(io::stdin()).lines().map_while(io::Result::ok) {
+    for word in BufReader::new(io::stdin())
+        .lines()
+        .map_while(io::Result::ok)
+    {
         let signal = match word.as_str() {
             "kill" => Signal::KILL,
             "freeze" => Signal::STOP,

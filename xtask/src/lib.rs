@@ -4,7 +4,12 @@
 //! Must never know what a key is or how a snapshot looks: the parts are built, started and spoken to
 //! over HTTP, as a user would.
 
+pub mod build;
+pub mod checks;
+pub mod dev;
 pub mod guard;
+pub mod parts;
 pub mod setup;
 pub mod step;
+pub mod stop;
 pub mod workspace;

@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{guard, setup};
+use xtask::{checks, dev, guard, setup};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Sets up, runs, tests and measures Keyward")]
+#[command(
+    name = "cargo xtask",
+    about = "Sets up, runs, tests and measures Keyward"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Task,
@@ -15,7 +18,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Installs what the other commands need, and nothing else.
+    /// Starts the whole product on this machine, with a demo key, until Ctrl-C
+    Dev(dev::Options),
+    /// Runs every check and test
+    Test(checks::Options),
+    /// Installs what the other commands need, and nothing else
     Setup,
 }
 
@@ -32,6 +39,8 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Dev(options) => dev::run(&options).map(|()| ExitCode::SUCCESS),
+        Task::Test(options) => checks::run(&options),
         Task::Setup => {
             let tools = setup::tools()?;
             setup::test_tools(&tools)?;

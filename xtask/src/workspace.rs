@@ -50,7 +50,10 @@ pub fn lock(path: &Path) -> Result<Lock> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            eprintln!("  waiting for another cargo xtask that holds {}", path.display());
+            eprintln!(
+                "  waiting for another cargo xtask that holds {}",
+                path.display()
+            );
             file.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error.into()),
@@ -61,8 +64,8 @@ pub fn lock(path: &Path) -> Result<Lock> {
 /// The version of `package` that Cargo.lock settles on.
 pub fn locked_version(package: &str) -> Result<String> {
     let path = root().join("Cargo.lock");
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lock: toml::Table = toml::from_str(&text).context("Cargo.lock is not what cargo writes")?;
     lock.get("package")
         .and_then(toml::Value::as_array)
@@ -80,8 +83,8 @@ pub fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a Path>, extra: &str) 
     hash.update(extra);
     for input in inputs {
         for file in files_under(input)? {
-            let bytes = fs::read(&file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes =
+                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let name = file.strip_prefix(root()).unwrap_or(&file);
             hash.update(name.as_os_str().as_encoded_bytes());
             hash.update([0]);
@@ -118,7 +121,10 @@ pub struct Stamp {
 impl Stamp {
     /// A stamp kept in `path` for inputs with this fingerprint.
     pub fn new(path: impl Into<PathBuf>, wanted: String) -> Self {
-        Self { path: path.into(), wanted }
+        Self {
+            path: path.into(),
+            wanted,
+        }
     }
 
     /// Whether what was made last was made for these inputs.

@@ -47,7 +47,11 @@ pub fn tools() -> Result<Tools> {
     let worker_build = cargo_tool::worker_build()?;
     let wasm_bindgen = cargo_tool::wasm_bindgen()?;
     npm::packages()?;
-    Ok(Tools { wasm, worker_build, wasm_bindgen })
+    Ok(Tools {
+        wasm,
+        worker_build,
+        wasm_bindgen,
+    })
 }
 
 /// Installs what `test` needs beyond [`tools`].
@@ -56,7 +60,7 @@ pub fn test_tools(tools: &Tools) -> Result<TestTools> {
     let cargo_deny = cargo_tool::cargo_deny()?;
     let python = python::with_clients()?;
     debian::curl()?;
-    wasm::linter(&tools.wasm)?;
+    wasm::linter(tools.wasm)?;
     Ok(TestTools { cargo_deny, python })
 }
 

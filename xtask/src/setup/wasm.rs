@@ -74,29 +74,32 @@ pub(super) fn toolchain() -> Result<Toolchain> {
     match choice.as_str() {
         "rustup" => usual(step, rustup),
         "debian" => debian_way(step, rustup),
-        "" if usual_has_target() => {
-            step.done("present");
-            Ok(Toolchain::Usual)
+        "" => whichever_works(step, rustup),
+        other => {
+            bail!("{CHOICE} is `{other}`. What to do: set it to rustup or debian, or unset it")
         }
-        "" if debian_is_ready() => debian_way(step, rustup),
-        "" if rustup => match add_target(&step) {
-            Ok(()) => {
-                step.done("target added by rustup");
-                Ok(Toolchain::Usual)
-            }
-            Err(_) => {
-                step.tell("rustup cannot fetch the target, taking Debian's toolchain");
-                debian_way(step, rustup)
-            }
-        },
-        "" => debian_way(step, rustup),
-        other => bail!("{CHOICE} is `{other}`. What to do: set it to rustup or debian, or unset it"),
     }
 }
 
+fn whichever_works(step: Step, rustup: bool) -> Result<Toolchain> {
+    if usual_has_target() {
+        step.done("present");
+        return Ok(Toolchain::Usual);
+    }
+    if rustup && !debian_is_ready() {
+        if add_target(&step).is_ok() {
+            step.done("target added by rustup");
+            return Ok(Toolchain::Usual);
+        }
+        step.tell("rustup cannot fetch the target, taking Debian's toolchain");
+    }
+    debian_way(step, rustup)
+}
+
 /// Clippy for this toolchain; the usual one has it from rustup.
-pub(super) fn linter(toolchain: &Toolchain) -> Result<()> {
-    if matches!(toolchain, Toolchain::Debian { .. }) && !Path::new("/usr/bin/cargo-clippy").exists() {
+pub(super) fn linter(toolchain: Toolchain) -> Result<()> {
+    if matches!(toolchain, Toolchain::Debian { .. }) && !Path::new("/usr/bin/cargo-clippy").exists()
+    {
         let step = Step::begin("clippy of Debian");
         debian::install(&step, &["rust-web-clippy"])?;
         step.done("installed");
@@ -108,7 +111,10 @@ fn usual(step: Step, rustup: bool) -> Result<Toolchain> {
     if usual_has_target() {
         step.done("present");
     } else {
-        ensure!(rustup, "{CHOICE} is `rustup`, but there is no rustup on the path");
+        ensure!(
+            rustup,
+            "{CHOICE} is `rustup`, but there is no rustup on the path"
+        );
         add_target(&step)?;
         step.done("target added by rustup");
     }
@@ -118,11 +124,17 @@ fn usual(step: Step, rustup: bool) -> Result<Toolchain> {
 fn add_target(step: &Step) -> Result<()> {
     let mut add = cargo_tool::clean(Command::new("rustup"));
     add.args(["target", "add", TARGET]);
-    step::run(step, &add, "rustup-target", "see that rustup can download, or set KEYWARD_WASM_TOOLCHAIN=debian")
+    step::run(
+        step,
+        &add,
+        "rustup-target",
+        "see that rustup can download, or set KEYWARD_WASM_TOOLCHAIN=debian",
+    )
 }
 
 fn usual_has_target() -> bool {
-    library_folder(&mut cargo_tool::clean(Command::new("rustc"))).is_some_and(|folder| has_library(&folder))
+    library_folder(&mut cargo_tool::clean(Command::new("rustc")))
+        .is_some_and(|folder| has_library(&folder))
 }
 
 fn library_folder(rustc: &mut Command) -> Option<PathBuf> {
@@ -131,7 +143,9 @@ fn library_folder(rustc: &mut Command) -> Option<PathBuf> {
 
 fn has_library(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
     })
 }
 
@@ -185,13 +199,18 @@ fn debian_way(step: Step, rustup: bool) -> Result<Toolchain> {
     step.tell("building the standard library once, about half a minute");
     let built = build_library(&step, toolchain)?;
     lay_in(&library.folder, &built, &debian_compiler()?)?;
-    ensure!(debian_library()?.is_ready(), "{} has no library after it was built", library.folder.display());
+    ensure!(
+        debian_library()?.is_ready(),
+        "{} has no library after it was built",
+        library.folder.display()
+    );
     step.done("built, Debian's");
     Ok(toolchain)
 }
 
 fn debian_compiler() -> Result<String> {
-    find::answer(Command::new(DEBIAN_RUSTC).arg("-vV")).context("Debian's rustc does not say its version")
+    find::answer(Command::new(DEBIAN_RUSTC).arg("-vV"))
+        .context("Debian's rustc does not say its version")
 }
 
 /// Makes Debian's toolchain known to rustup, unless it is.
@@ -203,7 +222,12 @@ fn link(step: &Step) -> Result<()> {
     }
     let mut link = cargo_tool::clean(Command::new("rustup"));
     link.args(["toolchain", "link", LINKED_NAME, "/usr"]);
-    step::run(step, &link, "rustup-link", "run `rustup toolchain link debian /usr` by hand and see what it says")
+    step::run(
+        step,
+        &link,
+        "rustup-link",
+        "run `rustup toolchain link debian /usr` by hand and see what it says",
+    )
 }
 
 /// Builds the standard library as a dependency of an empty crate. The bitcode must be embedded, or
@@ -222,17 +246,32 @@ fn build_library(step: &Step, toolchain: Toolchain) -> Result<Vec<PathBuf>> {
         .current_dir(&folder)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Cembed-bitcode=yes -Copt-level=3")
-        .args(["build", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET])
+        .args([
+            "build",
+            "--release",
+            "-Zbuild-std=std,panic_abort",
+            "--target",
+            TARGET,
+        ])
         .arg("--target-dir")
         .arg(folder.join("target"));
-    step::run(step, &build, "wasm-std", "see what the log says of the packages rustc-web and rust-web-src")?;
+    step::run(
+        step,
+        &build,
+        "wasm-std",
+        "see what the log says of the packages rustc-web and rust-web-src",
+    )?;
     let made = folder.join("target").join(TARGET).join("release/deps");
     let mut libraries = workspace::files_under(&made)?;
     libraries.retain(|file| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         file.extension().is_some_and(|end| end == "rlib") && !name.starts_with("libnothing-")
     });
-    ensure!(!libraries.is_empty(), "the build of the standard library left nothing in {}", made.display());
+    ensure!(
+        !libraries.is_empty(),
+        "the build of the standard library left nothing in {}",
+        made.display()
+    );
     Ok(libraries)
 }
 
@@ -241,13 +280,25 @@ fn lay_in(folder: &Path, libraries: &[PathBuf], compiler: &str) -> Result<()> {
     let stamp = workspace::target().join("setup/wasm-std").join(STAMP);
     fs::write(&stamp, compiler)?;
     let folder = folder.to_string_lossy();
-    let mut copy: Vec<_> = libraries.iter().chain([&stamp]).map(|file| file.to_string_lossy()).collect();
+    let mut copy: Vec<_> = libraries
+        .iter()
+        .chain([&stamp])
+        .map(|file| file.to_string_lossy())
+        .collect();
     let mut words: Vec<&str> = vec!["install", "-m", "644"];
     copy.push(folder.clone());
     words.extend(copy.iter().map(AsRef::as_ref));
-    for words in [&["rm", "-rf", &folder][..], &["install", "-d", &folder], &words] {
+    for words in [
+        &["rm", "-rf", &folder][..],
+        &["install", "-d", &folder],
+        &words,
+    ] {
         let status = debian::as_root(words)?.status()?;
-        ensure!(status.success(), "`{} …` ended with {status}", words[..2].join(" "));
+        ensure!(
+            status.success(),
+            "`{} …` ended with {status}",
+            words[..2].join(" ")
+        );
     }
     Ok(())
 }

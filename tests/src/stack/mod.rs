@@ -1,0 +1,261 @@
+//! A whole stack of real parts on free ports, in a folder of its own.
+
+mod admin;
+mod config;
+mod options;
+mod request;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use xtask::build::edge::Variant;
+use xtask::build::{edge as build_edge, native};
+use xtask::parts::control_plane::ControlPlane;
+use xtask::parts::edge::Edge;
+use xtask::parts::http::Client;
+use xtask::parts::{Part, ports};
+use xtask::{setup, workspace};
+
+pub use admin::{Admin, NewKey, generation};
+pub use options::{Lanes, Mode, Options};
+pub use request::EdgeRequest;
+
+use crate::origin::Origin;
+use crate::raw::{self, RawAnswer};
+
+/// How long a change may take to reach the edge before a test calls it lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// The running parts. Dropping it ends them all and removes the folder.
+pub struct Stack {
+    // Fields are dropped in this order: the parts before what they use.
+    edge_part: Mutex<Option<Part>>,
+    control_plane_part: Mutex<Option<Part>>,
+    edge: Edge,
+    control_plane: ControlPlane,
+    origin: Origin,
+    edge_client: Client,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Builds what has changed, starts the parts and waits until the edge has its first snapshot
+    /// (where the options start the control plane at once).
+    pub fn start(options: &Options) -> Result<Self> {
+        let tools = setup::tools()?;
+        let programs = native::programs()?;
+        let variant = Variant {
+            features: options.edge_features,
+        };
+        let entry = build_edge::entry(&tools, variant)?;
+        let stacks = workspace::folder(workspace::target().join("test-stacks"))?;
+        let folder = tempfile::Builder::new()
+            .prefix("stack-")
+            .tempdir_in(stacks)?;
+        let origin = Origin::start()?;
+        let edge = Edge {
+            config: config::write(folder.path(), &entry, options)?,
+            listen: ports::free()?,
+            state: folder.path().join("edge"),
+            variables: vec![
+                folder.path().join("control-plane/secrets/edge.env"),
+                folder.path().join("edge/variables.env"),
+            ],
+        };
+        let control_plane = ControlPlane {
+            program: programs.keyward,
+            data_dir: folder.path().join("control-plane"),
+            listen: ports::free()?,
+            database: None,
+            kv_url: if options.lanes.has_kv() {
+                Some(edge.kv_url()?)
+            } else {
+                None
+            },
+            settings: options.settings.clone(),
+        };
+        config::write_variables(
+            &edge.variables[1],
+            &origin.url(),
+            &control_plane.url(),
+            options,
+        )?;
+        control_plane.init()?;
+        let stack = Self {
+            edge_part: Mutex::default(),
+            control_plane_part: Mutex::default(),
+            edge_client: Client::new(&edge.url(), None),
+            edge,
+            control_plane,
+            origin,
+            folder,
+        };
+        if options.control_plane_at_once {
+            stack.start_control_plane()?;
+        }
+        stack.start_edge()?;
+        if options.control_plane_at_once {
+            let generation = stack.admin()?.snapshot()?["generation"]
+                .as_u64()
+                .unwrap_or(0);
+            stack
+                .applied(generation)
+                .context("the edge got no first snapshot")?;
+        }
+        Ok(stack)
+    }
+
+    /// Starts the control plane, again or for the first time, and waits until it is ready.
+    pub fn start_control_plane(&self) -> Result<()> {
+        let mut part = lock(&self.control_plane_part);
+        ensure!(part.is_none(), "the control plane runs already");
+        *part = Some(
+            self.control_plane
+                .start(&self.folder.path().join("logs/control-plane.log"))?,
+        );
+        Ok(())
+    }
+
+    /// Ends the control plane as a crash would (SIGKILL).
+    pub fn kill_control_plane(&self) -> Result<()> {
+        let part = lock(&self.control_plane_part).take();
+        part.context("the control plane does not run")?
+            .process()
+            .kill()?;
+        Ok(())
+    }
+
+    /// Stops the control plane as an operator would (SIGTERM).
+    pub fn stop_control_plane(&self) -> Result<()> {
+        let part = lock(&self.control_plane_part).take();
+        part.context("the control plane does not run")?
+            .process()
+            .stop()?;
+        Ok(())
+    }
+
+    /// Starts the edge and waits until it answers.
+    pub fn start_edge(&self) -> Result<()> {
+        let mut part = lock(&self.edge_part);
+        ensure!(part.is_none(), "the edge runs already");
+        *part = Some(self.edge.start(&self.folder.path().join("logs/edge.log"))?);
+        Ok(())
+    }
+
+    /// Stops the edge, and with it the KV that lives in it.
+    pub fn stop_edge(&self) -> Result<()> {
+        let part = lock(&self.edge_part).take();
+        part.context("the edge does not run")?.process().stop()?;
+        Ok(())
+    }
+
+    /// The REST API with the operator's token.
+    pub fn admin(&self) -> Result<Admin> {
+        let path = self.control_plane.secret("operator-token");
+        let token =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Admin::new(Client::new(
+            &self.control_plane.url(),
+            Some(token.trim().to_owned()),
+        )))
+    }
+
+    /// The REST API without any token, or with one of the test's own by header.
+    pub fn stranger(&self) -> Client {
+        Client::new(&self.control_plane.url(), None)
+    }
+
+    /// A request to the edge for a path, GET unless said otherwise.
+    pub fn edge(&self, path: &str) -> EdgeRequest<'_> {
+        EdgeRequest::new(&self.edge_client, path)
+    }
+
+    /// Sends bytes to the edge as they are.
+    pub fn raw(&self, request: &[u8]) -> Result<RawAnswer> {
+        raw::send(self.edge.listen, request)
+    }
+
+    /// The origin behind the edge.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Where the edge listens.
+    pub fn edge_address(&self) -> SocketAddr {
+        self.edge.listen
+    }
+
+    /// The edge's base URL.
+    pub fn edge_url(&self) -> String {
+        self.edge.url()
+    }
+
+    /// The control plane's base URL.
+    pub fn control_plane_url(&self) -> String {
+        self.control_plane.url()
+    }
+
+    /// The base URL of the KV namespace's REST API, where there is one.
+    pub fn kv_url(&self) -> Option<&str> {
+        self.control_plane.kv_url.as_deref()
+    }
+
+    /// The control plane as it is run, for the binary's other commands.
+    pub fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// The folder that everything is kept in; logs are under `logs`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the edge says of itself.
+    pub fn edge_status(&self) -> Result<Value> {
+        self.edge("/.keyward/status").send()?.must_be(200)?.json()
+    }
+
+    /// Waits until the edge has applied a generation.
+    pub fn applied(&self, generation: u64) -> Result<()> {
+        eventually(PATIENCE, || {
+            let status = self.edge_status()?;
+            ensure!(
+                status["state"] == "fresh" && status["generation"].as_u64() >= Some(generation),
+                "the edge says {status}, generation {generation} is wanted"
+            );
+            Ok(())
+        })
+    }
+
+    /// Leaves the folder with its logs behind, for somebody to read, and says where it is.
+    pub fn keep(mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
+    }
+}
+
+/// Repeats a check until it holds; its last word is the error.
+pub fn eventually(patience: Duration, mut check: impl FnMut() -> Result<()>) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let Err(error) = check() else {
+            return Ok(());
+        };
+        if started.elapsed() > patience {
+            bail!("not within {} s: {error:#}", patience.as_secs());
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

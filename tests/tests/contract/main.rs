@@ -1,0 +1,108 @@
+//! What the contract promises, asked of the real parts over HTTP.
+//!
+//! Most tests share one stack, which is started by the first that needs it and stopped when all have
+//! run; so each makes a workspace of its own and asks the origin at paths of its own. A test that
+//! needs the parts otherwise, or breaks them, starts a stack for itself.
+
+mod ping;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use anyhow::{Context, Result};
+use keyward_tests::{Options, Stack, guard};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// One test, registered by its module.
+pub(crate) struct Test {
+    name: &'static str,
+    run: Run,
+}
+
+enum Run {
+    Shared(fn(&Stack) -> Result<()>),
+    Alone(fn() -> Result<()>),
+}
+
+impl Test {
+    /// A test on the stack that all share.
+    pub(crate) fn shared(name: &'static str, run: fn(&Stack) -> Result<()>) -> Self {
+        Self {
+            name,
+            run: Run::Shared(run),
+        }
+    }
+
+    /// A test that starts what it needs itself.
+    #[expect(
+        dead_code,
+        reason = "the first test with a stack of its own is yet to come"
+    )]
+    pub(crate) fn alone(name: &'static str, run: fn() -> Result<()>) -> Self {
+        Self {
+            name,
+            run: Run::Alone(run),
+        }
+    }
+}
+
+/// Every module's tests.
+fn all() -> Vec<(&'static str, Vec<Test>)> {
+    vec![("ping", ping::tests())]
+}
+
+fn main() -> ExitCode {
+    guard::install();
+    let arguments = Arguments::from_args();
+    let shared = Arc::new(Shared::default());
+    let trials = all()
+        .into_iter()
+        .flat_map(|(module, tests)| tests.into_iter().map(move |test| (module, test)))
+        .map(|(module, test)| trial(module, test, &shared))
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    shared.stop(conclusion.has_failed());
+    conclusion.exit_code()
+}
+
+fn trial(module: &str, test: Test, shared: &Arc<Shared>) -> Trial {
+    let shared = Arc::clone(shared);
+    Trial::test(format!("{module}::{}", test.name), move || {
+        let outcome = match test.run {
+            Run::Shared(run) => shared.stack().and_then(run),
+            Run::Alone(run) => run(),
+        };
+        outcome.map_err(|error| Failed::from(format!("{error:?}")))
+    })
+}
+
+/// The stack that most tests share.
+#[derive(Default)]
+struct Shared {
+    stack: OnceLock<Stack>,
+    starting: Mutex<()>,
+}
+
+impl Shared {
+    fn stack(&self) -> Result<&Stack> {
+        // One start at a time; a start that failed is tried again by the next test, with its own error.
+        let _one = self.starting.lock();
+        if self.stack.get().is_none() {
+            let stack = Stack::start(&Options::default()).context("the stack does not start")?;
+            let _ = self.stack.set(stack);
+        }
+        self.stack.get().context("the stack does not start")
+    }
+
+    fn stop(self: Arc<Self>, failed: bool) {
+        let Some(stack) = Arc::into_inner(self).and_then(|shared| shared.stack.into_inner()) else {
+            return;
+        };
+        if failed {
+            eprintln!(
+                "the stack's logs are kept in {}",
+                stack.keep().join("logs").display()
+            );
+        }
+    }
+}
