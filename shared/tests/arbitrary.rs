@@ -1,0 +1,1 @@
+//! Values of every format, drawn at random.

@@ -1,0 +1,7 @@
+//! What the snapshot, the credentials and the decision promise, tested from outside of the crate.
+//!
+//! One program: the parts share fixtures and are linked once.
+
+mod arbitrary;
+mod fixtures;
+mod golden;
