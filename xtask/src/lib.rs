@@ -4,6 +4,7 @@
 //! Must never know what a key is or how a snapshot looks: the parts are built, started and spoken to
 //! over HTTP, as a user would.
 
+pub mod bench;
 pub mod build;
 pub mod checks;
 pub mod dev;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{checks, dev, guard, setup};
+use xtask::{bench, checks, dev, guard, setup};
 
 #[derive(Parser)]
 #[command(
@@ -22,6 +22,8 @@ enum Task {
     Dev(dev::Options),
     /// Runs every check and test
     Test(checks::Options),
+    /// Measures; prints a table and writes target/bench/NAME.json
+    Bench(bench::Options),
     /// Installs what the other commands need, and nothing else
     Setup,
 }
@@ -41,6 +43,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Dev(options) => dev::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => checks::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Setup => {
             let tools = setup::tools()?;
             setup::test_tools(&tools)?;

@@ -19,11 +19,6 @@ pub fn target() -> PathBuf {
     root().join("target")
 }
 
-/// A native program of the development build.
-pub fn program(name: &str) -> PathBuf {
-    target().join("debug").join(name)
-}
-
 /// Makes a folder with all its parents.
 pub fn folder(path: impl Into<PathBuf>) -> Result<PathBuf> {
     let path = path.into();

@@ -51,7 +51,7 @@ impl Stack {
     /// (where the options start the control plane at once).
     pub fn start(options: &Options) -> Result<Self> {
         let tools = setup::tools()?;
-        let programs = native::programs()?;
+        let programs = native::programs(options.profile)?;
         let variant = Variant {
             features: options.edge_features,
         };

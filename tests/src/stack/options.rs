@@ -1,5 +1,7 @@
 //! What a test may want otherwise.
 
+use xtask::build::native::Profile;
+
 /// Where the edge reads heads from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lanes {
@@ -47,6 +49,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// Whether the control plane starts before the edge; without, a test starts it itself.
     pub control_plane_at_once: bool,
+    /// How the control plane is built.
+    pub profile: Profile,
     /// Cargo features of the edge's crate that the shipped Worker does not have.
     pub edge_features: &'static [&'static str],
 }
@@ -60,6 +64,7 @@ impl Default for Options {
             worker_variables: Vec::new(),
             settings: Vec::new(),
             control_plane_at_once: true,
+            profile: Profile::default(),
             edge_features: &[],
         }
     }

@@ -1,5 +1,7 @@
-//! The control plane and the demo origin, as development builds: they compile in a fraction of the
-//! time of a release build, and their dependencies are optimised all the same.
+//! The control plane and the demo origin.
+//!
+//! Development builds compile in a fraction of the time of release builds, and their dependencies
+//! are optimised all the same; what is measured is a release build.
 
 use std::path::PathBuf;
 
@@ -8,6 +10,16 @@ use anyhow::Result;
 use crate::setup;
 use crate::step::{self, Step};
 use crate::workspace;
+
+/// How much the compiler optimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to build.
+    #[default]
+    Development,
+    /// As it is shipped.
+    Release,
+}
 
 /// The programs that the stack is started from.
 pub struct Programs {
@@ -18,7 +30,7 @@ pub struct Programs {
 }
 
 /// Builds what has changed. One call for both, so that they share their dependencies.
-pub fn programs() -> Result<Programs> {
+pub fn programs(profile: Profile) -> Result<Programs> {
     let step = Step::begin("control plane");
     let mut build = setup::cargo();
     build
@@ -38,6 +50,13 @@ pub fn programs() -> Result<Programs> {
             "--target-dir",
         ])
         .arg(workspace::target());
+    let folder = match profile {
+        Profile::Development => "debug",
+        Profile::Release => {
+            build.arg("--release");
+            "release"
+        }
+    };
     step::run(
         &step,
         &build,
@@ -45,8 +64,9 @@ pub fn programs() -> Result<Programs> {
         "read the compiler's words above; nothing was started",
     )?;
     step.done("built");
+    let programs = workspace::target().join(folder);
     Ok(Programs {
-        keyward: workspace::program("keyward"),
-        demo_origin: workspace::program("demo-origin"),
+        keyward: programs.join("keyward"),
+        demo_origin: programs.join("demo-origin"),
     })
 }

@@ -54,7 +54,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     eprintln!("Building");
     let edge = tally.check("edge", edge::entry(&tools, Variant::default()).map(drop));
-    let native = tally.check("control plane", native::programs().map(drop));
+    let native = tally.check(
+        "control plane",
+        native::programs(native::Profile::default()).map(drop),
+    );
 
     eprintln!("Testing");
     tests(

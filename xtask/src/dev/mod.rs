@@ -14,8 +14,9 @@ use std::{env, thread};
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::edge as build_edge;
 use crate::build::edge::Variant;
-use crate::build::{edge as build_edge, native};
+use crate::build::native::{self, Profile};
 use crate::parts::control_plane::ControlPlane;
 use crate::parts::edge::{Edge, write_variables};
 use crate::parts::http::Client;
@@ -62,7 +63,7 @@ pub fn run(options: &Options) -> Result<()> {
     eprintln!("Setting up");
     let tools = setup::tools()?;
     eprintln!("Building");
-    let programs = native::programs()?;
+    let programs = native::programs(Profile::default())?;
     build_edge::entry(&tools, Variant::default())?;
 
     stop::listen()?;

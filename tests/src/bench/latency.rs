@@ -1,0 +1,157 @@
+//! How soon a change counts at the edge: from sending the call to the control plane until the first
+//! request that is judged by it, over the http lane, with the real parts.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use serde_json::json;
+use xtask::build::native::Profile;
+
+use super::report::{Report, Row};
+use crate::stack::{Admin, NewKey, generation};
+use crate::{Lanes, Options, Stack};
+
+/// Changes of each kind.
+const CHANGES: u32 = 60;
+/// Changes after which the edge is left alone.
+const IDLE_CHANGES: u32 = 20;
+/// What the contract promises: the first request so long after a change is judged by it.
+const PROMISE: Duration = Duration::from_millis(2500);
+/// The pause between two requests while a change is awaited.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+/// When a change is called lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Measures and reports.
+pub(super) fn measure() -> Result<Report> {
+    let options = Options {
+        lanes: Lanes::Http,
+        profile: Profile::Release,
+        ..Options::default()
+    };
+    let stack = Stack::start(&options)?;
+    let admin = stack.admin()?;
+    let workspace = admin.workspace("latency")?;
+    let Some(workspace) = workspace["id"].as_str() else {
+        bail!("a workspace without id")
+    };
+
+    eprintln!("Measuring, {CHANGES} creations and {CHANGES} disablings");
+    let mut created = Vec::new();
+    let mut disabled = Vec::new();
+    for change in 0..CHANGES {
+        shift_phase(change);
+        let sent = Instant::now();
+        let key = admin.key_in(workspace, "latency", json!({}))?;
+        created.push(until(&stack, &key, 200, sent)?);
+
+        shift_phase(change + CHANGES / 2);
+        let sent = Instant::now();
+        admin.act(&key, "disable", &json!({}))?;
+        disabled.push(until(&stack, &key, 401, sent)?);
+    }
+    eprintln!("Measuring, {IDLE_CHANGES} disablings at an edge that nobody asks meanwhile");
+    let late = idle(&stack, &admin, workspace)?;
+
+    let mut rows = figures("create to first 200", created);
+    rows.extend(figures("disable to first 401", disabled));
+    rows.push(Row {
+        row: format!(
+            "disabled keys still accepted by the first request {} ms later, of {IDLE_CHANGES}, idle edge",
+            PROMISE.as_millis()
+        ),
+        value: f64::from(late),
+        unit: "keys",
+        target: Some(0.0),
+    });
+    Ok(Report {
+        name: "latency",
+        rows,
+    })
+}
+
+/// Waits a part of a second that differs from change to change, so that changes do not fall into
+/// step with the edge's refreshes, which come once a second.
+fn shift_phase(change: u32) {
+    let milliseconds = u64::from(change) * 383 % 1000;
+    thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Asks the edge until it answers with a status; the time since `sent`.
+fn until(stack: &Stack, key: &NewKey, status: u16, sent: Instant) -> Result<Duration> {
+    loop {
+        let answer = stack.edge("/v1/ping").key(&key.secret).send()?;
+        if answer.status == status {
+            return Ok(sent.elapsed());
+        }
+        ensure!(
+            matches!(answer.status, 200 | 401),
+            "the edge answers {} instead of judging: {}",
+            answer.status,
+            answer.text()
+        );
+        ensure!(
+            sent.elapsed() < PATIENCE,
+            "no {status} within {} s",
+            PATIENCE.as_secs()
+        );
+        thread::sleep(ASK_EVERY);
+    }
+}
+
+/// Disables keys, asks nothing for as long as the promise says, then asks once. How many are still
+/// accepted.
+fn idle(stack: &Stack, admin: &Admin, workspace: &str) -> Result<u32> {
+    let mut late = 0;
+    for change in 0..IDLE_CHANGES {
+        let key = admin.key_in(workspace, "idle", json!({}))?;
+        stack.applied(key.generation)?;
+        stack
+            .edge("/v1/ping")
+            .key(&key.secret)
+            .send()?
+            .must_be(200)?;
+        shift_phase(change);
+        generation(&admin.act(&key, "disable", &json!({}))?)?;
+        thread::sleep(PROMISE);
+        if stack.edge("/v1/ping").key(&key.secret).send()?.status == 200 {
+            late += 1;
+        }
+    }
+    Ok(late)
+}
+
+fn figures(what: &str, mut times: Vec<Duration>) -> Vec<Row> {
+    times.sort();
+    let row = |name: &str, time: Duration| Row {
+        row: format!("{what}, {name} of {}", times.len()),
+        value: (time.as_secs_f64() * 1000.0).round(),
+        unit: "ms",
+        target: Some(PROMISE.as_secs_f64() * 1000.0),
+    };
+    vec![
+        row("p50", percentile(&times, 50)),
+        row("p99", percentile(&times, 99)),
+        row("slowest", percentile(&times, 100)),
+    ]
+}
+
+/// The nearest rank: the smallest time that at least so many percent of all do not exceed.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_nearest_rank() {
+        let times: Vec<_> = (1..=60).map(Duration::from_millis).collect();
+        assert_eq!(percentile(&times, 50), Duration::from_millis(30));
+        assert_eq!(percentile(&times, 99), Duration::from_millis(60));
+        assert_eq!(percentile(&[], 50), Duration::ZERO);
+    }
+}

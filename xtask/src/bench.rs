@@ -1,0 +1,44 @@
+//! `cargo xtask bench`: hands over to the benchmarks' own program, which is built only then, so that
+//! the other commands need not wait for it to compile.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::guard::{Guarded, Output};
+use crate::{setup, workspace};
+
+/// What `cargo xtask bench` may be told.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// Which benchmark; all without a name
+    name: Option<String>,
+}
+
+/// Installs what is needed and runs the benchmark.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    eprintln!("Setting up");
+    setup::tools()?;
+    let mut bench = setup::cargo();
+    bench
+        .current_dir(workspace::root())
+        .args([
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "keyward-tests",
+            "--bin",
+            "bench",
+            "--target-dir",
+        ])
+        .arg(workspace::target())
+        .arg("--")
+        .args(&options.name);
+    let status = Guarded::spawn(&bench, Output::Inherit)?.wait()?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
