@@ -4,6 +4,11 @@
 //! `domain` knows the rules and nothing else, `lifecycle` the use cases, `store` the database. The
 //! outside, the clock and randomness are the business of what stands around them.
 
+pub mod api;
+pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod entropy;
 pub mod lifecycle;
+pub mod secrets;
 pub mod store;

@@ -25,7 +25,7 @@ pub struct DatabaseScope;
 impl Scope for DatabaseScope {
     const SETTINGS: &'static [&'static Setting] =
         &[&table::DATA_DIR, &table::DATABASE, &table::LOG];
-    const SECRETS: &'static [&'static SecretSetting] = &[];
+    const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
 }
 
 /// What `init` needs.
@@ -39,7 +39,7 @@ impl Scope for InitScope {
         &table::DEPLOYMENT,
         &table::LOG,
     ];
-    const SECRETS: &'static [&'static SecretSetting] = &[];
+    const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
 }
 
 /// Everything, for `serve`.

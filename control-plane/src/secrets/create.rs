@@ -9,10 +9,8 @@ use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 use super::{SecretKey, SecretText, file};
+use crate::domain::token::TOKEN_PREFIX;
 use crate::entropy::{self, Entropy, EntropyError};
-
-/// What an operator's token starts with, so that scanners for leaked secrets find it.
-pub const OPERATOR_TOKEN_PREFIX: &str = "kwt_";
 
 /// The file that holds what the edge needs, as `NAME=value` lines.
 const EDGE_ENV: &str = "edge.env";
@@ -82,7 +80,7 @@ pub fn create_all(
     make("kek", "")?;
     let edge_credential = make("edge-credential", "")?;
     let origin_secret = make("origin-secret", "")?;
-    let operator_token = make("operator-token", OPERATOR_TOKEN_PREFIX)?;
+    let operator_token = make("operator-token", TOKEN_PREFIX)?;
 
     let seed = SecretKey::from_text(&signing_key).ok_or_else(|| CreateError::Damaged {
         path: dir.join("signing-key"),
@@ -119,7 +117,7 @@ pub fn public_key_of(seed: &SecretKey) -> String {
 
 /// A token of 256 random bits.
 pub fn operator_token(entropy: &dyn Entropy) -> Result<SecretText, EntropyError> {
-    random_text(OPERATOR_TOKEN_PREFIX, entropy)
+    random_text(TOKEN_PREFIX, entropy)
 }
 
 fn random_text(prefix: &str, entropy: &dyn Entropy) -> Result<SecretText, EntropyError> {
@@ -183,7 +181,7 @@ mod tests {
     #[test]
     fn the_operators_token_has_its_prefix_and_256_bits() {
         let token = operator_token(&SystemEntropy).unwrap();
-        let body = token.expose().strip_prefix(OPERATOR_TOKEN_PREFIX).unwrap();
+        let body = token.expose().strip_prefix(TOKEN_PREFIX).unwrap();
         assert_eq!(body.len(), 43);
     }
 

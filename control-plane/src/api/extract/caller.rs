@@ -1,0 +1,102 @@
+//! Who asks: the bearer token, and what it may open.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::api::ApiState;
+use crate::api::frame::RequestId;
+use crate::api::problem::{Code, Problem};
+use crate::domain::actor::Actor;
+use crate::domain::token::TokenHash;
+use crate::lifecycle::Authenticated;
+use crate::secrets::same_token;
+
+/// Somebody with a token for the whole API; there once [`authenticate`] has run.
+#[derive(Clone)]
+pub struct Caller {
+    /// Who it is, as the audit log names them.
+    pub actor: Actor,
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // Missing only where a route was added without its layer: refuse, never pass.
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Problem::new(Code::Unauthorized))
+    }
+}
+
+/// Lets those pass who have a token for the whole API.
+pub async fn authenticate(
+    State(api): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let token = bearer(&parts)?;
+    if same_token(&TokenHash::of(token), &api.edge_credential) {
+        return Err(Problem::new(Code::Forbidden)
+            .detail("the edges' credential opens the snapshot and nothing else"));
+    }
+    let caller = caller(&api, token, &parts).await?;
+    parts.extensions.insert(caller);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Lets those pass who may read the snapshot: edges, and whoever [`authenticate`] lets pass.
+pub async fn authenticate_lane(
+    State(api): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let token = bearer(&parts)?;
+    if !same_token(&TokenHash::of(token), &api.edge_credential) {
+        caller(&api, token, &parts).await?;
+    }
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Problem> {
+    let ip = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(address)| address.ip().to_canonical());
+    let request_id = parts
+        .extensions
+        .get::<RequestId>()
+        .map_or_else(String::new, |id| id.as_str().to_owned());
+    match api.lifecycle.authenticate(token, api.clock.now()).await? {
+        Authenticated::Token(token) => Ok(Caller {
+            actor: Actor::of_token(&token, ip, request_id),
+        }),
+        Authenticated::Nobody => Err(Problem::new(Code::Unauthorized)),
+    }
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750, section 2.1); the scheme in any case.
+fn bearer(parts: &Parts) -> Result<&str, Problem> {
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let refuse = || Problem::new(Code::Unauthorized);
+    let value = values.next().ok_or_else(refuse)?;
+    if values.next().is_some() {
+        return Err(refuse());
+    }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(refuse)?;
+    let token = token.trim_matches(' ');
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(refuse());
+    }
+    Ok(token)
+}

@@ -1,0 +1,12 @@
+//! What handlers are given: parsed, bounded, and refused with a problem that names the field.
+
+mod caller;
+mod json;
+mod mutation;
+mod path;
+mod query;
+
+pub use caller::{Caller, authenticate, authenticate_lane};
+pub use mutation::{Mutation, Ready};
+pub use path::{ApiPath, KeyPath, ObjectPath, WorkspacePath};
+pub use query::{NoQuery, Query};

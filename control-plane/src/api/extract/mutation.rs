@@ -1,0 +1,160 @@
+//! Everything a mutation is made of, read in one order: token, headers, query, body.
+//!
+//! The change runs in a task of its own: a client that goes away, or a time limit, cannot stop
+//! it half way between its commit and its answer.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::caller::Caller;
+use super::{json, query};
+use crate::api::answer::{self, Answer};
+use crate::api::problem::{Code, Problem};
+use crate::api::wire::Reasoned;
+use crate::api::{ApiState, etag};
+use crate::domain::change::Generation;
+use crate::lifecycle::{Context, Entropy, IdempotentCall, IfMatch, Verb};
+
+/// A request for a change, not yet judged.
+pub struct Mutation {
+    api: ApiState,
+    caller: Caller,
+    method: Method,
+    target: String,
+    idempotency_key: Option<Zeroizing<String>>,
+    if_match: Option<IfMatch>,
+    query_reason: Option<String>,
+    body: Bytes,
+}
+
+/// DELETE has no body, and so says why in its query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonQuery {
+    reason: Option<String>,
+}
+
+impl FromRequest<ApiState> for Mutation {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &ApiState) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, api).await?;
+        let query_reason = if parts.method == Method::DELETE {
+            query::parse::<ReasonQuery>(parts.uri.query().unwrap_or_default())?.reason
+        } else {
+            query::parse::<query::NoQuery>(parts.uri.query().unwrap_or_default())?;
+            None
+        };
+        let idempotency_key = idempotency_key(&parts.headers)?;
+        let if_match = etag::if_match(&parts.headers)?;
+        let method = parts.method.clone();
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
+        let body = json::read_body(Request::from_parts(parts, body)).await?;
+        Ok(Self {
+            api: api.clone(),
+            caller,
+            method,
+            target,
+            idempotency_key,
+            if_match,
+            query_reason,
+            body,
+        })
+    }
+}
+
+impl Mutation {
+    /// Parses the body as the verb's own shape and takes the reason out of it.
+    pub fn read<T: DeserializeOwned + Reasoned>(self) -> Result<(Ready, T), Problem> {
+        let mut body: T = json::parse_body(&self.body)?;
+        let reason = body.take_reason().or_else(|| self.query_reason.clone());
+        let mut bytes = Zeroizing::new([0; Entropy::BYTES]);
+        self.api
+            .entropy
+            .fill(bytes.as_mut_slice())
+            .map_err(|error| Problem::new(Code::Internal).caused_by(error))?;
+        let entropy = Entropy::from_bytes(&bytes);
+        let context = Context::new(self.caller.actor, self.api.clock.now(), entropy)
+            .with_if_match(self.if_match)
+            .with_reason(reason.as_deref())?;
+        let call = match &self.idempotency_key {
+            Some(key) => Some(self.api.lifecycle.idempotent_call(
+                &context,
+                key,
+                self.method.as_str(),
+                &self.target,
+                &self.body,
+            )?),
+            None => None,
+        };
+        let ready = Ready {
+            api: self.api,
+            context,
+            call,
+        };
+        Ok((ready, body))
+    }
+}
+
+/// A change that only lacks its verb.
+pub struct Ready {
+    api: ApiState,
+    context: Context,
+    call: Option<IdempotentCall>,
+}
+
+impl Ready {
+    /// Makes the change and answers it, now or as it was answered before.
+    pub async fn run<V>(
+        self,
+        verb: V,
+        render: impl FnOnce(V::Answer, Generation) -> Answer + Send + 'static,
+    ) -> Result<Response, Problem>
+    where
+        V: Verb + 'static,
+    {
+        let task = tokio::spawn(async move {
+            self.api
+                .lifecycle
+                .run(
+                    &self.context,
+                    verb,
+                    self.call.as_ref(),
+                    |answer, generation| render(answer, generation).into_stored(),
+                )
+                .await
+        });
+        let done = task
+            .await
+            .map_err(|error| Problem::new(Code::Internal).caused_by(error))??;
+        answer::stored(&done.answer, done.replayed)
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<Zeroizing<String>>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let refuse = |detail: &str| {
+        Problem::new(Code::BadHeader)
+            .field("Idempotency-Key")
+            .detail(detail)
+    };
+    if values.next().is_some() {
+        return Err(refuse("given more than once"));
+    }
+    match value.to_str() {
+        Ok(text) => Ok(Some(Zeroizing::new(text.to_owned()))),
+        Err(_) => Err(refuse("must be visible ASCII characters")),
+    }
+}

@@ -1,0 +1,77 @@
+//! Identifiers in paths. One that cannot be an identifier is not found like any other.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use keyward_shared::id::{KeyId, WorkspaceId};
+
+use crate::api::problem::{Code, Problem};
+use crate::lifecycle::KeyRef;
+
+/// No object's name is longer: it is a hash as text.
+const MAX_OBJECT_NAME: usize = 128;
+
+/// `{ws}`.
+pub struct WorkspacePath(pub WorkspaceId);
+
+/// `{ws}` and `{key}`.
+pub struct KeyPath(pub KeyRef);
+
+/// `{name}` of an object of the snapshot: letters, digits, `-` and `_`.
+pub struct ObjectPath(pub String);
+
+/// `{api}`, the name of an API as it was sent.
+pub struct ApiPath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkspacePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        parameter(parts, state, "ws").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let workspace: WorkspaceId = parameter(parts, state, "ws").await?;
+        let key: KeyId = parameter(parts, state, "key").await?;
+        Ok(Self(KeyRef { workspace, key }))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        parameter(parts, state, "api").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ObjectPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name: String = parameter(parts, state, "name").await?;
+        let reads = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.len() > MAX_OBJECT_NAME || !name.bytes().all(reads) {
+            return Err(Problem::new(Code::NotFound));
+        }
+        Ok(Self(name))
+    }
+}
+
+async fn parameter<T: std::str::FromStr, S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    name: &str,
+) -> Result<T, Problem> {
+    let parameters = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|error| Problem::new(Code::NotFound).caused_by(error))?;
+    parameters
+        .iter()
+        .find(|(parameter, _)| *parameter == name)
+        .and_then(|(_, value)| value.parse().ok())
+        .ok_or_else(|| Problem::new(Code::NotFound))
+}

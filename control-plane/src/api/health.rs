@@ -1,0 +1,38 @@
+//! Probes and figures: no token asked, nothing told that is not for everybody.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::ApiState;
+use super::metrics;
+use super::problem::{Code, Problem};
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn healthz() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// `GET /readyz`: the database answers, so that changes can be made.
+pub(super) async fn readyz(State(api): State<ApiState>) -> Result<Response, Problem> {
+    api.lifecycle.ready().await?;
+    Ok(Json(json!({ "status": "ready" })).into_response())
+}
+
+/// `GET /metrics`: figures for Prometheus.
+pub(super) async fn figures(State(api): State<ApiState>) -> Result<Response, Problem> {
+    // Figures of the process are worth having when the database is away, then without those.
+    let snapshot = api.snapshot.status().await.ok();
+    let text = api
+        .metrics
+        .encode(snapshot.as_ref())
+        .map_err(|error| Problem::new(Code::Internal).caused_by(error))?;
+    let mut response = text.into_response();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(metrics::CONTENT_TYPE),
+    );
+    Ok(response)
+}

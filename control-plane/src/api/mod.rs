@@ -1,0 +1,76 @@
+//! The REST API: one file a verb, as the URL names it.
+//!
+//! Handlers read a request, call one use case and word its answer. They know the lifecycle and
+//! never the store; shapes on the wire are in [`wire`], refusals in [`problem`].
+
+pub mod answer;
+pub mod etag;
+pub mod extract;
+pub mod frame;
+mod health;
+pub mod limits;
+pub mod metrics;
+pub mod problem;
+mod refused;
+pub mod snapshot;
+#[cfg(test)]
+mod tests;
+mod v1;
+pub mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock::Clock;
+use crate::domain::token::TokenHash;
+use crate::entropy::Entropy;
+use crate::lifecycle::Lifecycle;
+use metrics::Metrics;
+use problem::{Code, Problem};
+use snapshot::SnapshotSource;
+
+/// What every handler may use. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The use cases.
+    pub lifecycle: Lifecycle,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// The publisher.
+    pub snapshot: Arc<dyn SnapshotSource>,
+    /// What edges show to read snapshots, hashed.
+    pub edge_credential: TokenHash,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The whole API over this state.
+pub fn router(state: ApiState) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::figures))
+        .nest("/v1", v1::router(&state))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
+        .layer(CatchPanicLayer::custom(frame::on_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), frame::frame))
+        .with_state(state)
+}
+
+async fn nothing_here() -> Response {
+    Problem::new(Code::NotFound)
+        .detail("nothing is at this path")
+        .into_response()
+}
+
+async fn other_method() -> Response {
+    Problem::new(Code::MethodNotAllowed).into_response()
+}

@@ -1,0 +1,80 @@
+//! Each refusal of the lifecycle as a problem.
+
+use super::problem::{Code, Problem};
+use crate::domain::key::transition::KeyRefusal;
+use crate::lifecycle::Refusal;
+use crate::store::StoreError;
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let words = refusal.to_string();
+        match refusal {
+            Refusal::Invalid(invalid) if invalid.field == "Idempotency-Key" => {
+                Self::new(Code::BadHeader)
+                    .field(invalid.field)
+                    .detail(invalid.detail)
+            }
+            Refusal::Invalid(invalid) => invalid.into(),
+            Refusal::NotFound(_) => Self::new(Code::NotFound).detail(words),
+            Refusal::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed).detail(words),
+            Refusal::Key(refusal) => refusal.into(),
+            Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),
+            Refusal::SlugTaken => Self::new(Code::SlugTaken).field("slug").detail(words),
+            Refusal::KeyLimit { .. } => Self::new(Code::KeyLimit).detail(words),
+            Refusal::ApiNumbersExhausted => Self::new(Code::ApiLimit).detail(words),
+            Refusal::SecretExists => Self::new(Code::SecretExists).field("sha256").detail(words),
+            Refusal::NotSuspended => Self::new(Code::NotSuspended).detail(words),
+            Refusal::RouteConflict(conflict) => Self::new(Code::RouteConflict)
+                .field(conflict.field)
+                .detail(words),
+            Refusal::IdempotencyMismatch => Self::new(Code::IdempotencyKeyReused)
+                .field("Idempotency-Key")
+                .detail(words),
+            Refusal::IdempotencyRunning => Self::new(Code::IdempotencyInProgress)
+                .field("Idempotency-Key")
+                .detail(words),
+            Refusal::BadCursor => Self::new(Code::BadParameter).field("cursor").detail(words),
+            Refusal::Store(error) => error.into(),
+            Refusal::Vault(error) => Self::new(Code::Internal).caused_by(error),
+            Refusal::Audit(error) => Self::new(Code::Internal).caused_by(error),
+            // No route makes a token; the random bytes of one in 2^160 requests make no key.
+            Refusal::TokenExists | Refusal::Entropy => Self::new(Code::Internal).caused_by(refusal),
+        }
+    }
+}
+
+impl Problem {
+    /// The problem of a refused list: what was wrong stood in the query.
+    pub(super) fn of_query(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid(invalid) => Self::new(Code::BadParameter)
+                .field(invalid.field)
+                .fault(invalid.fault.code())
+                .detail(invalid.detail),
+            refusal => refusal.into(),
+        }
+    }
+}
+
+impl From<KeyRefusal> for Problem {
+    fn from(refusal: KeyRefusal) -> Self {
+        let code = match refusal {
+            KeyRefusal::Archived => Code::KeyArchived,
+            KeyRefusal::Deleted => return Self::new(Code::NotFound),
+            KeyRefusal::RotationActive { .. } => Code::RotationActive,
+            KeyRefusal::NoRotation => Code::NoRotation,
+            KeyRefusal::CancelTooLate { .. } => Code::CancelTooLate,
+        };
+        Self::new(code).detail(refusal.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Unavailable(_) => Code::Unavailable,
+            _ => Code::Internal,
+        };
+        Self::new(code).caused_by(error)
+    }
+}

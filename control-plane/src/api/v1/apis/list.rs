@@ -1,0 +1,35 @@
+//! `GET /v1/apis`: all of them; the catalogue is small.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::extract::Query;
+use crate::api::problem::{Code, Problem};
+use crate::api::wire::apis::ApiBody;
+use crate::api::wire::page::{PageBody, PageQuery};
+use crate::api::{ApiState, answer};
+use crate::lifecycle::Listed;
+
+pub(super) async fn list(
+    State(api): State<ApiState>,
+    Query(query): Query<PageQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let page = query.into_page()?;
+    // Nothing ever answered a cursor here: the page holds as many as a catalogue may.
+    if page.cursor.is_some() || page.limit == Some(0) {
+        let field = if page.cursor.is_some() {
+            "cursor"
+        } else {
+            "limit"
+        };
+        return Err(Problem::new(Code::BadParameter).field(field));
+    }
+    let listed = Listed {
+        items: api.lifecycle.list_apis().await?,
+        next_cursor: None,
+    };
+    let body = PageBody::<ApiBody<'_>>::of(&listed);
+    Ok(answer::list(&headers, &body))
+}

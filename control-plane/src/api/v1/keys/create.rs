@@ -1,0 +1,58 @@
+//! `POST /v1/workspaces/{ws}/keys`: makes a key and shows its secret once, or brings one by its
+//! digest.
+
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use keyward_shared::api_key::ApiKey;
+use serde::Serialize;
+
+use crate::api::answer::Answer;
+use crate::api::extract::{Mutation, WorkspacePath};
+use crate::api::problem::Problem;
+use crate::api::wire::keys::{CreateKey as Body, KeyBody};
+use crate::domain::change::Generation;
+use crate::lifecycle::{CreateKey, CreatedKey};
+
+/// The only answer beside that of rotate that holds a secret; `null` where a digest was brought.
+#[derive(Serialize)]
+struct Created<'a> {
+    key: &'a KeyBody<'a>,
+    secret: Option<&'a str>,
+    generation: u64,
+}
+
+pub(super) async fn create(
+    WorkspacePath(workspace): WorkspacePath,
+    mutation: Mutation,
+) -> Result<Response, Problem> {
+    let (ready, body) = mutation.read::<Body>()?;
+    let (fields, source) = body.into_input()?;
+    let verb = CreateKey {
+        workspace,
+        fields,
+        source,
+    };
+    ready.run(verb, created).await
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is what the mutation hands over"
+)]
+fn created(created: CreatedKey, generation: Generation) -> Answer {
+    let view = &created.key;
+    let key = KeyBody::from(view);
+    let body = Created {
+        key: &key,
+        secret: created.secret.as_ref().map(ApiKey::expose),
+        generation: generation.0,
+    };
+    let location = format!(
+        "/v1/workspaces/{}/keys/{}",
+        view.key.workspace_id, view.key.id
+    );
+    Answer::new(StatusCode::CREATED, &body)
+        .tagged(view.key.version, &key)
+        .header(header::LOCATION, location)
+        .no_store()
+}

@@ -1,0 +1,21 @@
+//! `GET /v1/workspaces/{ws}/keys/{key}`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::extract::{KeyPath, NoQuery, Query};
+use crate::api::problem::Problem;
+use crate::api::wire::keys::KeyBody;
+use crate::api::{ApiState, answer};
+
+pub(super) async fn get(
+    State(api): State<ApiState>,
+    KeyPath(target): KeyPath,
+    Query(NoQuery {}): Query<NoQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let view = api.lifecycle.get_key(target, api.clock.now()).await?;
+    let body = KeyBody::from(&view);
+    Ok(answer::read(&headers, view.key.version, &body))
+}

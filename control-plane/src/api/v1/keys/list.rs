@@ -1,0 +1,27 @@
+//! `GET /v1/workspaces/{ws}/keys`: filtered and sorted; without archived keys unless asked for.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::extract::{Query, WorkspacePath};
+use crate::api::problem::Problem;
+use crate::api::wire::keys::{KeyBody, KeyListQuery};
+use crate::api::wire::page::PageBody;
+use crate::api::{ApiState, answer};
+
+pub(super) async fn list(
+    State(api): State<ApiState>,
+    WorkspacePath(workspace): WorkspacePath,
+    Query(query): Query<KeyListQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (input, page) = query.into_input()?;
+    let listed = api
+        .lifecycle
+        .list_keys(workspace, &input, &page, api.clock.now())
+        .await
+        .map_err(Problem::of_query)?;
+    let body = PageBody::<KeyBody<'_>>::of(&listed);
+    Ok(answer::list(&headers, &body))
+}

@@ -1,0 +1,58 @@
+//! `/v1/workspaces/{ws}/keys`: the life of keys.
+
+mod archive;
+mod create;
+mod delete;
+mod disable;
+mod enable;
+mod get;
+mod list;
+mod patch;
+mod rotate;
+mod rotation;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use crate::api::ApiState;
+use crate::api::answer::Answer;
+use crate::api::wire::keys::KeyBody;
+use crate::domain::change::Generation;
+use crate::lifecycle::KeyView;
+
+pub(super) fn router() -> Router<ApiState> {
+    Router::new()
+        .route("/", get(list::list).post(create::create))
+        .route(
+            "/{key}",
+            get(get::get).patch(patch::patch).delete(delete::delete),
+        )
+        .route("/{key}/rotate", post(rotate::rotate))
+        .nest("/{key}/rotation", rotation::router())
+        .route("/{key}/disable", post(disable::disable))
+        .route("/{key}/enable", post(enable::enable))
+        .route("/{key}/archive", post(archive::archive))
+}
+
+/// What a change of a key answers.
+#[derive(Serialize)]
+struct Changed<'a> {
+    key: &'a KeyBody<'a>,
+    generation: u64,
+}
+
+/// The answer of the verbs that change a key and show no secret.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is what the mutation hands over"
+)]
+fn changed(view: KeyView, generation: Generation) -> Answer {
+    let key = KeyBody::from(&view);
+    let body = Changed {
+        key: &key,
+        generation: generation.0,
+    };
+    Answer::new(StatusCode::OK, &body).tagged(view.key.version, &key)
+}

@@ -1,0 +1,51 @@
+//! `POST /v1/workspaces/{ws}/keys/{key}/rotate`: a new secret, shown once; the old one stays for
+//! the grace period.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::api::answer::Answer;
+use crate::api::extract::{KeyPath, Mutation};
+use crate::api::problem::Problem;
+use crate::api::wire::keys::{KeyBody, RotateKey as Body};
+use crate::domain::change::Generation;
+use crate::domain::time::UnixSeconds;
+use crate::lifecycle::{RotateKey, RotatedKey};
+
+#[derive(Serialize)]
+struct Rotated<'a> {
+    key: &'a KeyBody<'a>,
+    secret: &'a str,
+    previous_valid_until: Option<UnixSeconds>,
+    generation: u64,
+}
+
+pub(super) async fn rotate(
+    KeyPath(target): KeyPath,
+    mutation: Mutation,
+) -> Result<Response, Problem> {
+    let (ready, body) = mutation.read::<Body>()?;
+    let verb = RotateKey {
+        target,
+        grace_seconds: body.grace_seconds,
+    };
+    ready.run(verb, rotated).await
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is what the mutation hands over"
+)]
+fn rotated(rotated: RotatedKey, generation: Generation) -> Answer {
+    let key = KeyBody::from(&rotated.key);
+    let body = Rotated {
+        key: &key,
+        secret: rotated.secret.expose(),
+        previous_valid_until: rotated.previous_valid_until,
+        generation: generation.0,
+    };
+    Answer::new(StatusCode::OK, &body)
+        .tagged(rotated.key.key.version, &key)
+        .no_store()
+}

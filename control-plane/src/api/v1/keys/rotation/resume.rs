@@ -1,0 +1,17 @@
+//! `POST /v1/workspaces/{ws}/keys/{key}/rotation/resume`: the old secret starts again, until its deadline.
+
+use axum::response::Response;
+
+use super::super::changed;
+use crate::api::extract::{KeyPath, Mutation};
+use crate::api::problem::Problem;
+use crate::api::wire::OnlyReason;
+use crate::lifecycle::ResumeRotation;
+
+pub(super) async fn resume(
+    KeyPath(target): KeyPath,
+    mutation: Mutation,
+) -> Result<Response, Problem> {
+    let (ready, OnlyReason { .. }) = mutation.read()?;
+    ready.run(ResumeRotation { target }, changed).await
+}

@@ -1,0 +1,20 @@
+//! `GET /v1/settings`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::extract::{NoQuery, Query};
+use crate::api::problem::Problem;
+use crate::api::wire::settings::SettingsBody;
+use crate::api::{ApiState, answer};
+
+pub(super) async fn get(
+    State(api): State<ApiState>,
+    Query(NoQuery {}): Query<NoQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let document = api.lifecycle.get_settings().await?;
+    let body = SettingsBody::from(&document);
+    Ok(answer::read(&headers, document.version, &body))
+}

@@ -1,0 +1,22 @@
+//! `GET /v1/snapshot`: how far publishing has come.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::extract::{NoQuery, Query};
+use crate::api::problem::{Code, Problem};
+use crate::api::{ApiState, answer};
+
+pub(super) async fn status(
+    State(api): State<ApiState>,
+    Query(NoQuery {}): Query<NoQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let status = api
+        .snapshot
+        .status()
+        .await
+        .map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
+    Ok(answer::list(&headers, &status))
+}

@@ -1,0 +1,21 @@
+//! `GET /v1/workspaces/{ws}`.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use crate::api::extract::{NoQuery, Query, WorkspacePath};
+use crate::api::problem::Problem;
+use crate::api::wire::workspaces::WorkspaceBody;
+use crate::api::{ApiState, answer};
+
+pub(super) async fn get(
+    State(api): State<ApiState>,
+    WorkspacePath(id): WorkspacePath,
+    Query(NoQuery {}): Query<NoQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let workspace = api.lifecycle.get_workspace(id).await?;
+    let body = WorkspaceBody::from(&workspace);
+    Ok(answer::read(&headers, workspace.version, &body))
+}

@@ -1,0 +1,21 @@
+//! `/v1/workspaces`: the tenants.
+
+mod create;
+mod delete;
+mod get;
+mod list;
+mod patch;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::api::ApiState;
+
+pub(super) fn router() -> Router<ApiState> {
+    Router::new()
+        .route("/", get(list::list).post(create::create))
+        .route(
+            "/{ws}",
+            get(get::get).patch(patch::patch).delete(delete::delete),
+        )
+}

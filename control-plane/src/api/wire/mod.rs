@@ -1,0 +1,86 @@
+//! The JSON that clients send and read: its own shapes, never a row and never a domain type.
+//!
+//! Requests are read into plain texts and numbers and then judged by the domain, so that one
+//! place words the refusal of a value and names its field.
+
+pub mod apis;
+pub mod keys;
+pub mod page;
+pub mod settings;
+pub mod workspaces;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::time::UnixMillis;
+
+/// A body whose only member is the reason: the verbs without arguments.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnlyReason {
+    /// Why, for the audit log.
+    pub reason: Option<String>,
+}
+
+/// Every mutation may say why.
+pub trait Reasoned {
+    /// Takes the reason as it was sent.
+    fn take_reason(&mut self) -> Option<String>;
+}
+
+/// Implements [`Reasoned`] for bodies with a member `reason`.
+macro_rules! reasoned {
+    ($($body:ty),+ $(,)?) => {
+        $(impl $crate::api::wire::Reasoned for $body {
+            fn take_reason(&mut self) -> Option<String> {
+                self.reason.take()
+            }
+        })+
+    };
+}
+pub(crate) use reasoned;
+
+reasoned!(OnlyReason);
+
+/// Tells an absent member (`None`) from `null` (`Some(None)`); for `#[serde(default)]` members.
+pub(crate) fn nullable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads an instant (RFC 3339, any offset) that stood in `field`.
+pub(crate) fn instant(field: &str, text: &str) -> Result<UnixMillis, Invalid> {
+    text.parse::<jiff::Timestamp>()
+        .map(|timestamp| UnixMillis::from_millis(timestamp.as_millisecond()))
+        .map_err(|_| {
+            let detail = "an RFC 3339 time, such as 2030-01-31T12:00:00Z";
+            Invalid::new(field, Fault::BadFormat, detail)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_with_any_offset() {
+        let utc = instant("at", "2030-01-31T12:00:00Z").unwrap();
+        assert_eq!(instant("at", "2030-01-31T13:00:00+01:00").unwrap(), utc);
+        for wrong in [
+            "",
+            "2030-01-31",
+            "2030-01-31T12:00:00",
+            "1893499200",
+            "tomorrow",
+        ] {
+            let refused = instant("at", wrong).unwrap_err();
+            assert_eq!(
+                (refused.field.as_str(), refused.fault),
+                ("at", Fault::BadFormat)
+            );
+        }
+    }
+}
