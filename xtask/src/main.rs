@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use xtask::build::edge::{self, Variant};
 use xtask::{bench, checks, dev, guard, setup};
 
 #[derive(Parser)]
@@ -24,6 +25,8 @@ enum Task {
     Test(checks::Options),
     /// Measures; prints a table and writes target/bench/NAME.json
     Bench(bench::Options),
+    /// Builds the Worker that is deployed: edge/entry.mjs and edge/build
+    BuildEdge,
     /// Installs what the other commands need, and nothing else
     Setup,
 }
@@ -44,6 +47,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Dev(options) => dev::run(&options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => checks::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::BuildEdge => {
+            let entry = edge::entry(&setup::tools()?, Variant::default())?;
+            println!("{}", entry.display());
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Setup => {
             let tools = setup::tools()?;
             setup::test_tools(&tools)?;
