@@ -28,6 +28,11 @@ impl ApiName {
         Ok(Self(name.to_owned()))
     }
 
+    /// A name that was parsed before it was stored.
+    pub const fn stored(name: String) -> Self {
+        Self(name)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

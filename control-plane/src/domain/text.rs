@@ -22,6 +22,11 @@ macro_rules! bounded_text {
                 Ok(Self(text.to_owned()))
             }
 
+            /// A text that was parsed before it was stored.
+            pub const fn stored(text: String) -> Self {
+                Self(text)
+            }
+
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -59,6 +64,11 @@ impl Slug {
     pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
         dashed(field, text, limits::SLUG_MIN_CHARS, limits::SLUG_MAX_CHARS)?;
         Ok(Self(text.to_owned()))
+    }
+
+    /// A slug that was parsed before it was stored.
+    pub const fn stored(text: String) -> Self {
+        Self(text)
     }
 
     /// The slug that a name suggests: its ASCII letters and digits in lower case, anything else a
@@ -113,6 +123,11 @@ impl Metadata {
             Value::Object(object) => Ok(Self(object)),
             _ => Ok(Self::default()),
         }
+    }
+
+    /// An object that was parsed before it was stored.
+    pub const fn stored(object: Map<String, Value>) -> Self {
+        Self(object)
     }
 
     /// The object.

@@ -59,8 +59,11 @@ impl Lifecycle {
             None => KeySort::default(),
         };
         let tag = ListTag::new("keys", &(workspace, &filter, sort))?;
-        let after =
-            page.position(&tag)?.map(|place| KeyPosition { value: place.value, id: KeyId::from_u64(place.id) });
+        let after = match page.position(&tag)? {
+            Some(Position { value, id }) if sort.fits(&value) => Some(KeyPosition { value, id: KeyId::from_u64(id) }),
+            Some(_) => return Err(Refusal::BadCursor),
+            None => None,
+        };
         let query = KeyQuery { workspace_id: workspace, filter, sort, after, limit: limit + 1, now };
         let keys = self.store.keys(&query).await?;
         let views = keys.into_iter().map(|stored| KeyView::new(stored, &catalogue, now)).collect();

@@ -82,6 +82,12 @@ impl KeySort {
         };
         Some(Self { by, descending })
     }
+
+    /// Whether keys in this order are compared by values of this kind.
+    pub const fn fits(self, value: &SortValue) -> bool {
+        matches!((self.by, value), (SortBy::Name, SortValue::Text(_)))
+            || (!matches!(self.by, SortBy::Name) && matches!(value, SortValue::Millis(_)))
+    }
 }
 
 /// The value that a key is sorted by.

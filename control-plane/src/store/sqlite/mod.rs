@@ -1,1 +1,144 @@
-//! SQLite
+//! The store on SQLite: one writer, several readers, every commit synced.
+//!
+//! Write-ahead logging lets readers go on while the writer writes; `synchronous = FULL` makes an
+//! acknowledged commit survive a power cut. The SQL is in files of its own below `sql/`.
+
+mod api;
+mod audit;
+mod error;
+mod idempotency;
+mod json;
+mod key;
+mod key_page;
+mod member;
+mod secret;
+mod settings;
+mod token;
+mod tx;
+mod workspace;
+
+#[cfg(test)]
+mod tests;
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyward_shared::id::{KeyId, WorkspaceId};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool};
+use tokio::sync::watch;
+
+use super::{Store, StoreError, StoredKey, Tx, WorkspacePosition};
+use crate::domain::api::Catalogue;
+use crate::domain::change::Generation;
+use crate::domain::key::query::KeyQuery;
+use crate::domain::settings::SettingsDocument;
+use crate::domain::time::UnixMillis;
+use crate::domain::token::{Token, TokenHash};
+use crate::domain::workspace::Workspace;
+use error::failed;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+const GENERATION: &str = include_str!("sql/generation.sql");
+
+/// How long a statement waits for a lock that another process holds, and a caller for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// The store on one SQLite file.
+#[derive(Clone)]
+pub struct SqliteStore {
+    /// One connection: writes wait for each other here instead of in SQLite.
+    pub(in crate::store) writer: SqlitePool,
+    /// Connections that only read.
+    pub(in crate::store) readers: SqlitePool,
+    committed: Arc<watch::Sender<Generation>>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `url` (`sqlite:PATH`), making it and its schema where they are missing.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(failed)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(PATIENCE);
+        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Migration(Box::new(error)))?;
+        let reading = options.create_if_missing(false).pragma("query_only", "ON");
+        let readers = pool().max_connections(READERS).connect_with(reading).await.map_err(failed)?;
+        let store = Self { writer, readers, committed: Arc::new(watch::Sender::new(Generation(0))) };
+        store.committed.send_replace(store.generation().await?);
+        Ok(store)
+    }
+
+    /// Waits until every connection is closed. What was committed is durable without it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn reader(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(tx::SqliteTx::begin(&self.writer, Arc::clone(&self.committed)).await?))
+    }
+
+    fn committed(&self) -> watch::Receiver<Generation> {
+        self.committed.subscribe()
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.generation().await.map(drop)
+    }
+
+    async fn generation(&self) -> Result<Generation, StoreError> {
+        let generation: i64 =
+            sqlx::query_scalar(GENERATION).fetch_one(&mut *self.reader().await?).await.map_err(failed)?;
+        Ok(Generation(generation.cast_unsigned()))
+    }
+
+    async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+        workspace::by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn workspaces(&self, after: Option<WorkspacePosition>, limit: u16) -> Result<Vec<Workspace>, StoreError> {
+        workspace::page(&mut *self.reader().await?, after, limit).await
+    }
+
+    async fn key(&self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
+        key::by_id(&mut *self.reader().await?, workspace, id).await
+    }
+
+    async fn keys(&self, query: &KeyQuery) -> Result<Vec<StoredKey>, StoreError> {
+        key_page::page(&mut *self.reader().await?, query).await
+    }
+
+    async fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        api::catalogue(&mut *self.reader().await?).await
+    }
+
+    async fn settings(&self) -> Result<SettingsDocument, StoreError> {
+        settings::get(&mut *self.reader().await?).await
+    }
+
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
+        token::by_hash(&mut *self.reader().await?, hash).await
+    }
+
+    async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        idempotency::forget(&mut *self.writer.acquire().await.map_err(failed)?, now).await
+    }
+}

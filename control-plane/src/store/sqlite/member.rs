@@ -1,0 +1,97 @@
+//! Rows of `member`, and whether there is a team.
+
+use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
+use sqlx::{FromRow, SqliteConnection};
+
+use super::error::{failed, one_row};
+use crate::domain::member::{Member, MemberKind, Role};
+use crate::domain::text::{ExternalId, Name};
+use crate::domain::time::UnixMillis;
+use crate::store::StoreError;
+
+const BY_ID: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_by_id.sql"));
+const DEFAULT: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_default.sql"));
+const INSERT: &str = include_str!("sql/member_insert.sql");
+const TEAM_EXISTS: &str = include_str!("sql/team_exists.sql");
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    workspace_id: i64,
+    kind: String,
+    email: Option<String>,
+    name: String,
+    role: String,
+    external_id: Option<String>,
+    created_at: i64,
+    version: i64,
+}
+
+impl Row {
+    fn read(self) -> Result<Member, StoreError> {
+        Ok(Member {
+            id: MemberId::from_u64(self.id.cast_unsigned()),
+            workspace_id: WorkspaceId::from_u64(self.workspace_id.cast_unsigned()),
+            kind: MemberKind::parse(&self.kind).ok_or(StoreError::corrupt("member.kind"))?,
+            email: self.email,
+            name: Name::stored(self.name),
+            role: Role::parse(&self.role).ok_or(StoreError::corrupt("member.role"))?,
+            external_id: self.external_id.map(ExternalId::stored),
+            created_at: UnixMillis::from_millis(self.created_at),
+            version: self.version.cast_unsigned(),
+        })
+    }
+}
+
+pub(super) async fn by_id(
+    conn: &mut SqliteConnection,
+    workspace: WorkspaceId,
+    id: MemberId,
+) -> Result<Option<Member>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(BY_ID)
+        .bind(workspace.as_u64().cast_signed())
+        .bind(id.as_u64().cast_signed())
+        .fetch_optional(conn)
+        .await
+        .map_err(failed)?;
+    row.map(Row::read).transpose()
+}
+
+pub(super) async fn default(
+    conn: &mut SqliteConnection,
+    workspace: WorkspaceId,
+) -> Result<Option<Member>, StoreError> {
+    let row: Option<Row> =
+        sqlx::query_as(DEFAULT).bind(workspace.as_u64().cast_signed()).fetch_optional(conn).await.map_err(failed)?;
+    row.map(Row::read).transpose()
+}
+
+pub(super) async fn insert(conn: &mut SqliteConnection, member: &Member) -> Result<(), StoreError> {
+    let done = sqlx::query(INSERT)
+        .bind(member.id.as_u64().cast_signed())
+        .bind(member.workspace_id.as_u64().cast_signed())
+        .bind(member.kind.as_str())
+        .bind(member.email.as_deref())
+        .bind(member.name.as_str())
+        .bind(member.role.as_str())
+        .bind(member.external_id.as_ref().map(ExternalId::as_str))
+        .bind(member.created_at.as_millis())
+        .bind(member.version.cast_signed())
+        .execute(conn)
+        .await
+        .map_err(failed)?;
+    one_row(done.rows_affected(), "member")
+}
+
+pub(super) async fn team_exists(
+    conn: &mut SqliteConnection,
+    workspace: WorkspaceId,
+    id: TeamId,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar(TEAM_EXISTS)
+        .bind(workspace.as_u64().cast_signed())
+        .bind(id.as_u64().cast_signed())
+        .fetch_one(conn)
+        .await
+        .map_err(failed)
+}

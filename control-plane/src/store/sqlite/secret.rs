@@ -1,0 +1,75 @@
+//! Rows of `secret`.
+
+use keyward_shared::fingerprint::Fingerprint;
+use keyward_shared::id::WorkspaceId;
+use keyward_shared::record::Slot;
+use sqlx::SqliteConnection;
+
+use super::error::{failed, one_row};
+use crate::domain::key::Key;
+use crate::domain::time::UnixMillis;
+use crate::store::{NewSecret, StoreError};
+
+const KNOWN: &str = include_str!("sql/secret_known.sql");
+const INSERT: &str = include_str!("sql/secret_insert.sql");
+const UNPLACE: &str = include_str!("sql/secret_unplace.sql");
+const PLACE: &str = include_str!("sql/secret_place.sql");
+const END: &str = include_str!("sql/secret_end.sql");
+const LIVE_OF_WORKSPACE: &str = include_str!("sql/secret_live_of_workspace.sql");
+
+pub(super) async fn known(conn: &mut SqliteConnection, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
+    sqlx::query_scalar(KNOWN).bind(&fingerprint.as_bytes()[..]).fetch_one(conn).await.map_err(failed)
+}
+
+pub(super) async fn insert(conn: &mut SqliteConnection, new: NewSecret<'_>) -> Result<(), StoreError> {
+    let done = sqlx::query(INSERT)
+        .bind(new.key_id.as_u64().cast_signed())
+        .bind(&new.secret.fingerprint.as_bytes()[..])
+        .bind(new.sealed_digest)
+        .bind(new.secret.hint.as_deref())
+        .bind(new.secret.created_at.as_millis())
+        .execute(conn)
+        .await
+        .map_err(failed)?;
+    one_row(done.rows_affected(), "secret")
+}
+
+/// Gives the key's secrets their slots and deadlines; whatever the key no longer names is final
+/// from `at` on.
+pub(super) async fn place(conn: &mut SqliteConnection, key: &Key, at: UnixMillis) -> Result<(), StoreError> {
+    let id = key.id.as_u64().cast_signed();
+    sqlx::query(UNPLACE).bind(id).execute(&mut *conn).await.map_err(failed)?;
+    for effect in key.effects() {
+        let done = sqlx::query(PLACE)
+            .bind(id)
+            .bind(&effect.fingerprint.as_bytes()[..])
+            .bind(match effect.slot {
+                Slot::Current => 0,
+                Slot::Retiring => 1,
+            })
+            .bind(effect.deadline.seconds())
+            .execute(&mut *conn)
+            .await
+            .map_err(failed)?;
+        one_row(done.rows_affected(), "secret")?;
+    }
+    sqlx::query(END).bind(id).bind(at.as_millis()).execute(conn).await.map_err(failed)?;
+    Ok(())
+}
+
+pub(super) async fn live_of_workspace(
+    conn: &mut SqliteConnection,
+    workspace: WorkspaceId,
+) -> Result<Vec<Fingerprint>, StoreError> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(LIVE_OF_WORKSPACE)
+        .bind(workspace.as_u64().cast_signed())
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    rows.into_iter().map(read_fingerprint).collect()
+}
+
+pub(super) fn read_fingerprint(bytes: Vec<u8>) -> Result<Fingerprint, StoreError> {
+    let bytes = <[u8; Fingerprint::LEN]>::try_from(bytes);
+    bytes.map(Fingerprint::from_bytes).map_err(|_| StoreError::corrupt("secret.fingerprint"))
+}

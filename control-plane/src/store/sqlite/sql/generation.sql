@@ -1,0 +1,1 @@
+SELECT generation FROM counter WHERE id = 1

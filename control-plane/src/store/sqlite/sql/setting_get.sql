@@ -1,0 +1,1 @@
+SELECT value, version FROM setting WHERE id = 1

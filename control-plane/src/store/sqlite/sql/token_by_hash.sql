@@ -1,0 +1,1 @@
+WHERE hash = ?1
