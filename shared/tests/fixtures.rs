@@ -1,5 +1,6 @@
 //! Fixed values that tests share: one deployment, its secrets, and a key or two.
 
+use ed25519_dalek::{Signature, Signer as _};
 use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
 use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 use keyward_shared::policy::{Access, Apis, App, Policy, Restrictions, SlugHash};
@@ -27,8 +28,10 @@ pub(crate) fn origin() -> Origin<'static> {
     }
 }
 
+const SIGNING_SEED: [u8; 32] = [9; 32];
+
 pub(crate) fn signing_key() -> SigningKey {
-    SigningKey::from_seed(&[9; 32])
+    SigningKey::from_seed(&SIGNING_SEED)
 }
 
 pub(crate) fn trusted() -> TrustedKeys {
@@ -39,6 +42,41 @@ pub(crate) const STAMP: Stamp = Stamp {
     epoch: 3,
     generation: 41,
 };
+
+/// Where the body of a head begins: kind, version, key id, signature.
+pub(crate) const HEAD_BODY_AT: usize = 4 + 1 + 8 + 64;
+/// Where the place begins in an object of this deployment: kind, version, the deployment's name.
+pub(crate) const PLACE_AT: usize = 4 + 1 + 1 + DEPLOYMENT.len();
+/// How long the header of an object of this deployment is: place, pepper, stamp behind that.
+pub(crate) const OBJECT_HEADER_BYTES: usize = PLACE_AT + 1 + 4 + 8 + 16;
+
+/// The stamp that an object's header carries.
+pub(crate) fn stamp_of(object: &[u8]) -> Stamp {
+    let number = |at: usize| {
+        let bytes = object[at..at + 8].try_into().expect("eight bytes");
+        u64::from_be_bytes(bytes)
+    };
+    Stamp {
+        epoch: number(OBJECT_HEADER_BYTES - 16),
+        generation: number(OBJECT_HEADER_BYTES - 8),
+    }
+}
+
+/// A head of any body, soundly signed: what only the holder of the signing key could make.
+pub(crate) fn sign_anyway(body: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for part in [&b"keyward head v1"[..], DEPLOYMENT.as_bytes(), body] {
+        message.extend((part.len() as u64).to_be_bytes());
+        message.extend(part);
+    }
+    let head = full_head()
+        .sign(DEPLOYMENT, &signing_key())
+        .expect("within bounds")
+        .into_bytes();
+    let signature = ed25519_dalek::SigningKey::from_bytes(&SIGNING_SEED).sign(&message);
+    let (before_signature, _) = head.split_at(HEAD_BODY_AT - Signature::BYTE_SIZE);
+    [before_signature, &signature.to_bytes(), body].concat()
+}
 
 /// The fingerprint of a key in the clear.
 pub(crate) fn fingerprint_of(key: &str) -> Fingerprint {

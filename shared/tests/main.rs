@@ -3,5 +3,7 @@
 //! One program: the parts share fixtures and are linked once.
 
 mod arbitrary;
+mod bounds;
 mod fixtures;
+mod formats;
 mod golden;
