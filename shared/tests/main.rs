@@ -7,3 +7,6 @@ mod bounds;
 mod fixtures;
 mod formats;
 mod golden;
+mod model;
+mod replica;
+mod replica_rules;
