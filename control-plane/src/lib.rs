@@ -5,6 +5,7 @@
 //! outside, the clock and randomness are the business of what stands around them.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -42,6 +42,17 @@ impl Scope for InitScope {
     const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
 }
 
+/// What `snapshot inspect` needs.
+#[derive(Debug, Clone)]
+pub struct InspectScope;
+
+impl Scope for InspectScope {
+    const SETTINGS: &'static [&'static Setting] =
+        &[&table::DATA_DIR, &table::DEPLOYMENT, &table::LOG];
+    const SECRETS: &'static [&'static SecretSetting] =
+        &[&table::SIGNING_KEY, &table::EDGE_CREDENTIAL];
+}
+
 /// Everything, for `serve`.
 #[derive(Debug, Clone)]
 pub struct ServeScope;

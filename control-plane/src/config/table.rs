@@ -41,7 +41,7 @@ pub const CONFIG: Setting = Setting {
     name: "config",
     placeholder: "FILE",
     default: "",
-    help: "TOML file with settings, named as in this table.",
+    help: "TOML file with settings, named like the flags, with _ for -.",
 };
 
 pub(super) const DATA_DIR: Setting = Setting {

@@ -1,0 +1,84 @@
+//! What a command says when it cannot go on: what happened, where, what to do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::snapshot::InspectError;
+use crate::config::ConfigError;
+use crate::entropy::EntropyError;
+use crate::lifecycle::Refusal;
+use crate::secrets::create::CreateError;
+use crate::store::StoreError;
+
+/// Why a command could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The secrets could not be made.
+    #[error("cannot make the secrets: {0}")]
+    Create(#[from] CreateError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The database cannot be used.
+    #[error("{source}; the database is `--database`, or keyward.db in {data_dir}", data_dir = data_dir.display())]
+    Store {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// A use case was refused.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// A file or directory cannot be used.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process owns the data directory.
+    #[error(
+        "{data_dir} is in use by another keyward process; stop it first, or give --data-dir",
+        data_dir = data_dir.display()
+    )]
+    Locked {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; another one can be given with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server stopped by itself.
+    #[error("the server failed: {0}")]
+    Serve(#[source] io::Error),
+    /// The asynchronous runtime could not start.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(#[source] io::Error),
+    /// The HTTP client could not start.
+    #[error("cannot start the HTTP client: {0}")]
+    Client(#[source] reqwest::Error),
+    /// A head cannot be shown.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// A flag's value is wrong.
+    #[error("--{flag} is `{value}`, but must be {wanted}")]
+    Flag {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        value: String,
+        /// What would have been right.
+        wanted: &'static str,
+    },
+}

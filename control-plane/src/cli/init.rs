@@ -1,0 +1,77 @@
+//! `keyward init`: secrets, database, and what the edge has to be told.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{CliError, database, environment, logging};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Flags, InitScope, secrets_dir};
+use crate::entropy::SystemEntropy;
+use crate::secrets::create::{self, Created};
+use crate::secrets::file;
+
+/// Make the secrets and the database of a new deployment
+///
+/// Writes each secret to a file of its own below DATA_DIR/secrets, mode 0600, makes the
+/// database, and prints what the edge has to be told. What is there already is kept, so
+/// running it again is harmless.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Init {
+    #[command(flatten)]
+    flags: Flags<InitScope>,
+}
+
+impl Init {
+    pub(super) async fn run(self) -> Result<ExitCode, CliError> {
+        let layers = self.flags.layers(&environment)?;
+        logging::start(&layers.log()?);
+        let data_dir = layers.data_dir()?;
+        let deployment = layers.deployment()?;
+        file::create_dir(&data_dir).map_err(|source| CliError::Io {
+            path: data_dir.clone(),
+            source,
+        })?;
+        let created = create::create_all(&secrets_dir(&data_dir), &deployment, &SystemEntropy)?;
+        let lifecycle = database::lifecycle(&layers).await?;
+        database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now())
+            .await?;
+        tell(&created, &deployment, &data_dir);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn tell(created: &Created, deployment: &str, data_dir: &Path) {
+    for made in &created.files {
+        let state = if made.is_new { "made" } else { "kept" };
+        println!("{state}  {}", made.path.display());
+    }
+    let file = |name: &str| {
+        let found = created.files.iter().find(|made| made.path.ends_with(name));
+        found.map_or_else(|| name.to_owned(), |made| made.path.display().to_string())
+    };
+    println!();
+    println!("The edge needs these variables, in wrangler.toml under [vars]:");
+    println!();
+    println!("  KEYWARD_DEPLOYMENT = \"{deployment}\"");
+    println!("  KEYWARD_PUBLIC_KEYS = \"{}\"", created.public_key);
+    println!();
+    println!("and these secrets:");
+    println!();
+    for (variable, name) in [
+        ("KEYWARD_PEPPER", "pepper"),
+        ("KEYWARD_EDGE_CREDENTIAL", "edge-credential"),
+        ("KEYWARD_ORIGIN_SECRET", "origin-secret"),
+    ] {
+        println!("  npx wrangler secret put {variable} < {}", file(name));
+    }
+    println!();
+    println!(
+        "All of them for a local edge: {}",
+        created.edge_env.display()
+    );
+    println!("The operator's token:         {}", file("operator-token"));
+    println!(
+        "Next:                         keyward serve --data-dir {}",
+        data_dir.display()
+    );
+}

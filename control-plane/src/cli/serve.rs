@@ -1,0 +1,130 @@
+//! `keyward serve`: the control plane itself.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::lock::DataDirLock;
+use super::{CliError, database, environment, logging, publisher};
+use crate::api::{self, ApiState, limits};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Flags, ServeScope};
+use crate::entropy::SystemEntropy;
+use crate::lifecycle::Lifecycle;
+
+/// How often kept answers are looked through for those that are to be forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Run the control plane
+///
+/// Serves the REST API and publishes snapshots, until SIGINT or SIGTERM: then it takes no
+/// more connections, finishes what runs for up to 10 seconds, and gives the publisher's
+/// lease back. One process owns a data directory at a time.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    flags: Flags<ServeScope>,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<ExitCode, CliError> {
+        let layers = self.flags.layers(&environment)?;
+        logging::start(&layers.log()?);
+        let address = layers.listen()?;
+        let _lock = DataDirLock::take(&layers.data_dir()?)?;
+        let lifecycle = database::lifecycle(&layers).await?;
+        if let Some(token) = layers.operator_token()? {
+            database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
+        }
+        let stop = stop_signal()?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| CliError::Listen { address, source })?;
+        let address = listener.local_addr().unwrap_or(address);
+
+        let publisher = publisher::start(&layers, &lifecycle)?;
+        let state = ApiState {
+            lifecycle: lifecycle.clone(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            snapshot: publisher.source(),
+            edge_credential: layers.edge_credential()?.hash(),
+            metrics: Arc::default(),
+        };
+        let forgetting = tokio::spawn(forget_answers(lifecycle));
+        tracing::info!(%address, "serving");
+        let served = serve(listener, state, stop).await;
+        forgetting.abort();
+        publisher.stop().await;
+        tracing::info!("stopped");
+        served.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// Serves until told to stop, and then until what runs is done or its time is up.
+async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    stop: watch::Receiver<bool>,
+) -> Result<(), CliError> {
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "answers may wait for more to send");
+        }
+    });
+    let service = api::router(state).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopped(stop.clone()));
+    let out_of_time = async {
+        stopped(stop).await;
+        tokio::time::sleep(Duration::from_secs(limits::SHUTDOWN_SECONDS)).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(CliError::Serve),
+        () = out_of_time => {
+            tracing::warn!("some requests were still running and are cut off");
+            Ok(())
+        }
+    }
+}
+
+/// Turns true at the first SIGINT or SIGTERM.
+fn stop_signal() -> Result<watch::Receiver<bool>, CliError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        sender.send_replace(true);
+        // Held open: a closed channel would read as a stop.
+        sender.closed().await;
+    });
+    Ok(receiver)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which only happens when the process ends.
+    let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+async fn forget_answers(lifecycle: Lifecycle) {
+    let mut ticks = tokio::time::interval(FORGET_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match lifecycle.forget_answers(SystemClock.now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "forgot the answers of idempotent calls"),
+            Err(error) => tracing::warn!(%error, "cannot forget the answers of idempotent calls"),
+        }
+    }
+}
