@@ -13,8 +13,6 @@ pub mod metrics;
 pub mod problem;
 mod refused;
 pub mod snapshot;
-#[cfg(test)]
-mod tests;
 mod v1;
 pub mod wire;
 

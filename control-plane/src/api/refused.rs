@@ -3,7 +3,6 @@
 use super::problem::{Code, Problem};
 use crate::domain::key::transition::KeyRefusal;
 use crate::lifecycle::Refusal;
-use crate::store::StoreError;
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -34,7 +33,10 @@ impl From<Refusal> for Problem {
                 .field("Idempotency-Key")
                 .detail(words),
             Refusal::BadCursor => Self::new(Code::BadParameter).field("cursor").detail(words),
-            Refusal::Store(error) => error.into(),
+            Refusal::Store(_) if refusal.is_unavailable() => {
+                Self::new(Code::Unavailable).caused_by(refusal)
+            }
+            Refusal::Store(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Vault(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Audit(error) => Self::new(Code::Internal).caused_by(error),
             // No route makes a token; the random bytes of one in 2^160 requests make no key.
@@ -66,15 +68,5 @@ impl From<KeyRefusal> for Problem {
             KeyRefusal::CancelTooLate { .. } => Code::CancelTooLate,
         };
         Self::new(code).detail(refusal.to_string())
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        let code = match error {
-            StoreError::Unavailable(_) => Code::Unavailable,
-            _ => Code::Internal,
-        };
-        Self::new(code).caused_by(error)
     }
 }

@@ -1,5 +1,7 @@
 //! Log lines on standard error.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -7,8 +9,10 @@ use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging. Does nothing when it was started before.
 pub(super) fn start(config: &LogConfig) {
-    let filter = EnvFilter::new(&config.filter);
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = fmt()
+        .with_env_filter(EnvFilter::new(&config.filter))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start only happens in tests, where the first one is as good.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),

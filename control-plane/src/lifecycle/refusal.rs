@@ -101,6 +101,13 @@ pub enum Refusal {
     Entropy,
 }
 
+impl Refusal {
+    /// Whether the database was away: nothing changed, and the same call may succeed later.
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable(_)))
+    }
+}
+
 impl From<RoutesRefused> for Refusal {
     fn from(refused: RoutesRefused) -> Self {
         match refused {
