@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, PipeWriter, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -61,8 +62,8 @@ impl Guarded {
             "guard::install() must be the first call of main"
         );
         let program = command.get_program();
-        let itself = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut guard = Command::new(itself);
+        let mut guard = Command::new(itself()?);
+        guard.arg0("guard-of");
         guard.arg(program).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
@@ -148,6 +149,16 @@ impl Drop for Guarded {
         // Nothing is left to tell a failure to; the guard ends the group in any case.
         let _ = self.stop();
     }
+}
+
+/// This program's own file. Where the system has a name for "what runs now", that name is taken: it
+/// holds even when the file was built anew meanwhile, as `cargo test` does with this very program.
+fn itself() -> Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(running.to_owned());
+    }
+    std::env::current_exe().context("cannot find this program's own file")
 }
 
 /// The guard's whole life. Returns the exit code that stands for the child's.

@@ -17,6 +17,26 @@ use libtest_mimic::{Arguments, Failed, Trial};
 pub(crate) struct Test {
     name: &'static str,
     run: Run,
+    from: Depth,
+}
+
+/// How much of the tests is wanted; a test runs from its own depth on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Quick,
+    Usual,
+    Long,
+}
+
+impl Depth {
+    /// What `cargo xtask test` was told; by hand, without it, the usual.
+    fn wanted() -> Self {
+        match std::env::var("KEYWARD_TEST_DEPTH").as_deref() {
+            Ok("quick") => Self::Quick,
+            Ok("long") => Self::Long,
+            _ => Self::Usual,
+        }
+    }
 }
 
 enum Run {
@@ -24,24 +44,39 @@ enum Run {
     Alone(fn() -> Result<()>),
 }
 
+#[expect(dead_code, reason = "the first tests need a part of these only")]
 impl Test {
     /// A test on the stack that all share.
     pub(crate) fn shared(name: &'static str, run: fn(&Stack) -> Result<()>) -> Self {
         Self {
             name,
             run: Run::Shared(run),
+            from: Depth::Quick,
         }
     }
 
     /// A test that starts what it needs itself.
-    #[expect(
-        dead_code,
-        reason = "the first test with a stack of its own is yet to come"
-    )]
     pub(crate) fn alone(name: &'static str, run: fn() -> Result<()>) -> Self {
         Self {
             name,
             run: Run::Alone(run),
+            from: Depth::Quick,
+        }
+    }
+
+    /// The same, left out by `--quick`.
+    pub(crate) fn slow(self) -> Self {
+        Self {
+            from: Depth::Usual,
+            ..self
+        }
+    }
+
+    /// The same, only with `--long`.
+    pub(crate) fn long(self) -> Self {
+        Self {
+            from: Depth::Long,
+            ..self
         }
     }
 }
@@ -67,6 +102,7 @@ fn main() -> ExitCode {
 
 fn trial(module: &str, test: Test, shared: &Arc<Shared>) -> Trial {
     let shared = Arc::clone(shared);
+    let left_out = test.from > Depth::wanted();
     Trial::test(format!("{module}::{}", test.name), move || {
         let outcome = match test.run {
             Run::Shared(run) => shared.stack().and_then(run),
@@ -74,6 +110,7 @@ fn trial(module: &str, test: Test, shared: &Arc<Shared>) -> Trial {
         };
         outcome.map_err(|error| Failed::from(format!("{error:?}")))
     })
+    .with_ignored_flag(left_out)
 }
 
 /// The stack that most tests share.
