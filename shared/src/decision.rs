@@ -6,11 +6,14 @@
 
 use core::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::credentials::{self, CredentialError};
 use crate::fingerprint::Fingerprint;
 use crate::id::{KeyId, MemberId, WorkspaceId};
 use crate::policy::{Access, App, Policy, Restrictions};
 use crate::record::Slot;
+use crate::referrer;
 use crate::route::{BadPath, Needs, Target};
 use crate::snapshot::{Lookup, Need, Replica};
 
@@ -282,14 +285,25 @@ fn from_allowed_client(restrictions: &Restrictions, client: &Client<'_>) -> bool
     } = restrictions;
     let address = client.address.map(|address| address.to_canonical());
     (ips.is_empty()
-        || address.is_some_and(|address| ips.iter().any(|range| range.contains(&address))))
+        || address.is_some_and(|address| ips.iter().any(|range| in_range(range, address))))
         && (referrers.is_empty()
             || client.referrer.is_some_and(|referrer| {
                 referrers
                     .iter()
-                    .any(|pattern| referrer_matches(pattern, referrer))
+                    .any(|pattern| referrer::matches(pattern, referrer))
             }))
         && (apps.is_empty() || apps.iter().any(|app| app_matches(app, client)))
+}
+
+/// Whether a range holds an address in its canonical form. A range may be written of IPv4-mapped
+/// addresses (RFC 4291, section 2.5.5.2).
+fn in_range(range: &IpNet, address: IpAddr) -> bool {
+    match (range, address) {
+        (IpNet::V6(range), IpAddr::V4(address)) => {
+            range.prefix_len() >= 96 && range.contains(&address.to_ipv6_mapped())
+        }
+        _ => range.contains(&address),
+    }
 }
 
 fn app_matches(app: &App, client: &Client<'_>) -> bool {
@@ -305,56 +319,4 @@ fn app_matches(app: &App, client: &Client<'_>) -> bool {
         }
         App::Ios { bundle } => client.ios_bundle == Some(bundle),
     }
-}
-
-/// Whether a `Referer` or `Origin` is of `[*.]host[:port][/path]`. A pattern without a port is for
-/// every port; its path matches by whole segments.
-fn referrer_matches(pattern: &str, referrer: &str) -> bool {
-    let Some(rest) = referrer
-        .strip_prefix("https://")
-        .or_else(|| referrer.strip_prefix("http://"))
-    else {
-        return false;
-    };
-    let (authority, path) = split_at_path(rest);
-    let (wanted, wanted_path) = split_at_path(pattern);
-    if authority.contains('@') {
-        return false;
-    }
-    let host = if without_port(wanted) == wanted {
-        without_port(authority)
-    } else {
-        authority
-    };
-    let host_matches = match wanted.strip_prefix("*.") {
-        Some(parent) => {
-            let at = host
-                .len()
-                .checked_sub(parent.len())
-                .filter(|&at| at > 0 && host.is_char_boundary(at));
-            at.is_some_and(|at| {
-                host[..at].ends_with('.') && host[at..].eq_ignore_ascii_case(parent)
-            })
-        }
-        None => host.eq_ignore_ascii_case(wanted),
-    };
-    let wanted_path = wanted_path.trim_end_matches('/');
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    host_matches
-        && path
-            .strip_prefix(wanted_path)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || wanted_path.is_empty())
-}
-
-/// The host of an authority; an IPv6 address (RFC 3986, section 3.2.2) has colons of its own.
-fn without_port(authority: &str) -> &str {
-    let address = authority.find(']').map_or(0, |end| end + 1);
-    authority[address..]
-        .find(':')
-        .map_or(authority, |colon| &authority[..address + colon])
-}
-
-fn split_at_path(text: &str) -> (&str, &str) {
-    text.find(['/', '?', '#'])
-        .map_or((text, ""), |at| text.split_at(at))
 }

@@ -14,6 +14,7 @@ pub mod fingerprint;
 pub mod id;
 pub mod policy;
 pub mod record;
+mod referrer;
 pub mod route;
 pub mod settings;
 pub mod snapshot;
