@@ -1,5 +1,7 @@
 //! Fixed values that tests share: one deployment, its secrets, and a key or two.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _};
 use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
 use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
@@ -76,6 +78,11 @@ pub(crate) fn sign_anyway(body: &[u8]) -> Vec<u8> {
     let signature = ed25519_dalek::SigningKey::from_bytes(&SIGNING_SEED).sign(&message);
     let (before_signature, _) = head.split_at(HEAD_BODY_AT - Signature::BYTE_SIZE);
     [before_signature, &signature.to_bytes(), body].concat()
+}
+
+/// `Authorization` for a user and a password.
+pub(crate) fn basic(user_pass: &str) -> String {
+    format!("Basic {}", STANDARD.encode(user_pass))
 }
 
 /// The fingerprint of a key in the clear.

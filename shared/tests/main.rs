@@ -4,6 +4,7 @@
 
 mod arbitrary;
 mod bounds;
+mod decide;
 mod fixtures;
 mod formats;
 mod golden;
