@@ -11,5 +11,6 @@ pub mod config;
 pub mod domain;
 pub mod entropy;
 pub mod lifecycle;
+pub mod publish;
 pub mod secrets;
 pub mod store;

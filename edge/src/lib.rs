@@ -1,1 +1,25 @@
-//! placeholder
+//! The Worker: judges each request from the snapshot it holds, and keeps that snapshot fresh.
+//!
+//! `entry.mjs` is the hot half: it calls [`judge`] once, synchronously, and answers or forwards.
+//! What is rare is here and async: the cold start, loading an object, waiting for a newer head,
+//! `/.keyward/*`.
+//!
+//! Architecture invariant: only `rim/` names the platform (bindings, fetch, timers, the clock). The
+//! rest is plain Rust that tests run natively. No borrow of the isolate's state lives across an
+//! `.await`, and no future of one request is awaited by another.
+
+mod answer;
+mod assertion;
+mod config;
+mod freshness;
+mod isolate;
+mod request;
+mod rim;
+mod status;
+mod verdict;
+
+pub use answer::{PROBLEMS, Problem};
+pub use config::{CONFIG_TABLE, ConfigError, Variable};
+pub use rim::exports::{
+    ExecutionContext, challenge, judge, key_header, problem, refresh, refresh_due, settle,
+};

@@ -13,19 +13,25 @@ use crate::entropy::{self, SystemEntropy};
 use crate::lifecycle::vault::Kek;
 use crate::lifecycle::{Context, Entropy, Lifecycle, Vault};
 use crate::secrets::{SecretText, file};
+use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
 /// The name of the token that `init` makes.
 const OPERATOR_TOKEN_NAME: &str = "operator (init)";
 
-/// Opens the database, brings its schema up to date, and sets the use cases on top of it.
-pub(super) async fn lifecycle(layers: &Layers<'_>) -> Result<Lifecycle, CliError> {
-    let store = open(layers).await?;
-    let vault = Vault::new(
-        Pepper::new(*layers.pepper()?.expose()),
-        Kek::new(*layers.kek()?.expose()),
-    );
+/// Sets the use cases on top of the database.
+pub(super) fn lifecycle(
+    layers: &Layers<'_>,
+    store: Arc<SqliteStore>,
+) -> Result<Lifecycle, CliError> {
+    let kek = Kek::new(*layers.kek()?.expose());
+    let vault = Vault::new(pepper(layers)?, kek);
     Ok(Lifecycle::new(store, Arc::new(vault)))
+}
+
+/// The pepper that fingerprints are made with.
+pub(super) fn pepper(layers: &Layers<'_>) -> Result<Pepper, CliError> {
+    Ok(Pepper::new(*layers.pepper()?.expose()))
 }
 
 /// Opens the database and brings its schema up to date.

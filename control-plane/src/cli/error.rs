@@ -8,6 +8,8 @@ use super::snapshot::InspectError;
 use crate::config::ConfigError;
 use crate::entropy::EntropyError;
 use crate::lifecycle::Refusal;
+use crate::publish::{KvError, PublishError};
+use crate::publish::PublishError;
 use crate::secrets::create::CreateError;
 use crate::store::StoreError;
 
@@ -31,6 +33,15 @@ pub enum CliError {
         /// What the store said.
         source: StoreError,
     },
+    /// Publishing cannot start, or both histories cannot be compared.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// Workers KV cannot be used.
+    #[error(transparent)]
+    Kv(#[from] KvError),
+    /// There is no KV namespace to compare with.
+    #[error("no KV namespace is set: give `--kv-url`, so that what was published can be compared")]
+    NoKv,
     /// A use case was refused.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -68,6 +79,12 @@ pub enum CliError {
     /// The HTTP client could not start.
     #[error("cannot start the HTTP client: {0}")]
     Client(#[source] reqwest::Error),
+    /// Publishing cannot start, or the epoch cannot be raised.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The command compares with KV, and nobody said where that is.
+    #[error("there is no KV to compare with: give --kv-url")]
+    NoKv,
     /// A head cannot be shown.
     #[error(transparent)]
     Inspect(#[from] InspectError),

@@ -12,7 +12,7 @@ use crate::secrets::file;
 
 /// Make the secrets and the database of a new deployment
 ///
-/// Writes each secret to a file of its own below DATA_DIR/secrets, mode 0600, makes the
+/// Writes each secret to a file of its own below `DATA_DIR/secrets`, mode 0600, makes the
 /// database, and prints what the edge has to be told. What is there already is kept, so
 /// running it again is harmless.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,7 +32,8 @@ impl Init {
             source,
         })?;
         let created = create::create_all(&secrets_dir(&data_dir), &deployment, &SystemEntropy)?;
-        let lifecycle = database::lifecycle(&layers).await?;
+        let store = database::open(&layers).await?;
+        let lifecycle = database::lifecycle(&layers, store)?;
         database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now())
             .await?;
         tell(&created, &deployment, &data_dir);

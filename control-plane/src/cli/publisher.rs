@@ -1,67 +1,52 @@
-//! Where the publisher is wired to the API.
+//! Where the publisher is wired to the configuration.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use zeroize::Zeroizing;
 
 use super::CliError;
-use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
-use crate::config::Layers;
-use crate::lifecycle::Lifecycle;
+use crate::clock::SystemClock;
+use crate::config::{KvTarget, Layers};
+use crate::entropy::{self, SystemEntropy};
+use crate::publish::{PublishOptions, Publisher, PublisherHandle};
+use crate::secrets::SecretText;
+use crate::store::sqlite::SqliteStore;
 
-/// The publisher's task and what the API sees of it.
-pub(super) struct Publisher {
-    source: Arc<dyn SnapshotSource>,
+/// Starts publishing what the database holds.
+pub(super) async fn start(
+    layers: &Layers<'_>,
+    store: Arc<SqliteStore>,
+) -> Result<PublisherHandle, CliError> {
+    let cadence = layers.cadence()?;
+    let kv = layers.kv()?;
+    if kv.is_none() {
+        tracing::info!("no kv_url: edges read over http only");
+    }
+    let options = PublishOptions {
+        deployment: layers.deployment()?,
+        signing_seed: Zeroizing::new(*layers.signing_key()?.expose()),
+        pepper: super::database::pepper(layers)?.id(),
+        kv: kv.as_ref().map(namespace),
+        head_ttl: cadence.head_ttl,
+        heartbeat: cadence.heartbeat,
+        kv_min_interval: cadence.kv_min_interval,
+        holder: holder()?,
+    };
+    let publisher = Publisher::new(store, Arc::new(SystemClock), options).await?;
+    Ok(publisher.spawn())
 }
 
-/// Starts publishing.
-pub(super) fn start(_layers: &Layers<'_>, lifecycle: &Lifecycle) -> Result<Publisher, CliError> {
-    Ok(Publisher {
-        source: Arc::new(Idle(lifecycle.clone())),
-    })
+/// The namespace's base URL and token, as the KV client takes them.
+pub(super) fn namespace(kv: &KvTarget) -> (String, Option<Zeroizing<String>>) {
+    let token = kv.token.as_ref().map(SecretText::expose);
+    (
+        kv.url.to_string(),
+        token.map(|token| Zeroizing::new(token.to_owned())),
+    )
 }
 
-impl Publisher {
-    /// What the API sees of it.
-    pub(super) fn source(&self) -> Arc<dyn SnapshotSource> {
-        Arc::clone(&self.source)
-    }
-
-    /// Finishes what it writes and gives the lease back.
-    pub(super) async fn stop(self) {}
-}
-
-/// Puts the next head above every head that was ever published.
-pub(super) async fn raise_epoch(_layers: &Layers<'_>) -> Result<(), CliError> {
-    Ok(())
-}
-
-struct Idle(Lifecycle);
-
-#[async_trait]
-impl SnapshotSource for Idle {
-    async fn head(&self) -> Option<Arc<HeadBytes>> {
-        None
-    }
-
-    async fn object(&self, _name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
-        Ok(None)
-    }
-
-    async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
-        let generation = self
-            .0
-            .generation()
-            .await
-            .map_err(|refusal| SnapshotError(Box::new(refusal)))?;
-        Ok(SnapshotStatus {
-            generation: generation.0,
-            published_generation: 0,
-            published_at: None,
-            tree_generation: 0,
-            objects: 0,
-            bytes: 0,
-            last_error: None,
-        })
-    }
+/// Names this process in the lease: no two have one name, also over restarts.
+fn holder() -> Result<String, CliError> {
+    let bytes = entropy::draw::<8>(&SystemEntropy)?;
+    Ok(format!("{}-{}", std::process::id(), hex::encode(*bytes)))
 }

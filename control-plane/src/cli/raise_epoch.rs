@@ -1,28 +1,96 @@
 //! `keyward raise-epoch`: puts what is published next above everything that was.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use keyward_shared::snapshot::SigningKey;
 
 use super::lock::DataDirLock;
-use super::{CliError, environment, logging, publisher};
-use crate::config::{Flags, ServeScope};
+use super::{CliError, database, environment, logging, publisher};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Flags, RaiseEpochScope};
+use crate::lifecycle::{DisableKey, KeyRef, Lifecycle};
+use crate::publish::{KvClient, Orphan, RaiseEpoch as Raise, RaisedEpoch};
+
+/// Why the audit log says a key was disabled.
+const REASON: &str = "raise-epoch: Workers KV's last state does not have this key";
 
 /// Put the next head above every head that was ever published
 ///
 /// For after the database was restored from a backup, or when publishing stopped because KV
 /// holds a newer head than the database knows. Raises epoch and generation above both
-/// histories. Stop `serve` first.
+/// histories, and disables the keys that this database has and KV's last state has not: they
+/// were deleted after the backup, or made while nothing was published. Enable each that is
+/// still wanted. Stop `serve` first, and start it again afterwards.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RaiseEpoch {
     #[command(flatten)]
-    flags: Flags<ServeScope>,
+    flags: Flags<RaiseEpochScope>,
 }
 
 impl RaiseEpoch {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
+        let kv = layers.kv()?.ok_or(CliError::NoKv)?;
         let _lock = DataDirLock::take(&layers.data_dir()?)?;
-        publisher::raise_epoch(&layers).await?;
+        let store = database::open(&layers).await?;
+        let lifecycle = database::lifecycle(&layers, store.clone())?;
+        let (url, token) = publisher::namespace(&kv);
+        let raise = Raise {
+            store: Arc::clone(&store) as Arc<_>,
+            kv: KvClient::new(&url, token).map_err(crate::publish::PublishError::from)?,
+            deployment: layers.deployment()?,
+            public_key: SigningKey::from_seed(layers.signing_key()?.expose()).public(),
+            pepper: database::pepper(&layers)?.id(),
+        };
+        let raised = raise.run().await?;
+        for orphan in raised.orphans.iter().filter(|orphan| !orphan.disabled) {
+            disable(&lifecycle, orphan).await?;
+        }
+        tell(&raised);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn disable(lifecycle: &Lifecycle, orphan: &Orphan) -> Result<(), CliError> {
+    let context = database::context("raise-epoch", SystemClock.now())?
+        .with_reason(Some(REASON))
+        .map_err(crate::lifecycle::Refusal::from)?;
+    let target = KeyRef {
+        workspace: orphan.workspace,
+        key: orphan.key,
+    };
+    lifecycle.execute(&context, DisableKey { target }).await?;
+    Ok(())
+}
+
+fn tell(raised: &RaisedEpoch) {
+    match raised.kv {
+        Some(order) => println!(
+            "KV holds a head of epoch {}, generation {}",
+            order.epoch, order.generation
+        ),
+        None => println!("KV holds no head"),
+    }
+    println!(
+        "the next head is above epoch {} and generation {}",
+        raised.epoch, raised.generation
+    );
+    if raised.orphans.is_empty() {
+        println!("every key of this database is in KV's last state");
+        return;
+    }
+    println!("disabled until you enable them, because KV's last state does not have them:");
+    for orphan in &raised.orphans {
+        let before = if orphan.disabled {
+            ", disabled before"
+        } else {
+            ""
+        };
+        println!(
+            "  {} of {}, \"{}\"{before}",
+            orphan.key, orphan.workspace, orphan.name
+        );
     }
 }

@@ -19,7 +19,7 @@ use crate::entropy::SystemEntropy;
 use crate::lifecycle::Lifecycle;
 
 /// How often kept answers are looked through for those that are to be forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Run the control plane
 ///
@@ -38,7 +38,8 @@ impl Serve {
         logging::start(&layers.log()?);
         let address = layers.listen()?;
         let _lock = DataDirLock::take(&layers.data_dir()?)?;
-        let lifecycle = database::lifecycle(&layers).await?;
+        let store = database::open(&layers).await?;
+        let lifecycle = database::lifecycle_over(&layers, &store)?;
         if let Some(token) = layers.operator_token()? {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
@@ -48,7 +49,7 @@ impl Serve {
             .map_err(|source| CliError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
 
-        let publisher = publisher::start(&layers, &lifecycle)?;
+        let publisher = publisher::start(&layers, store).await?;
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),

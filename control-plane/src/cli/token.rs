@@ -45,7 +45,8 @@ impl Create {
         };
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
-        let lifecycle = database::lifecycle(&layers).await?;
+        let store = database::open(&layers).await?;
+        let lifecycle = database::lifecycle(&layers, store)?;
         let context = database::context("token create", now)?;
         let verb = CreateToken {
             name: self.name,

@@ -11,6 +11,7 @@ mod json;
 mod key;
 mod key_page;
 mod member;
+mod publication;
 mod secret;
 mod settings;
 mod token;
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqlitePool};
 use tokio::sync::watch;
 
 use super::{Store, StoreError, StoredKey, Tx, WorkspacePosition};
@@ -69,12 +70,26 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).idle_timeout(None).max_lifetime(None);
-        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Migration(Box::new(error)))?;
+        let writer = pool()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        MIGRATIONS
+            .run(&writer)
+            .await
+            .map_err(|error| StoreError::Migration(Box::new(error)))?;
         let reading = options.create_if_missing(false).pragma("query_only", "ON");
-        let readers = pool().max_connections(READERS).connect_with(reading).await.map_err(failed)?;
-        let store = Self { writer, readers, committed: Arc::new(watch::Sender::new(Generation(0))) };
+        let readers = pool()
+            .max_connections(READERS)
+            .connect_with(reading)
+            .await
+            .map_err(failed)?;
+        let store = Self {
+            writer,
+            readers,
+            committed: Arc::new(watch::Sender::new(Generation(0))),
+        };
         store.committed.send_replace(store.generation().await?);
         Ok(store)
     }
@@ -90,10 +105,24 @@ impl SqliteStore {
     }
 }
 
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(true)
+        // On a full disk and some other faults SQLite itself ends the transaction
+        // (<https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>),
+        // which the driver does not notice: it would begin none on that connection ever again.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        Ok(Box::new(tx::SqliteTx::begin(&self.writer, Arc::clone(&self.committed)).await?))
+        Ok(Box::new(
+            tx::SqliteTx::begin(&self.writer, Arc::clone(&self.committed)).await?,
+        ))
     }
 
     fn committed(&self) -> watch::Receiver<Generation> {
@@ -105,8 +134,10 @@ impl Store for SqliteStore {
     }
 
     async fn generation(&self) -> Result<Generation, StoreError> {
-        let generation: i64 =
-            sqlx::query_scalar(GENERATION).fetch_one(&mut *self.reader().await?).await.map_err(failed)?;
+        let generation: i64 = sqlx::query_scalar(GENERATION)
+            .fetch_one(&mut *self.reader().await?)
+            .await
+            .map_err(failed)?;
         Ok(Generation(generation.cast_unsigned()))
     }
 
@@ -114,11 +145,19 @@ impl Store for SqliteStore {
         workspace::by_id(&mut *self.reader().await?, id).await
     }
 
-    async fn workspaces(&self, after: Option<WorkspacePosition>, limit: u16) -> Result<Vec<Workspace>, StoreError> {
+    async fn workspaces(
+        &self,
+        after: Option<WorkspacePosition>,
+        limit: u16,
+    ) -> Result<Vec<Workspace>, StoreError> {
         workspace::page(&mut *self.reader().await?, after, limit).await
     }
 
-    async fn key(&self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
+    async fn key(
+        &self,
+        workspace: WorkspaceId,
+        id: KeyId,
+    ) -> Result<Option<StoredKey>, StoreError> {
         key::by_id(&mut *self.reader().await?, workspace, id).await
     }
 

@@ -1,0 +1,265 @@
+//! Building the tree from one view of the database: the leaves that changed, or all of them.
+//!
+//! What it makes is staged in the record before anything names it. Every object is decoded again and
+//! compared, so that nothing is published which an edge would refuse to load.
+
+use keyward_shared::fingerprint::{Fingerprint, PepperId};
+use keyward_shared::snapshot::{
+    EncodeError, Leaf, LeafBuilder, MAX_LEAF_BYTES, Node, ObjectName, Origin, Place, Shape, Stamp,
+};
+
+use super::error::PublishError;
+use super::tree::{MAX_DEPTH, NewNode, TreeNames, wanted_depth};
+use crate::store::publication::{LiveSecret, Publication, PublicationView};
+
+/// Bytes of objects that are staged in one transaction.
+const STAGE_BYTES: usize = 4 << 20;
+/// A leaf that has grown beyond this has the tree deepened, long before edges would refuse it.
+const LEAF_LIMIT: usize = MAX_LEAF_BYTES / 2;
+
+/// For whom objects are built.
+#[derive(Debug, Clone)]
+pub(super) struct BuildFor {
+    pub(super) deployment: String,
+    pub(super) pepper: PepperId,
+    pub(super) epoch: u64,
+}
+
+impl BuildFor {
+    pub(super) fn origin(&self) -> Origin<'_> {
+        Origin {
+            deployment: &self.deployment,
+            pepper: self.pepper,
+        }
+    }
+}
+
+/// A tree that was built and staged.
+pub(super) struct BuiltTree {
+    pub(super) names: TreeNames,
+    /// Everything up to here is in it.
+    pub(super) generation: u64,
+    pub(super) new: Vec<ObjectName>,
+    pub(super) given_up: Vec<ObjectName>,
+}
+
+/// Builds the tree as of `view`: from `current`, which holds everything up to its generation, or
+/// anew where there is none or its shape no longer fits.
+pub(super) async fn build(
+    store: &dyn Publication,
+    mut view: Box<dyn PublicationView>,
+    built_for: &BuildFor,
+    current: Option<(TreeNames, u64)>,
+) -> Result<BuiltTree, PublishError> {
+    let records = view.live_count().await?;
+    let depth = wanted_depth(
+        records,
+        current.as_ref().map(|(names, _)| names.shape.depth()),
+    );
+    let mut build = Build {
+        store,
+        view: &mut *view,
+        built_for,
+        staged: Vec::new(),
+        staged_bytes: 0,
+        new: Vec::new(),
+    };
+    if let Some((names, since)) = &current
+        && names.shape.depth() == depth
+        && let Some(built) = build.some_leaves(names.clone(), *since).await?
+    {
+        return Ok(built);
+    }
+    let given_up: Vec<_> = current
+        .iter()
+        .flat_map(|(names, _)| names.names().copied())
+        .collect();
+    for depth in depth..=MAX_DEPTH {
+        if let Some(mut built) = build.all_leaves(depth).await? {
+            built.given_up = given_up;
+            return Ok(built);
+        }
+        tracing::info!(depth, "a leaf of the tree is too large: deepening it");
+    }
+    Err(PublishError::TooDeep)
+}
+
+struct Build<'a> {
+    store: &'a dyn Publication,
+    view: &'a mut dyn PublicationView,
+    built_for: &'a BuildFor,
+    staged: Vec<(ObjectName, Vec<u8>)>,
+    staged_bytes: usize,
+    new: Vec<ObjectName>,
+}
+
+impl Build<'_> {
+    const fn stamp(&self, generation: u64) -> Stamp {
+        Stamp {
+            epoch: self.built_for.epoch,
+            generation,
+        }
+    }
+
+    /// The tree with the leaves rebuilt that changed after `since`; `None` where one has grown too large.
+    async fn some_leaves(
+        &mut self,
+        mut names: TreeNames,
+        since: u64,
+    ) -> Result<Option<BuiltTree>, PublishError> {
+        let generation = self.view.generation();
+        let depth = names.shape.depth();
+        let (touched, _) = self.view.touched_after(since).await?;
+        let mut prefixes: Vec<u32> = touched
+            .iter()
+            .map(|fingerprint| fingerprint.leading_bits(depth))
+            .collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let mut leaves = Vec::with_capacity(prefixes.len());
+        for prefix in prefixes {
+            let Some(name) = self.leaf(Place { depth, prefix }).await? else {
+                return Ok(None);
+            };
+            leaves.push((prefix, name));
+        }
+        let (nodes, given_up) = names
+            .replace_leaves(self.built_for.origin(), self.stamp(generation), &leaves)
+            .ok_or(PublishError::Mismatch { what: "tree" })?;
+        self.finish(nodes).await?;
+        Ok(Some(BuiltTree {
+            names,
+            generation,
+            new: std::mem::take(&mut self.new),
+            given_up,
+        }))
+    }
+
+    /// A tree of all leaves at `depth`; `None` where one is too large.
+    async fn all_leaves(&mut self, depth: u8) -> Result<Option<BuiltTree>, PublishError> {
+        self.new.clear();
+        let generation = self.view.generation();
+        let mut leaves = Vec::with_capacity(1 << depth);
+        for prefix in 0..1_u32 << depth {
+            let Some(name) = self.leaf(Place { depth, prefix }).await? else {
+                return Ok(None);
+            };
+            leaves.push(name);
+        }
+        let (names, nodes) = TreeNames::over_leaves(
+            Shape::of_depth(depth),
+            self.built_for.origin(),
+            self.stamp(generation),
+            leaves,
+        )
+        .ok_or(PublishError::Mismatch { what: "tree" })?;
+        self.finish(nodes).await?;
+        Ok(Some(BuiltTree {
+            names,
+            generation,
+            new: std::mem::take(&mut self.new),
+            given_up: Vec::new(),
+        }))
+    }
+
+    async fn leaf(&mut self, place: Place) -> Result<Option<ObjectName>, PublishError> {
+        let (from, to) = bounds(place);
+        let secrets = self.view.live_between(from, to).await?;
+        let bytes = match encode_leaf(
+            self.built_for.origin(),
+            place,
+            self.stamp(self.view.generation()),
+            &secrets,
+        ) {
+            Ok(bytes) if bytes.len() <= LEAF_LIMIT || place.depth >= MAX_DEPTH => bytes,
+            Ok(_) | Err(PublishError::Encode(EncodeError::TooLarge { .. })) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.stage(ObjectName::of(&bytes), bytes).await.map(Some)
+    }
+
+    async fn finish(&mut self, nodes: Vec<NewNode>) -> Result<(), PublishError> {
+        for NewNode { place, name, bytes } in nodes {
+            Node::decode(&bytes, self.built_for.origin(), place)?;
+            self.stage(name, bytes).await?;
+        }
+        self.flush().await
+    }
+
+    async fn stage(
+        &mut self,
+        name: ObjectName,
+        bytes: Vec<u8>,
+    ) -> Result<ObjectName, PublishError> {
+        self.staged_bytes += bytes.len();
+        self.staged.push((name, bytes));
+        self.new.push(name);
+        if self.staged_bytes >= STAGE_BYTES {
+            self.flush().await?;
+        }
+        Ok(name)
+    }
+
+    async fn flush(&mut self) -> Result<(), PublishError> {
+        self.store.stage_objects(&self.staged).await?;
+        self.staged.clear();
+        self.staged_bytes = 0;
+        Ok(())
+    }
+}
+
+fn encode_leaf(
+    origin: Origin<'_>,
+    place: Place,
+    stamp: Stamp,
+    secrets: &[LiveSecret],
+) -> Result<Vec<u8>, PublishError> {
+    let mut leaf = LeafBuilder::new(place);
+    for (fingerprint, record, policy) in secrets {
+        leaf.push(*fingerprint, record, policy)?;
+    }
+    let bytes = leaf.finish(origin, stamp)?;
+    let read = Leaf::decode(bytes.clone().into_boxed_slice(), origin, place)?;
+    let same = read
+        .records()
+        .map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone()));
+    if !same.eq(secrets.iter().cloned()) {
+        return Err(PublishError::Mismatch { what: "leaf" });
+    }
+    Ok(bytes)
+}
+
+/// The first and the last fingerprint of a place.
+fn bounds(place: Place) -> (Fingerprint, Fingerprint) {
+    let shift = 32 - u32::from(place.depth);
+    let first = u32::try_from(u64::from(place.prefix) << shift).unwrap_or(u32::MAX);
+    let last = first | u32::try_from((1_u64 << shift) - 1).unwrap_or(u32::MAX);
+    let fill = |leading: u32, rest: u8| {
+        let mut bytes = [rest; Fingerprint::LEN];
+        bytes[..4].copy_from_slice(&leading.to_be_bytes());
+        Fingerprint::from_bytes(bytes)
+    };
+    (fill(first, 0), fill(last, u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounds_of_a_place_are_its_first_and_last_fingerprint() {
+        let (first, last) = bounds(Place::ROOT);
+        assert_eq!((first.as_bytes(), last.as_bytes()), (&[0; 16], &[0xff; 16]));
+        let place = Place {
+            depth: 11,
+            prefix: 77,
+        };
+        let (first, last) = bounds(place);
+        assert!(place.covers(&first) && place.covers(&last));
+        let (next, _) = bounds(Place {
+            depth: 11,
+            prefix: 78,
+        });
+        assert!(last < next);
+    }
+}

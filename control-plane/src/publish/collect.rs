@@ -1,0 +1,61 @@
+//! Collecting objects that no usable head names: two hours after the last one that did has expired.
+//!
+//! Only the holder of the lease collects. KV forgets first, the record last, so that what is left
+//! over after a crash is deleted again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::error::PublishError;
+use super::kv::KvClient;
+use super::source::Shared;
+use crate::domain::time::UnixMillis;
+
+/// How long after its last head has expired an object stays.
+const AFTER_EXPIRY_MS: i64 = 2 * 60 * 60 * 1000;
+const EVERY: Duration = Duration::from_secs(10 * 60);
+/// Keys in one bulk deletion, of the 10,000 that the API takes.
+const BATCH: u32 = 1_000;
+const BETWEEN_BATCHES: Duration = Duration::from_secs(2);
+
+/// Collects now and then until the publisher stops.
+pub(super) async fn run(shared: Arc<Shared>, kv: Option<KvClient>) {
+    loop {
+        sleep(EVERY).await;
+        match collect(&shared, kv.as_ref()).await {
+            Ok(0) => {}
+            Ok(objects) => tracing::info!(objects, "old objects collected"),
+            Err(error) => tracing::warn!(%error, "old objects not collected; tried again later"),
+        }
+    }
+}
+
+/// Collects all there is to collect now; says how many objects.
+pub(super) async fn collect(shared: &Shared, kv: Option<&KvClient>) -> Result<usize, PublishError> {
+    let mut collected = 0;
+    while !shared.is_halted() {
+        let before = UnixMillis::from_millis(shared.now().as_millis() - AFTER_EXPIRY_MS);
+        let names = shared.store.collectable(before, BATCH).await?;
+        if names.is_empty() {
+            break;
+        }
+        if let Some(kv) = kv {
+            let keys: Vec<_> = names
+                .iter()
+                .map(keyward_shared::snapshot::ObjectName::kv_key)
+                .collect();
+            let refused = kv.delete_bulk(&keys).await?;
+            if !refused.is_empty() {
+                return Err(PublishError::PartlyRefused {
+                    refused: refused.len(),
+                });
+            }
+        }
+        shared.store.forget_objects(&names).await?;
+        collected += names.len();
+        sleep(BETWEEN_BATCHES).await;
+    }
+    Ok(collected)
+}

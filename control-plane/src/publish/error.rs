@@ -1,0 +1,55 @@
+//! Why publishing stops or waits.
+
+use keyward_shared::snapshot::{DecodeError, EncodeError, HeadOrder};
+
+use super::kv::KvError;
+use crate::store::StoreError;
+
+/// What keeps the newest generation from being published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The database does not answer, or answers wrongly.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that edges would refuse to load; publishing it would take them down.
+    #[error("refused to publish what edges would refuse to load: {0}")]
+    Encode(#[from] EncodeError),
+    /// Our own output cannot be read again.
+    #[error("our own output cannot be read again: {0}")]
+    Unreadable(#[from] DecodeError),
+    /// Our own output reads as something else.
+    #[error("our own {what} reads as something else than was written")]
+    Mismatch {
+        /// What was written.
+        what: &'static str,
+    },
+    /// More keys share a prefix than one leaf can hold.
+    #[error("the tree cannot be deepened any further")]
+    TooDeep,
+    /// An object that the head of Workers KV names is not there.
+    #[error("Workers KV lacks the object {name} that its head names")]
+    ObjectGone {
+        /// Its name.
+        name: keyward_shared::snapshot::ObjectName,
+    },
+    /// Another control plane holds the lease.
+    #[error("another control plane has taken over publishing")]
+    Superseded,
+    /// Workers KV holds a head that this database has never recorded.
+    #[error(
+        "Workers KV holds a head of epoch {}, generation {}, above everything this database has recorded: \
+         it was restored from a backup, or belongs to another deployment. Nothing is published until \
+         `keyward raise-epoch` is run",
+        .0.epoch, .0.generation
+    )]
+    AheadOfRecord(HeadOrder),
+    /// Part of a bulk write was refused; it is written again before the head.
+    #[error("Workers KV refused {refused} objects of a bulk write")]
+    PartlyRefused {
+        /// How many.
+        refused: usize,
+    },
+    /// Workers KV does not answer, or refuses.
+    #[error(transparent)]
+    Kv(#[from] KvError),
+}

@@ -1,0 +1,29 @@
+//! From committed changes to what edges read: heads, trees, and the store they lie in.
+//!
+//! ```text
+//! outbox ─► recent ─► head ─► http lane, at once
+//!    └────► tree ───► objects ─► Workers KV, then the head
+//! ```
+//!
+//! The publisher reads what was committed and writes nothing but what it published: it never changes
+//! a key. It may die at any step and be run again; what it serves is recorded before it is served,
+//! and what it writes to KV is recorded before it is written. It knows no SQL and no HTTP route.
+
+mod builder;
+mod collect;
+mod error;
+mod heads;
+mod kv;
+mod raise_epoch;
+mod recent;
+mod restore;
+mod run;
+mod source;
+mod tree;
+mod upload;
+
+pub use error::PublishError;
+pub use kv::{KvClient, KvError};
+pub use raise_epoch::{Orphan, RaiseEpoch, RaisedEpoch};
+pub use run::{PublishOptions, Publisher, PublisherHandle};
+pub use source::PublicationStore;

@@ -1,0 +1,433 @@
+//! `recent`: the latest changes, carried by the head until the tree holds them.
+//!
+//! Pure. It knows which changes it may let go, which floors that raises, and when it is so full that
+//! the tree must catch up first. What it must never do is let go of a change that the tree lacks.
+
+use std::collections::BTreeMap;
+
+use keyward_shared::fingerprint::Fingerprint;
+use keyward_shared::policy::Policy;
+use keyward_shared::record::Record;
+use keyward_shared::snapshot::{
+    EncodeError, Head, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, RecentEntry,
+};
+
+/// Entries that only changes of single keys may use, so that none waits behind bulk work.
+const RESERVED_FOR_SINGLE: usize = 64;
+/// A change of one key touches at most its secrets: current, retiring, and a new one.
+const SINGLE_ENTRIES: usize = 3;
+
+/// What one mutation made of one secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SecretChange {
+    /// Which secret.
+    pub fingerprint: Fingerprint,
+    /// The mutation.
+    pub generation: u64,
+    /// Whether it may have turned an allow into a refusal.
+    pub narrowing: bool,
+    /// How many secrets the mutation touched.
+    pub entries_of_mutation: u64,
+    /// What the secret is now, or `None` where it is final.
+    pub state: Option<(Record, Policy)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    generation: u64,
+    narrowing: bool,
+    bulk: bool,
+    state: Option<(Record, Policy)>,
+}
+
+/// The changes that the next head carries, and the floors below which it carries none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Recent {
+    entries: BTreeMap<Fingerprint, Entry>,
+    recent_since: u64,
+    narrowed_since: u64,
+}
+
+/// Which generations a batch of changes is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    /// Every change is of a later one.
+    pub after: u64,
+    /// Every change is of this one or an earlier one.
+    pub through: u64,
+    /// The first mutation within it that is too large to be carried.
+    pub first_too_large: Option<u64>,
+}
+
+/// What a batch of changes came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Admitted {
+    /// Everything up to here is in the tree or in `recent`.
+    pub through: u64,
+    /// Whether the tree must catch up before the generation can go on.
+    pub blocked: bool,
+}
+
+impl Recent {
+    /// Nothing, with both floors at `generation`: what a tree built as of then leaves to say.
+    pub(super) const fn starting_at(generation: u64) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            recent_since: generation,
+            narrowed_since: generation,
+        }
+    }
+
+    /// What a published head carried; `narrowing` says of a change whether it was, as far as that is
+    /// still known.
+    pub(super) fn of_head(head: &Head, narrowing: impl Fn(&Fingerprint, u64) -> Option<bool>) -> Self {
+        let entries = head.recent.iter().map(|entry| {
+            let known = narrowing(&entry.fingerprint, entry.generation);
+            let kept = Entry {
+                generation: entry.generation,
+                narrowing: known.unwrap_or(true),
+                bulk: false,
+                state: entry.state.clone(),
+            };
+            (entry.fingerprint, kept)
+        });
+        Self {
+            entries: entries.collect(),
+            recent_since: head.recent_since,
+            narrowed_since: head.narrowed_since,
+        }
+    }
+
+    /// Every change after this generation is carried.
+    pub(super) const fn recent_since(&self) -> u64 {
+        self.recent_since
+    }
+
+    /// Every narrowing change after this generation is carried.
+    pub(super) const fn narrowed_since(&self) -> u64 {
+        self.narrowed_since
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The newest generation that is carried, which may be ahead of the head's.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.entries.values().map(|entry| entry.generation).max()
+    }
+
+    /// The entries as the head carries them.
+    pub(super) fn to_entries(&self) -> Vec<RecentEntry> {
+        self.entries
+            .iter()
+            .map(|(fingerprint, entry)| RecentEntry {
+                fingerprint: *fingerprint,
+                generation: entry.generation,
+                state: entry.state.clone(),
+            })
+            .collect()
+    }
+
+    /// Takes in `changes`, in their order, which are all there are after `span.after` and up to
+    /// `span.through`, but for mutations too large to be carried. The changes of one mutation go in
+    /// together or not at all; the first that does not fit stops the generation there, and only
+    /// narrowing changes of single keys go in ahead of it.
+    pub(super) fn admit(
+        &mut self,
+        changes: &[SecretChange],
+        span: Span,
+        tree_generation: u64,
+    ) -> Result<Admitted, EncodeError> {
+        let mut admitted = Admitted {
+            through: span.after,
+            blocked: false,
+        };
+        for mutation in changes.chunk_by(|a, b| a.generation == b.generation) {
+            let Some(first) = mutation.first() else {
+                continue;
+            };
+            if let Some(too_large) = span.first_too_large.filter(|&at| at < first.generation)
+                && !admitted.blocked
+            {
+                admitted = Admitted {
+                    through: too_large.saturating_sub(1),
+                    blocked: true,
+                };
+            }
+            let single = first.entries_of_mutation as usize <= SINGLE_ENTRIES;
+            let goes_ahead = single && mutation.iter().any(|change| change.narrowing);
+            if admitted.blocked && !goes_ahead {
+                continue;
+            }
+            let mut fuller = self.clone();
+            fuller.put(mutation);
+            if fuller.shrink(tree_generation)? {
+                *self = fuller;
+                if !admitted.blocked {
+                    admitted.through = first.generation;
+                }
+            } else {
+                admitted.blocked = true;
+            }
+        }
+        if !admitted.blocked {
+            admitted = match span.first_too_large.filter(|&at| at <= span.through) {
+                Some(too_large) => Admitted {
+                    through: too_large.saturating_sub(1),
+                    blocked: true,
+                },
+                None => Admitted {
+                    through: span.through,
+                    blocked: false,
+                },
+            };
+        }
+        Ok(admitted)
+    }
+
+    /// Takes note of a change that the tree holds. Where it is not carried, it raises the floors.
+    pub(super) fn in_tree(&mut self, generation: u64, fingerprint: &Fingerprint, narrowing: bool) {
+        let carried = self
+            .entries
+            .get(fingerprint)
+            .is_some_and(|entry| entry.generation >= generation);
+        if !carried {
+            self.raise(generation, narrowing);
+        }
+    }
+
+    /// The oldest generation that is carried.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.entries.values().map(|entry| entry.generation).min()
+    }
+
+    fn put(&mut self, mutation: &[SecretChange]) {
+        for change in mutation {
+            let bulk = change.entries_of_mutation as usize > SINGLE_ENTRIES;
+            let before = self
+                .entries
+                .get(&change.fingerprint)
+                .is_some_and(|entry| entry.narrowing);
+            let entry = Entry {
+                generation: change.generation,
+                // An edge may still hold a leaf from before the earlier change: as long as one of
+                // them narrowed, the entry stands for a narrowing.
+                narrowing: change.narrowing || before,
+                bulk,
+                state: change.state.clone(),
+            };
+            self.entries.insert(change.fingerprint, entry);
+        }
+    }
+
+    /// Lets go of what the tree holds until the entries fit: widening ones first, then the oldest.
+    /// Says whether they fit.
+    fn shrink(&mut self, tree_generation: u64) -> Result<bool, EncodeError> {
+        while !self.fits()? {
+            let droppable = self
+                .entries
+                .iter()
+                .filter(|(_, entry)| entry.generation <= tree_generation)
+                .min_by_key(|(_, entry)| (entry.narrowing, entry.generation))
+                .map(|(fingerprint, _)| *fingerprint);
+            let Some(entry) = droppable.and_then(|fingerprint| self.entries.remove(&fingerprint))
+            else {
+                return Ok(false);
+            };
+            self.raise(entry.generation, entry.narrowing);
+        }
+        Ok(true)
+    }
+
+    fn fits(&self) -> Result<bool, EncodeError> {
+        let bulk = self.entries.values().filter(|entry| entry.bulk).count();
+        Ok(self.entries.len() <= MAX_RECENT_ENTRIES
+            && bulk <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE
+            && Head::recent_bytes(&self.to_entries())? <= MAX_RECENT_BYTES)
+    }
+
+    fn raise(&mut self, generation: u64, narrowing: bool) {
+        self.recent_since = self.recent_since.max(generation);
+        if narrowing {
+            self.narrowed_since = self.narrowed_since.max(generation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn change(number: u32, generation: u64, narrowing: bool) -> SecretChange {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        SecretChange {
+            fingerprint: Fingerprint::from_bytes(bytes),
+            generation,
+            narrowing,
+            entries_of_mutation: 1,
+            state: None,
+        }
+    }
+
+    fn bulk(generation: u64, size: u32, narrowing: bool) -> Vec<SecretChange> {
+        let one = |number| SecretChange {
+            entries_of_mutation: u64::from(size),
+            ..change(
+                10_000 * u32::try_from(generation).unwrap_or(0) + number,
+                generation,
+                narrowing,
+            )
+        };
+        (0..size).map(one).collect()
+    }
+
+    fn span(after: u64, through: u64) -> Span {
+        Span {
+            after,
+            through,
+            first_too_large: None,
+        }
+    }
+
+    #[test]
+    fn what_the_tree_holds_makes_room_widening_first() {
+        let mut recent = Recent::default();
+        let first: Vec<_> = (1..=512)
+            .map(|n| change(n, u64::from(n), n % 2 == 0))
+            .collect();
+        assert_eq!(
+            recent.admit(&first, span(0, 512), 0),
+            Ok(Admitted {
+                through: 512,
+                blocked: false
+            })
+        );
+        let more = [change(1_000, 513, true)];
+        assert_eq!(
+            recent.admit(&more, span(512, 513), 512),
+            Ok(Admitted {
+                through: 513,
+                blocked: false
+            })
+        );
+        assert_eq!(
+            (recent.len(), recent.recent_since(), recent.narrowed_since()),
+            (512, 1, 0)
+        );
+    }
+
+    #[test]
+    fn what_the_tree_lacks_is_kept_and_the_generation_waits() {
+        let mut recent = Recent::default();
+        let first: Vec<_> = (1..=512).map(|n| change(n, u64::from(n), false)).collect();
+        assert_eq!(
+            recent.admit(&first, span(0, 512), 0),
+            Ok(Admitted {
+                through: 512,
+                blocked: false
+            })
+        );
+        let more = [change(1_000, 513, true)];
+        assert_eq!(
+            recent.admit(&more, span(512, 513), 0),
+            Ok(Admitted {
+                through: 512,
+                blocked: true
+            })
+        );
+        assert_eq!((recent.len(), recent.recent_since()), (512, 0));
+    }
+
+    #[test]
+    fn a_disable_overtakes_bulk_work_that_waits() {
+        let mut recent = Recent::default();
+        let mut changes = bulk(1, 1_000, false);
+        changes.push(change(1, 2, false));
+        changes.push(change(2, 3, true));
+        assert_eq!(
+            recent.admit(&changes, span(0, 3), 0),
+            Ok(Admitted {
+                through: 0,
+                blocked: true
+            })
+        );
+        assert_eq!(
+            (recent.len(), recent.newest()),
+            (1, Some(3)),
+            "the narrowing one, ahead of the generation"
+        );
+    }
+
+    #[test]
+    fn bulk_work_leaves_room_for_single_changes() {
+        let mut recent = Recent::default();
+        assert!(
+            recent
+                .admit(&bulk(1, 448, false), span(0, 1), 0)
+                .is_ok_and(|admitted| !admitted.blocked)
+        );
+        assert!(
+            recent
+                .admit(&bulk(2, 4, false), span(1, 2), 0)
+                .is_ok_and(|admitted| admitted.blocked)
+        );
+        let singles: Vec<_> = (3..67).map(|n| change(n, u64::from(n), true)).collect();
+        assert_eq!(
+            recent.admit(&singles, span(1, 66), 0),
+            Ok(Admitted {
+                through: 66,
+                blocked: false
+            })
+        );
+    }
+
+    #[test]
+    fn a_narrowing_that_was_widened_again_still_counts_as_one() {
+        let mut recent = Recent::default();
+        let changes = [change(1, 1, true), change(1, 2, false)];
+        assert!(recent.admit(&changes, span(0, 2), 0).is_ok());
+        let mut full: Vec<_> = (3..=513).map(|n| change(n, u64::from(n), true)).collect();
+        full.push(change(600, 514, true));
+        assert!(recent.admit(&full, span(2, 514), 514).is_ok());
+        assert_eq!(
+            recent.narrowed_since(),
+            2,
+            "the entry of both changes was let go as a narrowing one"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn nothing_the_tree_lacks_is_lost_and_the_floors_tell_what_was_let_go(
+            steps in prop::collection::vec((0..800_u32, any::<bool>(), 0..12_u8), 600..900)
+        ) {
+            let (mut recent, mut tree, mut generation) = (Recent::default(), 0, 0);
+            let mut log: Vec<SecretChange> = Vec::new();
+            for (number, narrowing, kind) in steps {
+                generation += 1;
+                let one = change(number, generation, narrowing);
+                let admitted = recent.admit(std::slice::from_ref(&one), span(generation - 1, generation), tree)?;
+                if kind == 0 || admitted.blocked {
+                    tree = generation;
+                    recent.in_tree(generation, &one.fingerprint, one.narrowing);
+                }
+                log.push(one);
+                prop_assert!(recent.narrowed_since() <= recent.recent_since() && recent.recent_since() <= tree);
+                // Quadratic, so not at every step.
+                if generation % 50 != 0 {
+                    continue;
+                }
+                for change in &log {
+                    let carried = recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation >= change.generation);
+                    prop_assert!(carried || change.generation <= recent.recent_since());
+                    prop_assert!(carried || !change.narrowing || change.generation <= recent.narrowed_since());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What the publisher shares with those who ask it: the newest head, objects, how publishing stands.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use keyward_shared::snapshot::{HeadOrder, ObjectName};
+use tokio::sync::watch;
+
+use super::heads::{HeadSigner, SignedBytes};
+use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
+use crate::clock::Clock;
+use crate::domain::time::UnixMillis;
+use crate::store::Store;
+use crate::store::publication::Publication;
+
+/// A database that the publisher reads from: both of its sides.
+pub trait PublicationStore: Store + Publication {}
+
+impl<T: Store + Publication> PublicationStore for T {}
+
+#[derive(Default)]
+struct Condition {
+    halted: Option<String>,
+    building: Option<String>,
+    kv: Option<String>,
+    sent: Option<(HeadOrder, UnixMillis)>,
+    served_at: Option<UnixMillis>,
+}
+
+/// What the publisher's tasks and its handle share.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn PublicationStore>,
+    pub(super) signer: HeadSigner,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) has_kv: bool,
+    pub(super) head: watch::Sender<Option<Arc<SignedBytes>>>,
+    condition: Mutex<Condition>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        store: Arc<dyn PublicationStore>,
+        signer: HeadSigner,
+        clock: Arc<dyn Clock>,
+        has_kv: bool,
+        sent: Option<(HeadOrder, UnixMillis)>,
+    ) -> Self {
+        let condition = Condition {
+            sent,
+            ..Condition::default()
+        };
+        Self {
+            store,
+            signer,
+            clock,
+            has_kv,
+            head: watch::Sender::new(None),
+            condition: Mutex::new(condition),
+        }
+    }
+
+    pub(super) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    pub(super) fn serve(&self, head: SignedBytes) {
+        self.with(|condition| condition.served_at = Some(self.now()));
+        self.head.send_replace(Some(Arc::new(head)));
+    }
+
+    pub(super) fn halt(&self, why: String) {
+        self.with(|condition| condition.halted = Some(why));
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.with(|condition| condition.halted.is_some())
+    }
+
+    pub(super) fn note_build(&self, error: Option<String>) {
+        self.with(|condition| condition.building = error);
+    }
+
+    pub(super) fn note_kv(&self, error: Option<String>) {
+        self.with(|condition| condition.kv = error);
+    }
+
+    pub(super) fn note_sent(&self, order: HeadOrder) {
+        let now = self.now();
+        self.with(|condition| condition.sent = Some((order, now)));
+    }
+
+    fn with<T>(&self, step: impl FnOnce(&mut Condition) -> T) -> T {
+        step(
+            &mut self
+                .condition
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+}
+
+#[async_trait]
+impl SnapshotSource for Shared {
+    async fn head(&self) -> Option<Arc<HeadBytes>> {
+        let head = self.head.borrow().clone()?;
+        Some(Arc::new(HeadBytes {
+            bytes: head.bytes.clone(),
+            etag: head.etag.clone(),
+        }))
+    }
+
+    async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
+        let Ok(name) = name.parse::<ObjectName>() else {
+            return Ok(None);
+        };
+        self.store
+            .object(&name)
+            .await
+            .map_err(|error| SnapshotError(Box::new(error)))
+    }
+
+    async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
+        let failed = |error| SnapshotError(Box::new(error));
+        let generation = self.store.generation().await.map_err(failed)?.0;
+        let totals = self.store.object_totals().await.map_err(failed)?;
+        let head = self.head.borrow().clone();
+        let (published, last_error) = self.with(|condition| {
+            let served = head
+                .as_ref()
+                .map(|head| head.order)
+                .zip(condition.served_at);
+            let published = if self.has_kv { condition.sent } else { served };
+            (
+                published,
+                condition
+                    .halted
+                    .clone()
+                    .or_else(|| condition.building.clone())
+                    .or_else(|| condition.kv.clone()),
+            )
+        });
+        Ok(SnapshotStatus {
+            generation,
+            published_generation: published.map_or(0, |(order, _)| order.generation),
+            published_at: published.map(|(_, at)| at),
+            tree_generation: head.map_or(0, |head| head.tree_generation),
+            objects: totals.objects,
+            bytes: totals.bytes,
+            last_error,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! Writing to Workers KV: the objects a head names first, the head last.
+//!
+//! Heads come faster than KV takes them (one write a second per key), so only the newest is written.
+//! Before its first write it reads the head that is there: one above everything on record means that
+//! this database is not the one that wrote it, and nothing is written until an operator decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_shared::snapshot::{MAX_HEAD_BYTES, ObjectName};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::error::PublishError;
+use super::heads::SignedBytes;
+use super::kv::KvClient;
+use super::source::Shared;
+
+/// Key of the head in KV.
+pub(super) const HEAD_KEY: &str = "head";
+/// Bytes of objects in one bulk write, before base64; the API takes 100 MB.
+const BULK_BYTES: usize = 16 << 20;
+/// Between any two calls: two a second at most.
+const BETWEEN_CALLS: Duration = Duration::from_millis(500);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+
+pub(super) struct Uploader {
+    pub(super) kv: KvClient,
+    pub(super) shared: Arc<Shared>,
+    pub(super) between_heads: Duration,
+    pub(super) next_call: Instant,
+    pub(super) next_head: Instant,
+}
+
+impl Uploader {
+    /// Writes every newest head until the publisher stops.
+    pub(super) async fn run(mut self, mut heads: watch::Receiver<Option<Arc<SignedBytes>>>) {
+        let mut backoff = FIRST_BACKOFF;
+        let mut checked = false;
+        loop {
+            let result = async {
+                if !checked {
+                    self.refuse_a_head_from_elsewhere().await?;
+                    checked = true;
+                }
+                self.write_newest(&mut heads).await
+            };
+            match result.await {
+                Ok(()) => {
+                    backoff = FIRST_BACKOFF;
+                    self.shared.note_kv(None);
+                    if heads.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error @ PublishError::AheadOfRecord(_)) => {
+                    tracing::error!(%error, "publishing stops");
+                    self.shared.halt(error.to_string());
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, retry_in_ms = backoff.as_millis(), "not written to Workers KV yet");
+                    self.shared.note_kv(Some(error.to_string()));
+                    sleep(backoff).await;
+                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                }
+            }
+        }
+    }
+
+    async fn refuse_a_head_from_elsewhere(&mut self) -> Result<(), PublishError> {
+        self.pace().await;
+        let Some(bytes) = self.kv.get(HEAD_KEY).await? else {
+            return Ok(());
+        };
+        if bytes.len() > MAX_HEAD_BYTES {
+            tracing::warn!("Workers KV holds something too large to be a head; it is written over");
+            return Ok(());
+        }
+        let head = match self.shared.signer.read(&bytes) {
+            Ok(head) => head,
+            Err(error) => {
+                tracing::warn!(%error, "Workers KV holds a head that is not ours; it is written over");
+                return Ok(());
+            }
+        };
+        let recorded = self.shared.store.recorded_head().await?;
+        match recorded {
+            Some(recorded) if head.order() <= recorded.order => Ok(()),
+            _ => Err(PublishError::AheadOfRecord(head.order())),
+        }
+    }
+
+    async fn write_newest(
+        &mut self,
+        heads: &mut watch::Receiver<Option<Arc<SignedBytes>>>,
+    ) -> Result<(), PublishError> {
+        loop {
+            let head = heads.borrow_and_update().clone();
+            let Some(head) = head else {
+                return Ok(());
+            };
+            self.write_objects().await?;
+            if heads.has_changed().unwrap_or(false) && Instant::now() < self.next_head {
+                // A newer one has come while the objects were written, and it is not time yet.
+                continue;
+            }
+            sleep_until(self.next_head).await;
+            if heads.has_changed().unwrap_or(false) {
+                continue;
+            }
+            self.pace().await;
+            self.kv.put(HEAD_KEY, head.bytes.clone()).await?;
+            self.next_head = Instant::now() + self.between_heads;
+            self.shared
+                .store
+                .mark_head_sent(head.order, self.shared.now())
+                .await?;
+            self.shared.note_sent(head.order);
+            return Ok(());
+        }
+    }
+
+    async fn write_objects(&mut self) -> Result<(), PublishError> {
+        loop {
+            let unsent = self.shared.store.unsent_objects(BULK_BYTES).await?;
+            if unsent.is_empty() {
+                return Ok(());
+            }
+            let pairs: Vec<_> = unsent
+                .into_iter()
+                .map(|(name, bytes)| (name, (name.kv_key(), bytes)))
+                .collect();
+            let (names, pairs): (Vec<ObjectName>, Vec<_>) = pairs.into_iter().unzip();
+            self.pace().await;
+            let refused = self.kv.put_bulk(&pairs).await?;
+            let sent: Vec<_> = names
+                .into_iter()
+                .filter(|name| !refused.contains(&name.kv_key()))
+                .collect();
+            self.shared
+                .store
+                .mark_objects_sent(&sent, self.shared.now())
+                .await?;
+            if !refused.is_empty() {
+                return Err(PublishError::PartlyRefused {
+                    refused: refused.len(),
+                });
+            }
+        }
+    }
+
+    async fn pace(&mut self) {
+        sleep_until(self.next_call).await;
+        self.next_call = Instant::now() + BETWEEN_CALLS;
+    }
+}

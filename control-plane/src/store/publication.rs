@@ -1,0 +1,209 @@
+//! What the publisher asks of a database: one consistent view of what was committed, and a record of
+//! what it published.
+//!
+//! Apart from [`super::Store`], because the two have nothing in common but the database: no use case
+//! publishes, and the publisher changes no key.
+
+use async_trait::async_trait;
+use keyward_shared::fingerprint::Fingerprint;
+use keyward_shared::policy::Policy;
+use keyward_shared::record::Record;
+use keyward_shared::settings::Settings;
+use keyward_shared::snapshot::{HeadOrder, ObjectName};
+
+use super::StoreError;
+use crate::domain::time::UnixMillis;
+
+/// A secret and what a snapshot says of it.
+pub type LiveSecret = (Fingerprint, Record, Policy);
+
+/// A row of the outbox with what became of the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The mutation.
+    pub generation: u64,
+    /// The secret it touched, or `None` for the settings.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether it may have turned an allow into a refusal.
+    pub narrowing: bool,
+    /// How many rows the mutation has.
+    pub entries_of_mutation: u64,
+    /// What the secret is as of the view, or `None` where it is final.
+    pub state: Option<(Record, Policy)>,
+}
+
+/// Some rows of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxBatch {
+    /// The rows.
+    pub rows: Vec<OutboxRow>,
+    /// Up to where they are complete, mutations that were too large apart.
+    pub through: u64,
+    /// The first mutation that was too large.
+    pub first_too_large: Option<u64>,
+}
+
+/// A head as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedHead {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its place in the order.
+    pub order: HeadOrder,
+    /// The newest that Workers KV acknowledged, and when.
+    pub sent: Option<(HeadOrder, UnixMillis)>,
+}
+
+/// A head on its way into the record.
+pub struct NewHead<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its place in the order.
+    pub order: HeadOrder,
+    /// When it expires.
+    pub expires_at: UnixMillis,
+    /// Everything up to here is in its tree.
+    pub tree_generation: u64,
+    /// Objects it is the first to name.
+    pub named: &'a [ObjectName],
+    /// Objects that it names no more.
+    pub retired: &'a [ObjectName],
+}
+
+/// Objects there are, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectTotals {
+    /// How many the newest head names, directly or not.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The publisher's side of the database.
+#[async_trait]
+pub trait Publication: Send + Sync {
+    /// A view of everything that is committed now, unchanged by what commits later.
+    async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError>;
+
+    /// Takes the lease until `until`, raising the epoch. `None` while another holds it; where a lock
+    /// on the data directory says that there is no other, it is taken at once.
+    async fn acquire_lease(
+        &self,
+        holder: &str,
+        now: UnixMillis,
+        until: UnixMillis,
+    ) -> Result<Option<u64>, StoreError>;
+
+    /// Lengthens the lease; `false` where another has taken it.
+    async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError>;
+
+    /// Gives the lease back.
+    async fn release_lease(&self, holder: &str) -> Result<(), StoreError>;
+
+    /// The newest head on record.
+    async fn recorded_head(&self) -> Result<Option<RecordedHead>, StoreError>;
+
+    /// Records objects that a head will name. One that is there already stays as it is.
+    async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError>;
+
+    /// Records a head and what it names, if `holder` still has the lease; `false` otherwise.
+    async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError>;
+
+    /// An object's bytes.
+    async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Named objects that Workers KV has not acknowledged, up to about `bytes` of them.
+    async fn unsent_objects(&self, bytes: usize) -> Result<Vec<(ObjectName, Vec<u8>)>, StoreError>;
+
+    /// Notes that Workers KV acknowledged these objects.
+    async fn mark_objects_sent(
+        &self,
+        names: &[ObjectName],
+        at: UnixMillis,
+    ) -> Result<(), StoreError>;
+
+    /// Notes that Workers KV acknowledged this head.
+    async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// What the newest head names.
+    async fn object_totals(&self) -> Result<ObjectTotals, StoreError>;
+
+    /// Drops objects that no head ever named: what a publisher that died had staged.
+    async fn forget_staged(&self) -> Result<u64, StoreError>;
+
+    /// Drops rows of the outbox up to this generation.
+    async fn forget_outbox(&self, through: u64) -> Result<(), StoreError>;
+
+    /// Objects whose last head expired before `expired_before`, at most `limit`.
+    async fn collectable(
+        &self,
+        expired_before: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<ObjectName>, StoreError>;
+
+    /// Drops collected objects.
+    async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError>;
+
+    /// Lifts epoch and generation to at least these, and forgets the record of the tree, so that the
+    /// next head starts anew above them.
+    async fn raise_counters(&self, epoch: u64, generation: u64) -> Result<(), StoreError>;
+
+    /// Every secret that is not final, with the key it belongs to, in the order of fingerprints.
+    async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError>;
+}
+
+/// A key that has a secret which is not final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveKey {
+    /// The secret.
+    pub fingerprint: Fingerprint,
+    /// The key.
+    pub key: keyward_shared::id::KeyId,
+    /// Its workspace.
+    pub workspace: keyward_shared::id::WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is disabled already.
+    pub disabled: bool,
+}
+
+/// One consistent view of what is committed.
+#[async_trait]
+pub trait PublicationView: Send {
+    /// The newest generation of the view.
+    fn generation(&self) -> u64;
+
+    /// Rows of the outbox after `generation`, in order, of mutations with at most `largest` rows: at
+    /// most `limit` rows, and of whole mutations only.
+    async fn changes_after(
+        &mut self,
+        generation: u64,
+        largest: u32,
+        limit: u32,
+    ) -> Result<OutboxBatch, StoreError>;
+
+    /// Every fingerprint touched after `generation`, each once; whether the settings were.
+    async fn touched_after(
+        &mut self,
+        generation: u64,
+    ) -> Result<(Vec<Fingerprint>, bool), StoreError>;
+
+    /// Whether a change was narrowing, for those the outbox still has after `generation`.
+    async fn narrowing_after(
+        &mut self,
+        generation: u64,
+    ) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError>;
+
+    /// Live secrets from `from` to `to`, both included, in order.
+    async fn live_between(
+        &mut self,
+        from: Fingerprint,
+        to: Fingerprint,
+    ) -> Result<Vec<LiveSecret>, StoreError>;
+
+    /// How many live secrets there are.
+    async fn live_count(&mut self) -> Result<u64, StoreError>;
+
+    /// The settings, routes included.
+    async fn settings(&mut self) -> Result<Settings, StoreError>;
+}

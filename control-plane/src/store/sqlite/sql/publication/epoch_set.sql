@@ -1,0 +1,1 @@
+UPDATE counter SET epoch = ?1 WHERE id = 1

@@ -1,0 +1,1 @@
+SELECT min(generation) FROM outbox WHERE generation > ?1 AND entries_of_mutation > ?2

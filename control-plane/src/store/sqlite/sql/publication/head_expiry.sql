@@ -1,0 +1,1 @@
+SELECT expires_at FROM snapshot_head WHERE id = 1

@@ -1,0 +1,3 @@
+SELECT bytes, epoch, generation, issued_at, sent_epoch, sent_generation, sent_issued_at, sent_at
+FROM snapshot_head
+WHERE id = 1

@@ -1,0 +1,1 @@
+SELECT 1 FROM lease WHERE id = 1 AND holder = ?1

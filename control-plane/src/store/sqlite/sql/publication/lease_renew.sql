@@ -1,0 +1,1 @@
+UPDATE lease SET until = ?2 WHERE id = 1 AND holder = ?1

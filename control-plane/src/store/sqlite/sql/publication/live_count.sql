@@ -1,0 +1,1 @@
+SELECT count(*) FROM secret WHERE live = 1 AND slot IS NOT NULL

@@ -1,0 +1,1 @@
+  AND secret.fingerprint = ?1

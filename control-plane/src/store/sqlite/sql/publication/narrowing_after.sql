@@ -1,0 +1,1 @@
+SELECT generation, fingerprint, narrowing FROM outbox WHERE generation > ?1 AND length(fingerprint) = 16

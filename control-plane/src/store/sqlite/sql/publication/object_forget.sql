@@ -1,0 +1,1 @@
+DELETE FROM snapshot_object WHERE name = ?1 AND state = 'retired'

@@ -1,0 +1,1 @@
+SELECT bytes FROM snapshot_object WHERE name = ?1

@@ -1,0 +1,1 @@
+SELECT DISTINCT fingerprint FROM outbox WHERE generation > ?1

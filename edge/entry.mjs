@@ -1,0 +1,212 @@
+// The hot half of the Worker: one synchronous call into WebAssembly judges a request; this module
+// answers or forwards it. All that is rare (cold start, loading, waiting, /.keyward/*) goes to the
+// async handlers of the `worker` crate. It never looks into a credential and never judges.
+
+import Inner from './build/index.js';
+
+const { judge, settle, refresh, refresh_due, challenge, key_header, problem } = Inner.prototype;
+
+// Mirrored in src/verdict.rs, which tests that they agree.
+const PONG = 16;
+const PUBLIC = 17;
+const FACTS = 18;
+const SETTLE = 19;
+const OWN = 20;
+const IDENTITY_HEADERS = [
+  'x-keyward-key-id',
+  'x-keyward-workspace-id',
+  'x-keyward-member-id',
+  'x-keyward-access',
+  'x-keyward-generation',
+  'x-keyward-assertion',
+];
+
+// Longer than any credential; not worth copying (MAX_AUTHORIZATION_BYTES in shared).
+const MAX_AUTHORIZATION = 768;
+const INTERNAL = '{"type":"urn:keyward:problem:internal","title":"The edge failed; the request was not forwarded","status":500,"code":"internal"}';
+const PING = '{"data":"pong!"}';
+
+export default {
+  async fetch(request, env, ctx) {
+    const requestId = nextRequestId();
+    try {
+      revive(env, ctx);
+      return await answer(request, env, ctx, requestId);
+    } catch (error) {
+      noteCritical(error);
+      console.error(JSON.stringify({ keyward: 'internal', request_id: requestId, error: String(error) }));
+      return respond(500, 'application/problem+json', INTERNAL, requestId);
+    }
+  },
+};
+
+async function answer(request, env, ctx, requestId) {
+  const { url, method, headers } = request;
+  const now = Date.now();
+  const authorization = credential(headers);
+  if (env.KEYWARD_MODE === 'observe' && !url.includes('/.keyward/')) {
+    return observe(request, env, ctx, requestId, authorization, now);
+  }
+  let facts;
+  let verdict = judge(method, url, authorization, facts, now);
+  if (verdict === FACTS) {
+    facts = collect(request);
+    verdict = judge(method, url, authorization, facts, now);
+  }
+  if (refresh_due(now)) ctx.waitUntil(refresh(env));
+  if (verdict === SETTLE) {
+    verdict = await settle(env, ctx, method, url, authorization, facts, now);
+    if (verdict === FACTS) {
+      verdict = await settle(env, ctx, method, url, authorization, collect(request), now);
+    }
+  }
+  if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
+  if (verdict === PUBLIC) return forward(request, env, requestId, []);
+  if (typeof verdict === 'string') return forward(request, env, requestId, verdict.split('\n'));
+  if (verdict === OWN) return own(request, env, ctx, requestId);
+  return refuse(verdict, undefined, requestId);
+}
+
+// Everything passes unchanged; the verdict is only logged, once the origin has been asked.
+function observe(request, env, ctx, requestId, authorization, now) {
+  const { method, url } = request;
+  const facts = collect(request);
+  ctx.waitUntil(
+    settle(env, ctx, method, url, authorization, facts, now)
+      .then((verdict) => {
+        const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
+          ? ['200', 'allowed'] : problem(verdict, '').split('\n');
+        console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
+      })
+      .catch(noteCritical),
+  );
+  return pass(new Request(target(request, env), request), env, requestId);
+}
+
+// To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
+function forward(request, env, requestId, identity) {
+  const to = target(request, env);
+  if (to === undefined) return refuse(undefined, 'no_origin', requestId);
+  const headers = new Headers(request.headers);
+  for (const name of [...headers.keys()]) {
+    if (name.replace(/[_.]/g, '-').startsWith('x-keyward-')) headers.delete(name);
+  }
+  for (const name of DROPPED) headers.delete(name);
+  // A public route judges no credential, so none travels.
+  if (env.KEYWARD_KEEP_AUTHORIZATION !== 'true' || identity.length === 0) headers.delete('authorization');
+  const own = key_header();
+  if (own !== undefined) headers.delete(own);
+  identity.forEach((value, at) => {
+    if (value !== '') headers.set(IDENTITY_HEADERS[at], value);
+  });
+  headers.set('x-keyward-request-id', requestId);
+  return pass(new Request(to, { method: request.method, headers, body: request.body }), env, requestId, true);
+}
+
+// Would strip or change what a later hop sees.
+const DROPPED = ['connection', 'x-http-method-override', 'x-http-method', 'x-method-override'];
+
+async function pass(request, env, requestId, authenticated) {
+  let response;
+  try {
+    response = await fetch(request, { redirect: 'manual', cache: 'no-store' });
+  } catch (error) {
+    console.error(JSON.stringify({ keyward: 'origin_unreachable', request_id: requestId, error: String(error) }));
+    return refuse(undefined, 'origin_unreachable', requestId);
+  }
+  const answered = new Response(response.body, response);
+  answered.headers.set('x-keyward-request-id', requestId);
+  if (authenticated) keepFromSharedCaches(answered.headers);
+  return answered;
+}
+
+// RFC 9111, section 3.5: `public` and `s-maxage` would let a shared cache store an answer to a
+// request with credentials, and caches of a CDN listen to names of their own.
+function keepFromSharedCaches(headers) {
+  headers.delete('cdn-cache-control');
+  headers.delete('cloudflare-cdn-cache-control');
+  headers.delete('surrogate-control');
+  const directives = (headers.get('cache-control') ?? '').split(',').map((directive) => directive.trim());
+  if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return;
+  const kept = directives.filter((directive) => directive !== '' && !/^(public|s-maxage)\b/i.test(directive));
+  headers.set('cache-control', ['private', ...kept].join(', '));
+}
+
+// Where a request goes: the origin's base URL and the path and query exactly as they were judged.
+function target(request, env) {
+  const origin = env.KEYWARD_ORIGIN;
+  if (!origin) return undefined;
+  const { url } = request;
+  const path = url.indexOf('/', url.indexOf('://') + 3);
+  return origin.replace(/\/+$/, '') + (path < 0 ? '/' : url.slice(path));
+}
+
+async function own(request, env, ctx, requestId) {
+  const response = await new Inner(ctx, env).fetch(request);
+  const answered = new Response(response.body, response);
+  answered.headers.set('x-keyward-request-id', requestId);
+  return answered;
+}
+
+function refuse(number, code, requestId) {
+  const [status, named, body] = problem(number, code ?? '').split('\n');
+  const answered = respond(Number(status), 'application/problem+json', body, requestId);
+  if (status === '401') answered.headers.set('www-authenticate', challenge());
+  if (status === '503') answered.headers.set('retry-after', '1');
+  answered.headers.set('x-keyward-code', named);
+  return answered;
+}
+
+function respond(status, type, body, requestId) {
+  return new Response(body, {
+    status,
+    headers: { 'content-type': type, 'cache-control': 'no-store', 'x-keyward-request-id': requestId },
+  });
+}
+
+function credential(headers) {
+  const authorization = headers.get('authorization');
+  if (authorization === null) return undefined;
+  // An empty one is malformed too.
+  return authorization.length > MAX_AUTHORIZATION ? '' : authorization;
+}
+
+// What few keys and settings ask of a request, in the order of `Facts::parse`. A header can hold no
+// newline, so none can be slipped in.
+function collect(request) {
+  const { headers, method, cf } = request;
+  const own = key_header();
+  const bounded = (name) => (headers.get(name) ?? '').slice(0, 2048);
+  return [
+    method === 'OPTIONS' && headers.has('access-control-request-method') ? '1' : '',
+    own === undefined ? '' : bounded(own),
+    bounded('cf-connecting-ip'),
+    typeof cf?.clientIp === 'string' ? cf.clientIp : '',
+    bounded('x-forwarded-for'),
+    bounded('referer') || bounded('origin'),
+    bounded('x-android-package'),
+    bounded('x-android-cert'),
+    bounded('x-ios-bundle-identifier'),
+  ].join('\n');
+}
+
+// Unique without a random call per request: drawn once an isolate, then counted.
+let isolateId;
+let requests = 0;
+function nextRequestId() {
+  isolateId ??= [...crypto.getRandomValues(new Uint8Array(10))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  requests += 1;
+  return `${isolateId}-${requests.toString(36)}`;
+}
+
+// A panic leaves the instance unusable; worker-build's own handler makes a new one when its class
+// is constructed, and the synchronous path goes the same way.
+function revive(env, ctx) {
+  if (globalThis.__worker_init_state?.criticalError) new Inner(ctx, env);
+}
+
+function noteCritical(error) {
+  if (error instanceof WebAssembly.RuntimeError && globalThis.__worker_init_state) {
+    globalThis.__worker_init_state.criticalError = true;
+  }
+}

@@ -1,0 +1,294 @@
+//! What one isolate holds: its configuration, its replica of the snapshot, and its lanes' freshness.
+//!
+//! Borrowed for the length of a synchronous step and never across an await. Knows no platform.
+
+use keyward_shared::decision::{Decision, Refusal, decide};
+use keyward_shared::snapshot::{Head, Need, ObjectName, Replica, ReplicaOptions};
+
+use crate::assertion::Signer;
+use crate::config::{Config, HttpLane};
+use crate::freshness::{Freshness, State};
+use crate::request::Asked;
+use crate::verdict::{self, Verdict};
+
+/// Loads under way at once; others wait.
+const MAX_LOADS: usize = 4;
+/// A load that has not come back by then is given up on.
+pub(crate) const LOAD_MS: u64 = 1_000;
+
+/// A lane that heads are read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Kv,
+    Http,
+}
+
+struct Load {
+    name: ObjectName,
+    started_at: u64,
+}
+
+/// The state of an isolate.
+pub(crate) struct Isolate {
+    pub(crate) replica: Replica,
+    pub(crate) config: Config,
+    signer: Option<Signer>,
+    /// SHA-256 of the head that is held, as the http lane's `ETag` words it.
+    pub(crate) head_etag: Option<String>,
+    kv: Option<Freshness>,
+    http: Option<Freshness>,
+    loads: Vec<Load>,
+    doubted_at: Option<u64>,
+    pub(crate) rollbacks_ignored: u64,
+}
+
+/// What a synchronous look came to.
+pub(crate) enum Look {
+    /// Final.
+    Done(Verdict),
+    /// More must be known of the request.
+    Facts,
+    /// An object must be loaded.
+    Load(Need),
+    /// A newer head should be waited for.
+    Wait(Why),
+}
+
+/// Why a newer head is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The head was not confirmed within the window, or there is none.
+    Unconfirmed,
+    /// A refusal that a newer head could turn.
+    Refused,
+}
+
+impl Isolate {
+    pub(crate) fn new(config: Config) -> Self {
+        let replica = Replica::new(ReplicaOptions {
+            deployment: config.deployment.clone(),
+            peppers: config.peppers.clone(),
+            min_epoch: config.min_epoch,
+            cache_bytes: config.cache_bytes,
+        });
+        let signer = config
+            .assertion_secret
+            .as_deref()
+            .and_then(|secret| Signer::new(secret, config.deployment.clone()));
+        Self {
+            replica,
+            signer,
+            head_etag: None,
+            kv: config.kv_lane.then(|| Freshness::new(config.kv_refresh_ms)),
+            http: config
+                .http_lane
+                .is_some()
+                .then(|| Freshness::new(config.http_refresh_ms)),
+            loads: Vec::new(),
+            doubted_at: None,
+            rollbacks_ignored: 0,
+            config,
+        }
+    }
+
+    /// Looks at a request without waiting for anything.
+    pub(crate) fn look(&mut self, asked: &Asked, now: u64, patience: Patience) -> Look {
+        if patience.confirmation && !self.is_confirmed(now) && self.may_wait(now) {
+            return Look::Wait(Why::Unconfirmed);
+        }
+        if asked.facts.is_none()
+            && (asked.method == "OPTIONS" || self.replica.settings().accept.header.is_some())
+        {
+            return Look::Facts;
+        }
+        let decision = decide(
+            &mut self.replica,
+            &asked.as_request(self.config.client_address),
+            now,
+        );
+        match decision {
+            Decision::Deny(Refusal::Restricted) if asked.facts.is_none() => Look::Facts,
+            Decision::Deny(refusal)
+                if patience.refusal
+                    && refusal.may_be_stale()
+                    && self.doubts_a_refusal(now)
+                    && self.may_wait(now) =>
+            {
+                self.doubted_at = Some(now);
+                Look::Wait(Why::Refused)
+            }
+            decision => match verdict::of(decision) {
+                Ok(verdict) => Look::Done(verdict),
+                Err(need) => Look::Load(need),
+            },
+        }
+    }
+
+    /// The identity headers' values for a grant.
+    pub(crate) fn identity(
+        &self,
+        grant: &keyward_shared::decision::Grant,
+        asked: &Asked,
+        now: u64,
+    ) -> [String; 6] {
+        let generation = self.replica.head().map_or(0, |head| head.generation);
+        let assertion = self
+            .signer
+            .as_ref()
+            .and_then(|signer| signer.assert(grant, asked, now));
+        verdict::identity(grant, generation, assertion.unwrap_or_default())
+    }
+
+    /// The lanes whose refresh should be started, marked as started.
+    pub(crate) fn start_due(&mut self, now: u64) -> Vec<Lane> {
+        self.lanes_mut()
+            .filter(|(_, lane)| lane.is_due(now))
+            .map(|(lane, freshness)| {
+                freshness.start(now);
+                lane
+            })
+            .collect()
+    }
+
+    /// The lanes to ask because somebody waits: those that are due, and the one whose pace counts
+    /// even if its interval has not passed.
+    pub(crate) fn start_wanted(&mut self, now: u64) -> Vec<Lane> {
+        let mut lanes = self.start_due(now);
+        if let Some(lane) = self.pace(now)
+            && let Some(freshness) = self.freshness_mut(lane)
+            && !freshness.is_running(now)
+        {
+            freshness.start(now);
+            lanes.push(lane);
+        }
+        lanes
+    }
+
+    /// The lane whose interval and window count: http while it answers, else KV.
+    fn pace(&self, now: u64) -> Option<Lane> {
+        let answers = |freshness: &Option<Freshness>| {
+            freshness.as_ref().is_some_and(|lane| lane.may_wait(now))
+        };
+        if answers(&self.http) || self.kv.is_none() {
+            self.http.as_ref().map(|_| Lane::Http)
+        } else {
+            Some(Lane::Kv)
+        }
+    }
+
+    const fn freshness(&self, lane: Lane) -> Option<&Freshness> {
+        match lane {
+            Lane::Kv => self.kv.as_ref(),
+            Lane::Http => self.http.as_ref(),
+        }
+    }
+
+    pub(crate) fn freshness_mut(&mut self, lane: Lane) -> Option<&mut Freshness> {
+        match lane {
+            Lane::Kv => self.kv.as_mut(),
+            Lane::Http => self.http.as_mut(),
+        }
+    }
+
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.lanes().any(|lane| lane.is_due(now))
+    }
+
+    pub(crate) fn is_running(&self, now: u64) -> bool {
+        self.lanes().any(|lane| lane.is_running(now))
+    }
+
+    /// When any lane last confirmed the head.
+    pub(crate) fn confirmed_at(&self) -> Option<u64> {
+        self.lanes().filter_map(Freshness::confirmed_at).max()
+    }
+
+    /// Whether some lane confirmed the head within the window of the lane that counts.
+    pub(crate) fn is_confirmed(&self, now: u64) -> bool {
+        let window = self
+            .pace(now)
+            .and_then(|lane| self.freshness(lane))
+            .map(Freshness::window_ms);
+        match (self.replica.head(), self.confirmed_at(), window) {
+            (Some(_), Some(at), Some(window)) => now <= at.saturating_add(window),
+            _ => false,
+        }
+    }
+
+    /// Whether waiting can help: the lane that counts has not failed lately.
+    fn may_wait(&self, now: u64) -> bool {
+        self.pace(now)
+            .and_then(|lane| self.freshness(lane))
+            .is_some_and(|lane| lane.may_wait(now))
+    }
+
+    /// Whether the head is older than one interval of the lane that counts, once per interval.
+    fn doubts_a_refusal(&self, now: u64) -> bool {
+        let Some(lane) = self.pace(now).and_then(|lane| self.freshness(lane)) else {
+            return false;
+        };
+        let old = |at: Option<u64>| at.is_none_or(|at| now > at.saturating_add(lane.interval_ms()));
+        old(self.confirmed_at()) && old(self.doubted_at)
+    }
+
+    pub(crate) fn state(&self, now: u64) -> State {
+        match self.replica.head() {
+            None => State::None,
+            Some(head) if now >= head.expires_at => State::Expired,
+            Some(_) if self.is_confirmed(now) => State::Fresh,
+            Some(_) => State::Stale,
+        }
+    }
+
+    /// Takes one of the places for loads, unless all are taken or somebody loads this object.
+    pub(crate) fn begin_load(&mut self, name: ObjectName, now: u64) -> bool {
+        self.loads
+            .retain(|load| now < load.started_at.saturating_add(LOAD_MS));
+        if self.loads.len() >= MAX_LOADS || self.loads.iter().any(|load| load.name == name) {
+            return false;
+        }
+        self.loads.push(Load {
+            name,
+            started_at: now,
+        });
+        true
+    }
+
+    pub(crate) fn end_load(&mut self, name: ObjectName) {
+        self.loads.retain(|load| load.name != name);
+    }
+
+    pub(crate) fn head(&self) -> Option<&Head> {
+        self.replica.head()
+    }
+
+    pub(crate) fn http_lane(&self) -> Option<HttpLane> {
+        self.config.http_lane.clone()
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &Freshness> {
+        self.http.iter().chain(&self.kv)
+    }
+
+    fn lanes_mut(&mut self) -> impl Iterator<Item = (Lane, &mut Freshness)> {
+        let http = self.http.iter_mut().map(|lane| (Lane::Http, lane));
+        http.chain(self.kv.iter_mut().map(|lane| (Lane::Kv, lane)))
+    }
+}
+
+/// What a request may still wait for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// For the head to be confirmed.
+    pub(crate) confirmation: bool,
+    /// For a newer head before a refusal.
+    pub(crate) refusal: bool,
+}
+
+impl Patience {
+    /// A request that has not waited yet.
+    pub(crate) const FULL: Self = Self {
+        confirmation: true,
+        refusal: true,
+    };
+}

@@ -1,0 +1,180 @@
+//! A request as the entry hands it over, made into what `decide` judges.
+//!
+//! Strings cost more to bring across than hashing them does, so the facts that few keys and
+//! settings ask for come only when they are asked for, joined by newlines, which no header holds.
+
+use core::net::IpAddr;
+
+use keyward_shared::decision::{Client, Request};
+
+use crate::config::ClientAddress;
+
+/// The method, path and credential of a request, owned so that they can wait.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The method.
+    pub(crate) method: String,
+    /// The host it was sent to.
+    pub(crate) host: String,
+    /// The path as received, without query.
+    pub(crate) path: String,
+    /// `Authorization`.
+    pub(crate) authorization: Option<String>,
+    /// The rest, where it was asked for.
+    pub(crate) facts: Option<Facts>,
+}
+
+/// What restrictions, preflights and the settings' own header ask of a request.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Facts {
+    pub(crate) preflight: bool,
+    pub(crate) key_header: Option<String>,
+    pub(crate) cf_connecting_ip: Option<String>,
+    pub(crate) peer: Option<String>,
+    pub(crate) forwarded_for: Option<String>,
+    pub(crate) referrer: Option<String>,
+    pub(crate) android_package: Option<String>,
+    pub(crate) android_certificate: Option<String>,
+    pub(crate) ios_bundle: Option<String>,
+}
+
+impl Facts {
+    /// Reads the entry's nine lines; an empty one stands for an absent header.
+    pub(crate) fn parse(lines: &str) -> Self {
+        let mut lines = lines
+            .split('\n')
+            .map(|line| Some(line.to_owned()).filter(|line| !line.is_empty()));
+        let mut next = || lines.next().flatten();
+        Self {
+            preflight: next().is_some(),
+            key_header: next(),
+            cf_connecting_ip: next(),
+            peer: next(),
+            forwarded_for: next(),
+            referrer: next(),
+            android_package: next(),
+            android_certificate: next(),
+            ios_bundle: next(),
+        }
+    }
+
+    fn address(&self, source: ClientAddress) -> Option<IpAddr> {
+        match source {
+            ClientAddress::None => None,
+            ClientAddress::CfConnectingIp => self.cf_connecting_ip.as_deref()?.trim().parse().ok(),
+            ClientAddress::Peer => parse_with_port(self.peer.as_deref()?),
+            ClientAddress::ForwardedFor(nth) => {
+                let chain = self.forwarded_for.as_deref()?;
+                parse_with_port(
+                    chain
+                        .rsplit(',')
+                        .nth(usize::from(nth).checked_sub(1)?)?
+                        .trim(),
+                )
+            }
+        }
+    }
+}
+
+/// An address, alone or with a port behind it.
+fn parse_with_port(text: &str) -> Option<IpAddr> {
+    let bare = || {
+        text.strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text)
+            .parse()
+            .ok()
+    };
+    text.parse()
+        .ok()
+        .map(|socket: core::net::SocketAddr| socket.ip())
+        .or_else(bare)
+}
+
+impl Asked {
+    /// The request, its client's address taken from `source`.
+    pub(crate) fn as_request(&self, source: ClientAddress) -> Request<'_> {
+        let client = self.facts.as_ref().map(|facts| Client {
+            address: facts.address(source),
+            referrer: facts.referrer.as_deref(),
+            android_package: facts.android_package.as_deref(),
+            android_certificate: facts.android_certificate.as_deref(),
+            ios_bundle: facts.ios_bundle.as_deref(),
+        });
+        Request {
+            method: &self.method,
+            path: &self.path,
+            authorization: self.authorization.as_deref(),
+            key_header: self
+                .facts
+                .as_ref()
+                .and_then(|facts| facts.key_header.as_deref()),
+            preflight: self.facts.as_ref().is_some_and(|facts| facts.preflight),
+            client: client.unwrap_or_default(),
+        }
+    }
+}
+
+/// Host and path of an absolute URL as it was received, nothing normalised: the path begins at the
+/// first slash behind the authority and ends at a query or fragment.
+pub(crate) fn host_and_path(url: &str) -> (&str, &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    rest.find('/').map_or((rest, "/"), |at| rest.split_at(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_taken_as_it_came() {
+        assert_eq!(
+            host_and_path("https://api.example.com/a/../b%2f?x=/y#z"),
+            ("api.example.com", "/a/../b%2f")
+        );
+        assert_eq!(
+            host_and_path("http://127.0.0.1:8787"),
+            ("127.0.0.1:8787", "/")
+        );
+        assert_eq!(host_and_path("http://h?/x"), ("h", "/"));
+    }
+
+    #[test]
+    fn the_address_comes_from_where_the_worker_is_told() {
+        let facts = Facts::parse(
+            "\n\n203.0.113.7\n198.51.100.1:4711\n10.0.0.1, 192.0.2.9 ,172.16.0.1\n\n\n\n",
+        );
+        let address = |source| facts.address(source).map(|address| address.to_string());
+        assert_eq!(address(ClientAddress::None), None);
+        assert_eq!(
+            address(ClientAddress::CfConnectingIp).as_deref(),
+            Some("203.0.113.7")
+        );
+        assert_eq!(
+            address(ClientAddress::Peer).as_deref(),
+            Some("198.51.100.1")
+        );
+        assert_eq!(
+            address(ClientAddress::ForwardedFor(1)).as_deref(),
+            Some("172.16.0.1")
+        );
+        assert_eq!(
+            address(ClientAddress::ForwardedFor(2)).as_deref(),
+            Some("192.0.2.9")
+        );
+        assert_eq!(address(ClientAddress::ForwardedFor(4)), None);
+        assert_eq!(
+            parse_with_port("[2001:db8::1]:443")
+                .map(|ip| ip.to_string())
+                .as_deref(),
+            Some("2001:db8::1")
+        );
+        assert_eq!(
+            parse_with_port("[2001:db8::1]")
+                .map(|ip| ip.to_string())
+                .as_deref(),
+            Some("2001:db8::1")
+        );
+    }
+}

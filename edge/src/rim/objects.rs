@@ -1,0 +1,66 @@
+//! Fetching an object by its name: from KV, from KV again past what its cache may hold, then over
+//! http. The first source whose bytes pass wins; a fault of one is logged and the next is asked.
+
+use keyward_shared::snapshot::{DecodeError, ObjectName};
+use worker::Env;
+
+use super::{http_lane, kv, platform};
+use crate::config::HttpLane;
+
+#[derive(Clone, Copy)]
+enum Source {
+    Kv { cache_ttl: u32 },
+    Http,
+}
+
+const SOURCES: [Source; 3] = [
+    Source::Kv {
+        cache_ttl: kv::OBJECT_TTL,
+    },
+    Source::Kv {
+        cache_ttl: kv::SHORTEST_TTL,
+    },
+    Source::Http,
+];
+
+/// Fetches `name` until `deadline` and gives its bytes to `take`, which refuses what is not it.
+/// Says whether some source's bytes were taken.
+pub(super) async fn fetch<T>(
+    env: &Env,
+    http: Option<&HttpLane>,
+    name: ObjectName,
+    max: usize,
+    deadline: u64,
+    mut take: impl FnMut(Vec<u8>) -> Result<T, DecodeError>,
+) -> Option<T> {
+    for source in SOURCES {
+        let left = deadline.saturating_sub(platform::now());
+        if left == 0 {
+            break;
+        }
+        let got = match source {
+            Source::Kv { cache_ttl } => {
+                let key = name.kv_key();
+                match platform::within(left, kv::get(env, &key, cache_ttl, max)).await {
+                    Some(got) => got.map_err(|error| error.to_string()),
+                    None => Err("KV: no answer in time".to_owned()),
+                }
+            }
+            Source::Http => match http {
+                Some(lane) => http_lane::object(lane, &name, max, left)
+                    .await
+                    .map_err(|error| error.to_string()),
+                None => Ok(None),
+            },
+        };
+        match got.map(|bytes| bytes.map(&mut take)) {
+            Ok(Some(Ok(taken))) => return Some(taken),
+            Ok(Some(Err(error))) => {
+                worker::console_warn!("keyward: object {name} refused: {error}")
+            }
+            Ok(None) => {}
+            Err(error) => worker::console_warn!("keyward: object {name} not had: {error}"),
+        }
+    }
+    None
+}

@@ -1,0 +1,165 @@
+//! `/.keyward/*`: the Worker's own endpoints, in the event handler of the `worker` crate.
+
+use subtle::ConstantTimeEq as _;
+use worker::{Context, Env, Headers, Request, Response, Result, event};
+
+use super::exports;
+use super::platform::{self, with_isolate};
+use super::settle::{self, Settled};
+use crate::answer::{self, PROBLEMS, Problem};
+use crate::request::{Asked, Facts, host_and_path};
+use crate::status;
+use crate::verdict::{self, IDENTITY_HEADERS, Verdict};
+
+const VERIFY: &str = "/.keyward/verify";
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    let url = request.inner().url();
+    let (_, path) = host_and_path(&url);
+    match path {
+        "/.keyward/status" => answer_status(&env, &context),
+        "/.keyward/jwks" => json("{\"keys\":[]}"),
+        path if path == VERIFY || path.starts_with("/.keyward/verify/") => {
+            verify(&request, path, &env, &context).await
+        }
+        _ => problem("not_found"),
+    }
+}
+
+fn answer_status(env: &Env, context: &Context) -> Result<Response> {
+    platform::configure(env);
+    let now = platform::now();
+    if let Some(lanes) =
+        with_isolate(|isolate| isolate.start_due(now)).filter(|lanes| !lanes.is_empty())
+    {
+        context.wait_until(settle::refresh_of(env, lanes));
+    }
+    let body = with_isolate(|isolate| status::body(Some(isolate), now, platform::rfc3339))
+        .unwrap_or_else(|| status::body(None, now, platform::rfc3339))
+        .map_err(|error| worker::Error::RustError(error.to_string()))?;
+    json(&body)
+}
+
+/// Forward authentication: a proxy asks whether a request may pass.
+async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> Result<Response> {
+    if !platform::configure(env) {
+        return problem("no_snapshot");
+    }
+    let headers = request.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    let secret = with_isolate(|isolate| isolate.config.proxy_secret.clone()).flatten();
+    let shown = header("x-keyward-proxy").unwrap_or_default();
+    if !secret.is_some_and(|secret| bool::from(secret.as_bytes().ct_eq(shown.as_bytes()))) {
+        return problem("proxy_secret");
+    }
+    let own_path = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty());
+    let (method, host, path) = match own_path {
+        Some(rest) => {
+            let url = request.inner().url();
+            let host =
+                header("x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
+            (request.inner().method(), host, rest.to_owned())
+        }
+        None => {
+            let once = |name: &str| {
+                header(name).filter(|value| !value.is_empty() && !value.contains(", "))
+            };
+            match (
+                once("x-forwarded-method"),
+                once("x-forwarded-uri"),
+                once("x-forwarded-host"),
+            ) {
+                (Some(method), Some(uri), Some(host)) => {
+                    let path = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
+                    (method, host, path)
+                }
+                _ => return problem("forwarded_headers"),
+            }
+        }
+    };
+    let key_header =
+        with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten();
+    let forwarded_for = header("x-forwarded-for");
+    let facts = Facts {
+        preflight: method == "OPTIONS" && header("access-control-request-method").is_some(),
+        key_header: key_header.and_then(|name| header(&name)),
+        // The proxy's own address is no client's: whichever source the Worker believes, here it is
+        // the proxy's word.
+        cf_connecting_ip: last_hop(forwarded_for.as_deref()),
+        peer: last_hop(forwarded_for.as_deref()),
+        forwarded_for,
+        referrer: header("referer").or_else(|| header("origin")),
+        android_package: header("x-android-package"),
+        android_certificate: header("x-android-cert"),
+        ios_bundle: header("x-ios-bundle-identifier"),
+    };
+    let asked = Asked {
+        method,
+        host,
+        path,
+        authorization: header("authorization"),
+        facts: Some(facts),
+    };
+    let now = platform::now();
+    let settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
+    match settled {
+        Settled::Verdict(Verdict::Allow(grant) | Verdict::Pong(grant)) => {
+            let identity = with_isolate(|isolate| isolate.identity(&grant, &asked, now));
+            let headers = code_headers("allowed")?;
+            for (name, value) in IDENTITY_HEADERS.iter().zip(identity.iter().flatten()) {
+                if !value.is_empty() {
+                    headers.set(name, value)?;
+                }
+            }
+            Ok(Response::empty()?.with_headers(headers).with_status(200))
+        }
+        Settled::Verdict(Verdict::Number(verdict::PUBLIC)) => Ok(Response::empty()?
+            .with_headers(code_headers("public")?)
+            .with_status(200)),
+        Settled::Verdict(Verdict::Number(number)) => match PROBLEMS.get(number as usize) {
+            Some(problem) => answer_problem(problem),
+            None => problem("internal"),
+        },
+        // The facts came with the request, so nobody asks for them.
+        Settled::Facts => problem("internal"),
+    }
+}
+
+fn last_hop(forwarded_for: Option<&str>) -> Option<String> {
+    forwarded_for?
+        .rsplit(',')
+        .next()
+        .map(|hop| hop.trim().to_owned())
+}
+
+fn code_headers(code: &str) -> Result<Headers> {
+    let headers = Headers::new();
+    headers.set("x-keyward-code", code)?;
+    headers.set("cache-control", "no-store")?;
+    Ok(headers)
+}
+
+fn problem(code: &str) -> Result<Response> {
+    answer_problem(&PROBLEMS[answer::index_of(code)])
+}
+
+fn answer_problem(problem: &Problem) -> Result<Response> {
+    let headers = code_headers(problem.code)?;
+    headers.set("content-type", "application/problem+json")?;
+    match problem.status {
+        401 => headers.set("www-authenticate", &exports::challenge())?,
+        503 => headers.set("retry-after", "1")?,
+        _ => {}
+    }
+    Ok(Response::from_bytes(problem.body().into_bytes())?
+        .with_headers(headers)
+        .with_status(problem.status))
+}
+
+fn json(body: &str) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    headers.set("cache-control", "no-store")?;
+    Ok(Response::from_bytes(body.as_bytes().to_vec())?.with_headers(headers))
+}

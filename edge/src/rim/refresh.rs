@@ -1,0 +1,163 @@
+//! Asking the lanes for a newer head and taking it, with the settings it names.
+
+use futures_util::future::join_all;
+use keyward_shared::settings::Settings;
+use keyward_shared::snapshot::{
+    Head, HeadRefused, MAX_HEAD_BYTES, MAX_SETTINGS_BYTES, ObjectName, decode_settings,
+};
+use worker::Env;
+
+use super::http_lane::LaneHead;
+use super::platform::{self, with_isolate};
+use super::{http_lane, kv, objects};
+use crate::freshness::Outcome;
+use crate::isolate::Lane;
+
+/// How long a lane may take to answer, in milliseconds.
+const LANE_MS: u64 = 5_000;
+
+/// Asks these lanes, which were marked as started.
+pub(super) async fn run(env: Env, lanes: Vec<Lane>) {
+    join_all(lanes.into_iter().map(|lane| refresh_lane(&env, lane))).await;
+}
+
+async fn refresh_lane(env: &Env, lane: Lane) {
+    let outcome = match read(env, lane).await {
+        Ok(LaneHead::NotModified) => Outcome::Confirmed,
+        Ok(LaneHead::Bytes(bytes)) => take(env, lane, &bytes).await,
+        Ok(LaneHead::None) => {
+            worker::console_warn!("keyward: {lane:?} lane: no head has been published yet");
+            Outcome::Failed
+        }
+        Err(error) => {
+            worker::console_warn!("keyward: head not read: {error}");
+            Outcome::Failed
+        }
+    };
+    with_isolate(|isolate| {
+        if let Some(freshness) = isolate.freshness_mut(lane) {
+            freshness.finish(outcome, platform::now(), platform::jitter());
+        }
+    });
+}
+
+async fn read(env: &Env, lane: Lane) -> Result<LaneHead, String> {
+    match lane {
+        Lane::Kv => match platform::within(LANE_MS, kv::head(env, MAX_HEAD_BYTES)).await {
+            Some(Ok(Some(bytes))) => Ok(LaneHead::Bytes(bytes)),
+            Some(Ok(None)) => Ok(LaneHead::None),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("KV: no answer in time".to_owned()),
+        },
+        Lane::Http => {
+            let Some((Some(lane), etag)) =
+                with_isolate(|isolate| (isolate.http_lane(), isolate.head_etag.clone()))
+            else {
+                return Err("no http lane".to_owned());
+            };
+            http_lane::head(&lane, etag.as_deref(), MAX_HEAD_BYTES, LANE_MS)
+                .await
+                .map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// What a look at a head's bytes came to.
+enum Looked {
+    Done(Outcome),
+    /// To be adopted, with these settings where they are the held ones.
+    Newer(Box<Head>, Option<Settings>),
+}
+
+async fn take(env: &Env, lane: Lane, bytes: &[u8]) -> Outcome {
+    let etag = format!("\"{}\"", ObjectName::of(bytes));
+    let (head, settings) = match with_isolate(|isolate| look(isolate, lane, bytes, &etag)) {
+        Some(Looked::Newer(head, settings)) => (head, settings),
+        Some(Looked::Done(outcome)) => return outcome,
+        None => return Outcome::Failed,
+    };
+    let settings = match settings {
+        Some(settings) => settings,
+        None => match load_settings(env, &head).await {
+            Some(settings) => settings,
+            None => {
+                worker::console_warn!(
+                    "keyward: generation {} not taken: its settings cannot be had",
+                    head.generation
+                );
+                return Outcome::Failed;
+            }
+        },
+    };
+    with_isolate(
+        |isolate| match isolate.replica.adopt(*head, settings, platform::now()) {
+            Ok(true) => {
+                isolate.head_etag = Some(etag);
+                Outcome::Confirmed
+            }
+            // Another request has taken the same head, or a newer one, while the settings were loaded.
+            Ok(false) => Outcome::Confirmed,
+            Err(_) => Outcome::Behind,
+        },
+    )
+    .unwrap_or(Outcome::Failed)
+}
+
+fn look(isolate: &mut crate::isolate::Isolate, lane: Lane, bytes: &[u8], etag: &str) -> Looked {
+    if isolate.head_etag.as_deref() == Some(etag) {
+        return Looked::Done(Outcome::Confirmed);
+    }
+    let head = match Head::verify(bytes, &isolate.config.deployment, &isolate.config.trusted) {
+        Ok(head) => head,
+        Err(error) => {
+            worker::console_error!("keyward: {lane:?} lane: head refused: {error}");
+            return Looked::Done(Outcome::Failed);
+        }
+    };
+    match isolate.replica.would_adopt(&head, platform::now()) {
+        Ok(true) => {
+            let same = isolate.replica.head().is_some_and(|held| {
+                held.settings == head.settings && held.tree.pepper == head.tree.pepper
+            });
+            let settings = same.then(|| isolate.replica.settings().clone());
+            Looked::Newer(Box::new(head), settings)
+        }
+        Ok(false) => Looked::Done(Outcome::Behind),
+        Err(HeadRefused::Older) => {
+            isolate.rollbacks_ignored += 1;
+            Looked::Done(Outcome::Behind)
+        }
+        Err(error) => {
+            worker::console_error!("keyward: {lane:?} lane: head refused: {error}");
+            Looked::Done(Outcome::Failed)
+        }
+    }
+}
+
+async fn load_settings(env: &Env, head: &Head) -> Option<Settings> {
+    let (http, deployment) =
+        with_isolate(|isolate| (isolate.http_lane(), isolate.config.deployment.clone()))?;
+    let deadline = platform::now() + LANE_MS;
+    let origin = keyward_shared::snapshot::Origin {
+        deployment: &deployment,
+        pepper: head.tree.pepper,
+    };
+    objects::fetch(
+        env,
+        http.as_ref(),
+        head.settings,
+        MAX_SETTINGS_BYTES,
+        deadline,
+        |bytes| {
+            let got = ObjectName::of(&bytes);
+            if got != head.settings {
+                return Err(keyward_shared::snapshot::DecodeError::Name {
+                    expected: head.settings,
+                    got,
+                });
+            }
+            decode_settings(&bytes, origin)
+        },
+    )
+    .await
+}

@@ -1,0 +1,100 @@
+//! What `entry.mjs` is told: a number for all that needs no more words, or the identity of a grant.
+//!
+//! The numbers are mirrored in `entry.mjs`; a test holds the two together.
+
+use keyward_shared::decision::{Decision, Grant, Refusal};
+use keyward_shared::policy::Access;
+use keyward_shared::snapshot::Need;
+
+/// A usable key on the ping path.
+pub(crate) const PONG: u32 = 16;
+/// A public route: forward without identity.
+pub(crate) const PUBLIC: u32 = 17;
+/// Ask again with what restrictions and the settings want to know of the request.
+pub(crate) const FACTS: u32 = 18;
+/// Ask again through [`crate::settle`]: something must be loaded or waited for.
+pub(crate) const SETTLE: u32 = 19;
+/// The path of the Worker's own endpoints.
+pub(crate) const OWN: u32 = 20;
+
+/// What became of a request.
+pub(crate) enum Verdict {
+    /// One of the numbers; below 16 the index of a problem.
+    Number(u32),
+    /// Answer pong to this identity.
+    Pong(Grant),
+    /// Forward, with this identity.
+    Allow(Grant),
+}
+
+/// A decision that is final, or what it lacks.
+pub(crate) fn of(decision: Decision) -> Result<Verdict, Need> {
+    match decision {
+        Decision::Pong(grant) => Ok(Verdict::Pong(grant)),
+        Decision::Public => Ok(Verdict::Number(PUBLIC)),
+        Decision::Allow(grant) => Ok(Verdict::Allow(grant)),
+        Decision::Deny(refusal) => Ok(refuse(refusal)),
+        Decision::Need(need) => Err(need),
+    }
+}
+
+/// The number of a refusal.
+pub(crate) fn refuse(refusal: Refusal) -> Verdict {
+    Verdict::Number(u32::try_from(refusal.index()).unwrap_or(u32::MAX))
+}
+
+/// The identity headers' names, in the order in which [`identity`] gives their values.
+pub(crate) const IDENTITY_HEADERS: [&str; 6] = [
+    "x-keyward-key-id",
+    "x-keyward-workspace-id",
+    "x-keyward-member-id",
+    "x-keyward-access",
+    "x-keyward-generation",
+    "x-keyward-assertion",
+];
+
+/// The values of the identity headers; the last is empty where no assertion is made.
+pub(crate) fn identity(grant: &Grant, generation: u64, assertion: String) -> [String; 6] {
+    [
+        grant.key.to_string(),
+        grant.workspace.to_string(),
+        grant.member.to_string(),
+        access(grant.access).to_owned(),
+        generation.to_string(),
+        assertion,
+    ]
+}
+
+/// Access as the identity header words it.
+pub(crate) const fn access(access: Access) -> &'static str {
+    match access {
+        Access::ReadOnly => "read-only",
+        Access::ReadWrite => "read-write",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entry_mirrors_the_numbers_and_the_names() {
+        let entry = include_str!("../entry.mjs");
+        for (name, number) in [
+            ("PONG", PONG),
+            ("PUBLIC", PUBLIC),
+            ("FACTS", FACTS),
+            ("SETTLE", SETTLE),
+            ("OWN", OWN),
+        ] {
+            let line = format!("const {name} = {number};");
+            assert!(entry.contains(&line), "entry.mjs lacks `{line}`");
+        }
+        for name in IDENTITY_HEADERS {
+            assert!(
+                entry.contains(&format!("'{name}'")),
+                "entry.mjs lacks {name}"
+            );
+        }
+    }
+}
