@@ -108,8 +108,12 @@ fn log_cause(status: StatusCode, cause: &dyn std::error::Error) {
     let mut text = cause.to_string();
     let mut next = cause.source();
     while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
+        let words = source.to_string();
+        // Some errors quote their source, and it is not worth reading twice.
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         next = source.source();
     }
     if status.is_server_error() {

@@ -13,7 +13,6 @@ use crate::entropy::{self, SystemEntropy};
 use crate::lifecycle::vault::Kek;
 use crate::lifecycle::{Context, Entropy, Lifecycle, Vault};
 use crate::secrets::{SecretText, file};
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
 /// The name of the token that `init` makes.

@@ -9,7 +9,6 @@ use crate::config::ConfigError;
 use crate::entropy::EntropyError;
 use crate::lifecycle::Refusal;
 use crate::publish::{KvError, PublishError};
-use crate::publish::PublishError;
 use crate::secrets::create::CreateError;
 use crate::store::StoreError;
 
@@ -79,12 +78,6 @@ pub enum CliError {
     /// The HTTP client could not start.
     #[error("cannot start the HTTP client: {0}")]
     Client(#[source] reqwest::Error),
-    /// Publishing cannot start, or the epoch cannot be raised.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// The command compares with KV, and nobody said where that is.
-    #[error("there is no KV to compare with: give --kv-url")]
-    NoKv,
     /// A head cannot be shown.
     #[error(transparent)]
     Inspect(#[from] InspectError),

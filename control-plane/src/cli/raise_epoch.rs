@@ -39,7 +39,7 @@ impl RaiseEpoch {
         let (url, token) = publisher::namespace(&kv);
         let raise = Raise {
             store: Arc::clone(&store) as Arc<_>,
-            kv: KvClient::new(&url, token).map_err(crate::publish::PublishError::from)?,
+            kv: KvClient::new(&url, token)?,
             deployment: layers.deployment()?,
             public_key: SigningKey::from_seed(layers.signing_key()?.expose()).public(),
             pepper: database::pepper(&layers)?.id(),

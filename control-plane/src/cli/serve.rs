@@ -39,7 +39,7 @@ impl Serve {
         let address = layers.listen()?;
         let _lock = DataDirLock::take(&layers.data_dir()?)?;
         let store = database::open(&layers).await?;
-        let lifecycle = database::lifecycle_over(&layers, &store)?;
+        let lifecycle = database::lifecycle(&layers, Arc::clone(&store))?;
         if let Some(token) = layers.operator_token()? {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }

@@ -53,6 +53,26 @@ impl Scope for InspectScope {
         &[&table::SIGNING_KEY, &table::EDGE_CREDENTIAL];
 }
 
+/// What `raise-epoch` needs.
+#[derive(Debug, Clone)]
+pub struct RaiseEpochScope;
+
+impl Scope for RaiseEpochScope {
+    const SETTINGS: &'static [&'static Setting] = &[
+        &table::DATA_DIR,
+        &table::DATABASE,
+        &table::DEPLOYMENT,
+        &table::KV_URL,
+        &table::LOG,
+    ];
+    const SECRETS: &'static [&'static SecretSetting] = &[
+        &table::PEPPER,
+        &table::SIGNING_KEY,
+        &table::KEK,
+        &table::KV_TOKEN,
+    ];
+}
+
 /// Everything, for `serve`.
 #[derive(Debug, Clone)]
 pub struct ServeScope;

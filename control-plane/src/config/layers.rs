@@ -119,9 +119,10 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         let end = error.span().map_or(0, |span| span.start.min(text.len()));
         ConfigError::Syntax {
             path: path.to_owned(),
-            line: text.as_bytes()[..end]
-                .iter()
-                .filter(|b| **b == b'\n')
+            line: text
+                .char_indices()
+                .take_while(|(at, _)| *at < end)
+                .filter(|(_, character)| *character == '\n')
                 .count()
                 + 1,
         }

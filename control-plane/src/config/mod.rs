@@ -16,7 +16,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use error::ConfigError;
-pub use flags::{DatabaseScope, Flags, InitScope, InspectScope, ServeScope};
+pub use flags::{DatabaseScope, Flags, InitScope, InspectScope, RaiseEpochScope, ServeScope};
 pub use layers::{Environment, Layers, Origin};
 
 use crate::secrets::{SecretKey, SecretText};

@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::api::limits;
 use crate::api::problem::{Code, Problem};
@@ -41,35 +41,39 @@ pub(super) async fn read_body(request: Request) -> Result<Bytes, Problem> {
 /// Parses a body. An empty one reads as `{}`, so that verbs without members need none.
 pub(super) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    // All of it must be JSON before any of it is judged.
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| refusal(&error, "."))?;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
         refusal(error.inner(), &field)
-    })?;
-    deserializer.end().map_err(|error| refusal(&error, "."))?;
-    Ok(value)
+    })
 }
 
 /// Puts serde's words into ours and leaves out the value, which may be a secret.
 pub(super) fn wording(message: &str) -> String {
+    const ABOUT_A_VALUE: [&str; 4] = [
+        "invalid type",
+        "invalid value",
+        "invalid length",
+        "unknown variant",
+    ];
     let message = message
         .split_once(" at line ")
         .map_or(message, |(message, _)| message);
-    let is_about_a_value = [
-        "invalid type",
-        "invalid value",
-        "unknown variant",
-        "invalid length",
-    ]
-    .iter()
-    .any(|start| message.starts_with(start));
-    if is_about_a_value {
-        return message.rsplit_once(", expected ").map_or_else(
-            || "not of the right type".to_owned(),
-            |(_, wanted)| format!("must be {wanted}"),
-        );
+    if !ABOUT_A_VALUE.iter().any(|start| message.starts_with(start)) {
+        return message.to_owned();
     }
-    message.to_owned()
+    let wanted = match message.rsplit_once(", expected ") {
+        Some((_, "a map")) => "an object",
+        Some((_, wanted)) if wanted.starts_with("struct ") => "an object",
+        Some((_, "a sequence")) => "a list",
+        Some((_, "u64" | "u32" | "u16")) => "a whole number, not negative",
+        Some((_, "string or map" | "a borrowed string")) => "a string",
+        Some((_, wanted)) => wanted,
+        None => "of another type",
+    };
+    format!("must be {wanted}")
 }
 
 fn refusal(error: &serde_json::Error, path: &str) -> Problem {

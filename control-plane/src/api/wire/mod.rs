@@ -42,6 +42,10 @@ pub(crate) use reasoned;
 
 reasoned!(OnlyReason);
 
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and given are three things in a merge patch (RFC 7396)"
+)]
 /// Tells an absent member (`None`) from `null` (`Some(None)`); for `#[serde(default)]` members.
 pub(crate) fn nullable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where

@@ -1,0 +1,70 @@
+//! `/v1/apis`.
+
+use serde_json::json;
+
+use crate::service::Service;
+
+#[tokio::test]
+async fn an_api_is_put_replaced_and_deleted() {
+    let service = Service::start().await;
+    let body = json!({ "title": "Data", "routes": [{ "path_prefix": "/v1/data" }] });
+    let made = service.put("/v1/apis/data", body).await.is(201);
+    assert_eq!(made.text("name"), "data");
+    assert_eq!(
+        made.body["routes"],
+        json!([{ "path_prefix": "/v1/data", "methods": [], "access": "by_method" }])
+    );
+    let body = json!({
+        "name": "data",
+        "title": "Data",
+        "routes": [{ "path_prefix": "/v2/data", "methods": ["GET"], "access": "read" }],
+    });
+    let replaced = service.put("/v1/apis/data", body).await.is(200);
+    assert_eq!(replaced.body["version"], 2);
+    let read = service.get("/v1/apis/data").await.is(200);
+    assert_eq!(read.header("etag"), replaced.header("etag"));
+    assert_eq!(read.body["routes"][0]["path_prefix"], "/v2/data");
+
+    service.delete("/v1/apis/data").await.is(200);
+    let gone = service.get("/v1/apis/data").await;
+    gone.is_problem(404, "not_found", None);
+    let list = service.get("/v1/apis").await.is(200);
+    assert_eq!(list.body, json!({ "items": [], "next_cursor": null }));
+}
+
+#[tokio::test]
+async fn a_route_belongs_to_one_api() {
+    let service = Service::start().await;
+    let body = json!({ "title": "Data", "routes": [{ "path_prefix": "/v1/data" }] });
+    service.put("/v1/apis/data", body.clone()).await.is(201);
+    let refused = service.put("/v1/apis/push", body).await;
+    refused.is_problem(409, "route_conflict", Some("routes[0]"));
+}
+
+#[tokio::test]
+async fn the_name_is_the_paths() {
+    let service = Service::start().await;
+    let body = json!({ "name": "push", "title": "Data", "routes": [] });
+    let refused = service.put("/v1/apis/data", body).await;
+    refused.is_problem(422, "invalid", Some("name"));
+    let refused = service.put("/v1/apis/No%20Name", json!({})).await;
+    refused.is_problem(422, "invalid", Some("name"));
+}
+
+#[tokio::test]
+async fn coverage_follows_the_catalogue() {
+    let service = Service::start().await;
+    service.put("/v1/apis/data", json!({})).await.is(201);
+    let workspace = service.workspace("Acme").await;
+    let body = json!({ "name": "one", "access": "read-only", "apis": ["data"] });
+    let made = service
+        .post(&format!("{workspace}/keys"), body)
+        .await
+        .is(201);
+    assert_eq!(made.body["key"]["coverage"], "full");
+    let path = made.header("location").to_owned();
+    service.put("/v1/apis/push", json!({})).await.is(201);
+    let read = service.get(&path).await.is(200);
+    assert_eq!(read.body["coverage"], "partial");
+    assert_ne!(read.header("etag"), made.header("etag"));
+}

@@ -1,0 +1,123 @@
+//! `ETag`, `If-Match`, `If-None-Match`.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::service::{Reply, Service};
+
+async fn patch(service: &Service, path: &str, if_match: &str, body: &Value) -> Reply {
+    service
+        .request(Method::PATCH, path)
+        .header("if-match", if_match)
+        .json(body)
+        .send()
+        .await
+}
+
+#[tokio::test]
+async fn of_two_changes_with_one_tag_one_wins() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    let tag = service.get(&key).await.header("etag").to_owned();
+    let (edit_one, edit_two) = (json!({ "name": "two" }), json!({ "name": "three" }));
+    let (one, two) = tokio::join!(
+        patch(&service, &key, &tag, &edit_one),
+        patch(&service, &key, &tag, &edit_two),
+    );
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412]);
+    let loser = if one.status == 412 { one } else { two };
+    loser.is_problem(412, "precondition_failed", None);
+}
+
+#[tokio::test]
+async fn every_change_honours_if_match() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    service.put("/v1/apis/data", json!({})).await.is(201);
+    let grace = json!({ "grace_seconds": 60 });
+    for (method, path, body) in [
+        (Method::PATCH, workspace.clone(), json!({})),
+        (Method::DELETE, workspace.clone(), json!({})),
+        (Method::PATCH, "/v1/settings".to_owned(), json!({})),
+        (Method::PUT, "/v1/apis/data".to_owned(), json!({})),
+        (Method::PUT, "/v1/apis/new".to_owned(), json!({})),
+        (Method::DELETE, "/v1/apis/data".to_owned(), json!({})),
+        (Method::PATCH, key.clone(), json!({})),
+        (Method::DELETE, key.clone(), json!({})),
+        (Method::POST, format!("{key}/rotate"), grace),
+        (Method::POST, format!("{key}/disable"), json!({})),
+        (Method::POST, format!("{key}/archive"), json!({})),
+    ] {
+        for tag in ["\"99-0000000000000000\"", "\"foreign\"", "W/\"1-00\""] {
+            let call = service.request(method.clone(), &path);
+            let refused = call.header("if-match", tag).json(&body).send().await;
+            refused.is_problem(412, "precondition_failed", None);
+        }
+    }
+    assert_eq!(service.get(&key).await.is(200).body["version"], 1);
+}
+
+#[tokio::test]
+async fn time_does_not_spoil_a_tag_for_a_change_but_does_for_a_read() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let body = json!({
+        "name": "one", "access": "read-only", "apis": ["*"],
+        "expires_at": "2026-01-01T00:01:00Z",
+    });
+    let made = service
+        .post(&format!("{workspace}/keys"), body)
+        .await
+        .is(201);
+    let path = made.header("location").to_owned();
+    service.pass_seconds(60);
+    let read = service
+        .request(Method::GET, &path)
+        .header("if-none-match", made.header("etag"))
+        .send()
+        .await
+        .is(200);
+    assert_eq!(read.text("status"), "expired");
+    let edit = json!({ "expires_at": null });
+    patch(&service, &path, made.header("etag"), &edit)
+        .await
+        .is(200);
+}
+
+#[tokio::test]
+async fn what_the_client_has_is_not_sent_again() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    for path in [
+        key.as_str(),
+        workspace.as_str(),
+        "/v1/workspaces",
+        &format!("{workspace}/keys"),
+        "/v1/apis",
+        "/v1/settings",
+        "/v1/snapshot",
+    ] {
+        let first = service.get(path).await.is(200);
+        assert!(!first.header("etag").is_empty(), "{path}");
+        let again = service
+            .request(Method::GET, path)
+            .header("if-none-match", first.header("etag"))
+            .send()
+            .await
+            .is(304);
+        assert!(again.bytes.is_empty(), "{path}");
+        assert_eq!(again.header("etag"), first.header("etag"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_without_quotes_is_refused() {
+    let service = Service::start().await;
+    let refused = patch(&service, "/v1/settings", "1", &json!({})).await;
+    refused.is_problem(400, "bad_header", Some("If-Match"));
+}

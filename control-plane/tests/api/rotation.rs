@@ -1,0 +1,130 @@
+//! `/v1/workspaces/{ws}/keys/{key}/rotate` and `…/rotation/*`.
+
+use serde_json::{Value, json};
+
+use crate::service::{Reply, Service};
+
+async fn rotating(grace: u32) -> (Service, String) {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    rotate(&service, &key, grace).await.is(200);
+    (service, key)
+}
+
+async fn rotate(service: &Service, key: &str, grace: u32) -> Reply {
+    let body = json!({ "grace_seconds": grace });
+    service.post(&format!("{key}/rotate"), body).await
+}
+
+async fn step(service: &Service, key: &str, verb: &str) -> Reply {
+    service
+        .post(&format!("{key}/rotation/{verb}"), json!({}))
+        .await
+}
+
+#[tokio::test]
+async fn a_grace_period_keeps_the_old_secret_until_its_end() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    let before = service.get(&key).await;
+    let rotated = rotate(&service, &key, 3600).await.is(200);
+    assert_eq!(rotated.header("cache-control"), "no-store");
+    assert!(rotated.text("secret").starts_with("kw_"));
+    assert_eq!(rotated.text("previous_valid_until"), "2026-01-01T01:00:00Z");
+    let read = &rotated.body["key"];
+    assert_eq!(read["id"], before.body["id"]);
+    assert_eq!(
+        read["rotation"],
+        json!({
+            "previous_valid_until": "2026-01-01T01:00:00Z",
+            "previous_last_used_at": null,
+            "safe_to_finish": false,
+            "started_at": "2026-01-01T00:00:00Z",
+            "paused": false,
+        })
+    );
+    service.pass_seconds(3600);
+    let read = service.get(&key).await.is(200);
+    assert_eq!(read.body["rotation"], Value::Null);
+}
+
+#[tokio::test]
+async fn without_grace_every_older_secret_ends_at_once() {
+    let (service, key) = rotating(3600).await;
+    let regenerated = rotate(&service, &key, 0).await.is(200);
+    assert_eq!(regenerated.body["previous_valid_until"], Value::Null);
+    assert_eq!(regenerated.body["key"]["rotation"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_second_grace_period_waits_for_the_first() {
+    let (service, key) = rotating(3600).await;
+    let refused = rotate(&service, &key, 60).await;
+    refused.is_problem(409, "rotation_active", None);
+    service.pass_seconds(3600);
+    rotate(&service, &key, 60).await.is(200);
+}
+
+#[tokio::test]
+async fn finish_cancel_pause_and_resume_need_a_rotation() {
+    let (service, key) = rotating(3600).await;
+    let paused = step(&service, &key, "pause").await.is(200);
+    assert_eq!(paused.body["key"]["rotation"]["paused"], true);
+    let resumed = step(&service, &key, "resume").await.is(200);
+    assert_eq!(resumed.body["key"]["rotation"]["paused"], false);
+    let finished = step(&service, &key, "finish").await.is(200);
+    assert_eq!(finished.body["key"]["rotation"], Value::Null);
+    for verb in ["finish", "cancel", "pause", "resume"] {
+        let refused = step(&service, &key, verb).await;
+        refused.is_problem(409, "no_rotation", None);
+    }
+    let body = json!({ "grace_seconds": 60 });
+    let refused = service.post(&format!("{key}/rotation/extend"), body).await;
+    refused.is_problem(409, "no_rotation", None);
+}
+
+#[tokio::test]
+async fn cancel_goes_back_to_the_old_secret_but_not_at_the_last_minute() {
+    let (service, key) = rotating(3600).await;
+    let rotated = service.get(&key).await;
+    let cancelled = step(&service, &key, "cancel").await.is(200);
+    assert_eq!(cancelled.body["key"]["rotation"], Value::Null);
+    assert_ne!(cancelled.body["key"]["hint"], rotated.body["hint"]);
+
+    rotate(&service, &key, 3600).await.is(200);
+    service.pass_seconds(3600 - 120);
+    let refused = step(&service, &key, "cancel").await;
+    refused.is_problem(409, "cancel_too_late", None);
+}
+
+#[tokio::test]
+async fn extend_moves_the_deadline_by_either_member() {
+    let (service, key) = rotating(3600).await;
+    let path = format!("{key}/rotation/extend");
+    let moved = service.post(&path, json!({ "grace_seconds": 7200 })).await;
+    let moved = moved.is(200);
+    let deadline = &moved.body["key"]["rotation"]["previous_valid_until"];
+    assert_eq!(deadline, "2026-01-01T02:00:00Z");
+    let body = json!({ "previous_valid_until": "2026-01-01T00:30:00Z" });
+    let moved = service.post(&path, body).await.is(200);
+    let deadline = &moved.body["key"]["rotation"]["previous_valid_until"];
+    assert_eq!(deadline, "2026-01-01T00:30:00Z");
+
+    for (body, field) in [
+        (json!({}), "previous_valid_until"),
+        (
+            json!({ "previous_valid_until": "2026-01-02T00:00:00Z", "grace_seconds": 1 }),
+            "grace_seconds",
+        ),
+        (json!({ "grace_seconds": 0 }), "grace_seconds"),
+        (
+            json!({ "previous_valid_until": "2025-01-01T00:00:00Z" }),
+            "previous_valid_until",
+        ),
+    ] {
+        let refused = service.post(&path, body).await;
+        refused.is_problem(422, "invalid", Some(field));
+    }
+}

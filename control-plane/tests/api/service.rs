@@ -1,0 +1,292 @@
+//! The API over a database in a temporary directory, with a clock that tests set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use keyward_control_plane::api::snapshot::{
+    HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus,
+};
+use keyward_control_plane::api::{self, ApiState};
+use keyward_control_plane::clock::Clock;
+use keyward_control_plane::domain::actor::Actor;
+use keyward_control_plane::domain::time::UnixMillis;
+use keyward_control_plane::domain::token::TokenHash;
+use keyward_control_plane::entropy::{self, SystemEntropy};
+use keyward_control_plane::lifecycle::vault::Kek;
+use keyward_control_plane::lifecycle::{Context, Entropy, Lifecycle, Vault};
+use keyward_control_plane::store::sqlite::SqliteStore;
+use keyward_shared::fingerprint::Pepper;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// The operator's token.
+pub(crate) const TOKEN: &str = "kwt_operatoroperatoroperatoroperatoroperatorope";
+
+/// What edges show.
+pub(crate) const EDGE_CREDENTIAL: &str = "edge-credential-edge-credential-edge";
+
+/// 2026-01-01T00:00:00Z.
+const START: i64 = 1_767_225_600_000;
+
+/// The running API.
+pub(crate) struct Service {
+    router: Router,
+    dir: TempDir,
+    clock: Arc<SetClock>,
+}
+
+/// A clock that stands still until it is moved.
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A publisher that has published one head and one object.
+struct Published;
+
+#[async_trait]
+impl SnapshotSource for Published {
+    async fn head(&self) -> Option<Arc<HeadBytes>> {
+        Some(Arc::new(HeadBytes {
+            bytes: b"head".to_vec(),
+            etag: "\"head-1\"".to_owned(),
+        }))
+    }
+
+    async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
+        Ok((name == "0a").then(|| b"object".to_vec()))
+    }
+
+    async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
+        Ok(SnapshotStatus {
+            generation: 2,
+            published_generation: 1,
+            published_at: Some(UnixMillis::from_millis(START)),
+            tree_generation: 1,
+            objects: 3,
+            bytes: 400,
+            last_error: None,
+        })
+    }
+}
+
+impl Service {
+    /// A new deployment with an operator.
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock(AtomicI64::new(START)));
+        Self::over(dir, clock).await
+    }
+
+    /// The same deployment after a restart.
+    pub(crate) async fn restarted(self) -> Self {
+        drop(self.router);
+        Self::over(self.dir, self.clock).await
+    }
+
+    async fn over(dir: TempDir, clock: Arc<SetClock>) -> Self {
+        let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
+        let store = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
+        let lifecycle = Lifecycle::new(store, Arc::new(vault));
+        let bytes = entropy::draw::<{ Entropy::BYTES }>(&SystemEntropy).unwrap();
+        let actor = Actor::system("test");
+        let context = Context::new(actor, clock.now(), Entropy::from_bytes(&bytes));
+        lifecycle
+            .ensure_operator_token(&context, TOKEN, "operator")
+            .await
+            .unwrap();
+        let router = api::router(ApiState {
+            lifecycle,
+            clock: clock.clone(),
+            entropy: Arc::new(SystemEntropy),
+            snapshot: Arc::new(Published),
+            edge_credential: TokenHash::of(EDGE_CREDENTIAL),
+            metrics: Arc::default(),
+        });
+        Self { router, dir, clock }
+    }
+
+    /// Moves the clock.
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// A request with the operator's token.
+    pub(crate) fn request(&self, method: Method, path: &str) -> Call<'_> {
+        Call {
+            service: self,
+            method,
+            path: path.to_owned(),
+            headers: vec![("authorization".to_owned(), format!("Bearer {TOKEN}"))],
+            body: Body::empty(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.request(Method::GET, path).send().await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::POST, path).json(&body).send().await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::PATCH, path).json(&body).send().await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::PUT, path).json(&body).send().await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    /// Makes a workspace and tells its path.
+    pub(crate) async fn workspace(&self, name: &str) -> String {
+        let made = self.post("/v1/workspaces", json!({ "name": name })).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        format!("/v1/workspaces/{}", made.text("id"))
+    }
+
+    /// Makes a read-write key for every API and tells its path.
+    pub(crate) async fn key(&self, workspace: &str, name: &str) -> String {
+        let body = json!({ "name": name, "access": "read-write", "apis": ["*"] });
+        let made = self.post(&format!("{workspace}/keys"), body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        format!(
+            "{workspace}/keys/{}",
+            made.body["key"]["id"].as_str().unwrap()
+        )
+    }
+
+    /// How many audit events there are.
+    pub(crate) async fn audit_events(&self) -> i64 {
+        let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM audit_event")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+    }
+
+    /// Everything the newest audit event says in words: action, entity, reason, request.
+    pub(crate) async fn last_event(&self) -> (String, String, Option<String>, String) {
+        let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        sqlx::query_as(
+            "SELECT action, entity, reason, request_id FROM audit_event ORDER BY seq DESC LIMIT 1",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+    }
+}
+
+/// A request that is being put together.
+pub(crate) struct Call<'a> {
+    service: &'a Service,
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+impl Call<'_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.raw("application/json", body.to_string())
+    }
+
+    pub(crate) fn raw(mut self, content_type: &str, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    pub(crate) async fn send(self) -> Reply {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(self.body).unwrap();
+        let response = self.service.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            bytes: bytes.to_vec(),
+        }
+    }
+}
+
+/// An answer, read to its end.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Reply {
+    /// A header's text, empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// A member's text.
+    pub(crate) fn text(&self, member: &str) -> &str {
+        self.body[member]
+            .as_str()
+            .unwrap_or_else(|| panic!("no text `{member}` in {}", self.body))
+    }
+
+    /// Checks that this is the problem with that code, for that field, and well-formed.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str, field: Option<&str>) {
+        assert_eq!(
+            (
+                self.status.as_u16(),
+                self.body["code"].as_str(),
+                self.body["field"].as_str()
+            ),
+            (status, Some(code), field),
+            "{}",
+            self.body
+        );
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.body["type"], format!("urn:keyward:problem:{code}"));
+        assert!(!self.text("title").is_empty());
+        assert_eq!(self.text("request_id"), self.header("x-request-id"));
+    }
+
+    /// Checks the status and gives the answer back.
+    #[track_caller]
+    pub(crate) fn is(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+}

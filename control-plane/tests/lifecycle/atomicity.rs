@@ -1,0 +1,199 @@
+//! All or nothing: drops, faults, and writers that meet.
+
+use std::sync::Arc;
+
+use keyward_control_plane::domain::change::Generation;
+use keyward_control_plane::lifecycle::{DisableKey, Refusal};
+use keyward_control_plane::store::{Store as _, StoreError};
+use sqlx::{Connection as _, Executor as _};
+
+use crate::house::{House, create};
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_leaves_nothing() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    let before = (house.generation().await, house.events().await);
+    let mut tx = house.store.begin().await.expect("a transaction");
+    assert_eq!(tx.generation(), Generation(before.0 + 1));
+    tx.delete_workspace(workspace.id, house.now())
+        .await
+        .expect("deleted");
+    assert!(
+        tx.workspace(workspace.id)
+            .await
+            .expect("an answer")
+            .is_none()
+    );
+    drop(tx);
+    assert_eq!((house.generation().await, house.events().await), before);
+    assert!(house.lifecycle.get_workspace(workspace.id).await.is_ok());
+    // The number that was not committed is given again.
+    assert_eq!(
+        house
+            .store
+            .begin()
+            .await
+            .expect("a transaction")
+            .generation(),
+        Generation(before.0 + 1)
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_changes_everything_or_nothing() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    for polls in 0..60 {
+        let name = format!("key {polls}");
+        let before = house.number("SELECT COUNT(*) FROM key").await;
+        let context = house.context();
+        let mut call = Box::pin(
+            house
+                .lifecycle
+                .execute(&context, create(workspace.id, &name)),
+        );
+        let mut left = polls;
+        std::future::poll_fn(|task| {
+            left -= 1;
+            match call.as_mut().poll(task) {
+                std::task::Poll::Pending if left > 0 => std::task::Poll::Pending,
+                _ => std::task::Poll::Ready(()),
+            }
+        })
+        .await;
+        drop(call);
+        // Waits for whatever of it is still under way.
+        drop(house.store.begin().await.expect("a transaction"));
+        let made = house.number("SELECT COUNT(*) FROM key").await - before;
+        let whole = format!(
+            "SELECT (SELECT COUNT(*) FROM secret) - (SELECT COUNT(*) FROM key)
+                + (SELECT COUNT(*) FROM audit_event) - (SELECT generation FROM counter)
+                + (SELECT COUNT(*) FROM audit_event WHERE target_name = '{name}') - {made}"
+        );
+        assert_eq!(house.number(&whole).await, 0, "after {polls} polls");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_writers_at_once_get_eight_numbers_in_the_order_of_their_commits() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 25;
+    let house = Arc::new(House::new().await);
+    let workspace = house.workspace("Acme").await;
+    let first = house.generation().await;
+    let mut committed = house.lifecycle.committed();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let house = Arc::clone(&house);
+            tokio::spawn(async move {
+                let mut generations = Vec::new();
+                for number in 0..EACH {
+                    let verb = create(workspace.id, &format!("{writer} {number}"));
+                    let (_, generation) = house
+                        .lifecycle
+                        .execute(&house.context(), verb)
+                        .await
+                        .expect("a key");
+                    generations.push(generation.0);
+                    // What was acknowledged is visible to every reader at once.
+                    assert!(house.generation().await >= generation.0);
+                }
+                generations
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for writer in writers {
+        let generations = writer.await.expect("a writer");
+        assert!(generations.is_sorted(), "each writer sees its own in order");
+        all.extend(generations);
+    }
+    all.sort_unstable();
+    let last = first + u64::try_from(WRITERS * EACH).expect("small");
+    assert_eq!(all, (first + 1..=last).collect::<Vec<_>>());
+    assert_eq!(*committed.borrow_and_update(), Generation(last));
+    let out_of_order = "SELECT COUNT(*) FROM audit_event AS a JOIN audit_event AS b
+        ON b.seq = a.seq + 1 WHERE b.generation <= a.generation";
+    assert_eq!(house.number(out_of_order).await, 0);
+}
+
+#[tokio::test]
+async fn two_edits_on_one_version_one_wins() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    let (target, _) = house.key(workspace.id, "build").await;
+    let disable = || async {
+        let versions = keyward_control_plane::lifecycle::IfMatch::Versions(vec![1]);
+        let context = house.context().with_if_match(Some(versions));
+        house
+            .lifecycle
+            .execute(&context, DisableKey { target })
+            .await
+    };
+    let (one, other) = tokio::join!(disable(), disable());
+    let won = [&one, &other]
+        .into_iter()
+        .filter(|outcome| outcome.is_ok())
+        .count();
+    assert_eq!(won, 1);
+    let lost = one.err().or(other.err());
+    assert!(matches!(
+        lost,
+        Some(Refusal::PreconditionFailed { version: 2 })
+    ));
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_locks_refuses_and_recovers() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    let before = (house.generation().await, house.events().await);
+    let mut other = house.connection().await;
+    other.execute("BEGIN IMMEDIATE").await.expect("the lock");
+    let refused = house.run(create(workspace.id, "build")).await.err();
+    assert!(
+        refused.as_ref().is_some_and(Refusal::is_unavailable),
+        "{refused:?}"
+    );
+    assert!(
+        house.lifecycle.get_workspace(workspace.id).await.is_ok(),
+        "readers go on"
+    );
+    other
+        .execute("ROLLBACK")
+        .await
+        .expect("the lock is given back");
+    assert_eq!((house.generation().await, house.events().await), before);
+    house.key(workspace.id, "build").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_and_not_guessed() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    let (target, _) = house.key(workspace.id, "build").await;
+    let good = house
+        .rows("SELECT apis, restrictions, metadata FROM key")
+        .await;
+    for spoil in [
+        "apis = '[\"data\"]'",
+        "restrictions = '{'",
+        "metadata = '[]'",
+        "expires_at = -1",
+    ] {
+        let mut other = house.connection().await;
+        let sql = format!("UPDATE key SET {spoil}");
+        other
+            .execute(sqlx::AssertSqlSafe(sql))
+            .await
+            .expect("spoiled");
+        other.close().await.expect("closed");
+        let refused = house.lifecycle.get_key(target, house.now()).await.err();
+        assert!(
+            matches!(refused, Some(Refusal::Store(StoreError::Corrupt { .. }))),
+            "{spoil}: {refused:?}"
+        );
+    }
+    assert_eq!(good.len(), 1);
+}

@@ -1,0 +1,14 @@
+//! The use cases on a real SQLite file: what they answer, what they leave in the database, and what
+//! they leave alone when they are refused.
+
+mod apis;
+mod atomicity;
+mod audit;
+mod house;
+mod idempotency;
+mod keys;
+mod lists;
+mod refusals;
+mod rotations;
+mod tokens;
+mod workspaces;
