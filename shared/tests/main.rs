@@ -8,6 +8,8 @@ mod decide;
 mod fixtures;
 mod formats;
 mod golden;
+mod malformed;
 mod model;
 mod replica;
 mod replica_rules;
+mod robustness;

@@ -266,7 +266,7 @@ fn untimed(state: &State) -> (Option<(Record, Policy)>, u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(500)))]
 
     #[test]
     fn a_replica_answers_as_of_the_head_it_holds(steps in steps()) {
