@@ -18,14 +18,10 @@ use crate::store::sqlite::SqliteStore;
 /// The name of the token that `init` makes.
 const OPERATOR_TOKEN_NAME: &str = "operator (init)";
 
-/// Sets the use cases on top of the database.
-pub(super) fn lifecycle(
-    layers: &Layers<'_>,
-    store: Arc<SqliteStore>,
-) -> Result<Lifecycle, CliError> {
+/// Pepper and key-encryption key, as the use cases take them.
+pub(super) fn vault(layers: &Layers<'_>) -> Result<Arc<Vault>, CliError> {
     let kek = Kek::new(*layers.kek()?.expose());
-    let vault = Vault::new(pepper(layers)?, kek);
-    Ok(Lifecycle::new(store, Arc::new(vault)))
+    Ok(Arc::new(Vault::new(pepper(layers)?, kek)))
 }
 
 /// The pepper that fingerprints are made with.

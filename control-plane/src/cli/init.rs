@@ -7,6 +7,7 @@ use super::{CliError, database, environment, logging};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, InitScope, secrets_dir};
 use crate::entropy::SystemEntropy;
+use crate::lifecycle::Lifecycle;
 use crate::secrets::create::{self, Created};
 use crate::secrets::file;
 
@@ -32,8 +33,8 @@ impl Init {
             source,
         })?;
         let created = create::create_all(&secrets_dir(&data_dir), &deployment, &SystemEntropy)?;
-        let store = database::open(&layers).await?;
-        let lifecycle = database::lifecycle(&layers, store)?;
+        let vault = database::vault(&layers)?;
+        let lifecycle = Lifecycle::new(database::open(&layers).await?, vault);
         database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now())
             .await?;
         tell(&created, &deployment, &data_dir);

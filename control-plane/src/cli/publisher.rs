@@ -1,28 +1,21 @@
 //! Where the publisher is wired to the configuration.
 
-use std::sync::Arc;
-
 use zeroize::Zeroizing;
 
 use super::CliError;
-use crate::clock::SystemClock;
 use crate::config::{KvTarget, Layers};
 use crate::entropy::{self, SystemEntropy};
-use crate::publish::{PublishOptions, Publisher, PublisherHandle};
+use crate::publish::PublishOptions;
 use crate::secrets::SecretText;
-use crate::store::sqlite::SqliteStore;
 
-/// Starts publishing what the database holds.
-pub(super) async fn start(
-    layers: &Layers<'_>,
-    store: Arc<SqliteStore>,
-) -> Result<PublisherHandle, CliError> {
+/// How the publisher is set up.
+pub(super) fn options(layers: &Layers<'_>) -> Result<PublishOptions, CliError> {
     let cadence = layers.cadence()?;
     let kv = layers.kv()?;
     if kv.is_none() {
         tracing::info!("no kv_url: edges read over http only");
     }
-    let options = PublishOptions {
+    Ok(PublishOptions {
         deployment: layers.deployment()?,
         signing_seed: Zeroizing::new(*layers.signing_key()?.expose()),
         pepper: super::database::pepper(layers)?.id(),
@@ -31,9 +24,7 @@ pub(super) async fn start(
         heartbeat: cadence.heartbeat,
         kv_min_interval: cadence.kv_min_interval,
         holder: holder()?,
-    };
-    let publisher = Publisher::new(store, Arc::new(SystemClock), options).await?;
-    Ok(publisher.spawn())
+    })
 }
 
 /// The namespace's base URL and token, as the KV client takes them.

@@ -33,12 +33,13 @@ impl RaiseEpoch {
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
         let kv = layers.kv()?.ok_or(CliError::NoKv)?;
+        let vault = database::vault(&layers)?;
         let _lock = DataDirLock::take(&layers.data_dir()?)?;
         let store = database::open(&layers).await?;
-        let lifecycle = database::lifecycle(&layers, store.clone())?;
+        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
         let (url, token) = publisher::namespace(&kv);
         let raise = Raise {
-            store: Arc::clone(&store) as Arc<_>,
+            store,
             kv: KvClient::new(&url, token)?,
             deployment: layers.deployment()?,
             public_key: SigningKey::from_seed(layers.signing_key()?.expose()).public(),

@@ -17,6 +17,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, ServeScope};
 use crate::entropy::SystemEntropy;
 use crate::lifecycle::Lifecycle;
+use crate::publish::Publisher;
 
 /// How often kept answers are looked through for those that are to be forgotten.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
@@ -36,26 +37,33 @@ impl Serve {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
+        // What is wrong with the configuration is said before anything is made or taken.
         let address = layers.listen()?;
+        let vault = database::vault(&layers)?;
+        let edge_credential = layers.edge_credential()?.hash();
+        let publishing = publisher::options(&layers)?;
+        let operator_token = layers.operator_token()?;
+
         let _lock = DataDirLock::take(&layers.data_dir()?)?;
-        let store = database::open(&layers).await?;
-        let lifecycle = database::lifecycle(&layers, Arc::clone(&store))?;
-        if let Some(token) = layers.operator_token()? {
-            database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
-        }
         let stop = stop_signal()?;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| CliError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
-
-        let publisher = publisher::start(&layers, store).await?;
+        let store = database::open(&layers).await?;
+        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
+        if let Some(token) = operator_token {
+            database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
+        }
+        let publisher = Publisher::new(store, Arc::new(SystemClock), publishing)
+            .await?
+            .spawn();
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             snapshot: publisher.source(),
-            edge_credential: layers.edge_credential()?.hash(),
+            edge_credential,
             metrics: Arc::default(),
         };
         let forgetting = tokio::spawn(forget_answers(lifecycle));

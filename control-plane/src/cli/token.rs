@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{CliError, database, environment, logging};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DatabaseScope, Flags};
-use crate::lifecycle::CreateToken;
+use crate::lifecycle::{CreateToken, Lifecycle};
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum TokenCommand {
@@ -45,8 +45,8 @@ impl Create {
         };
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
-        let store = database::open(&layers).await?;
-        let lifecycle = database::lifecycle(&layers, store)?;
+        let vault = database::vault(&layers)?;
+        let lifecycle = Lifecycle::new(database::open(&layers).await?, vault);
         let context = database::context("token create", now)?;
         let verb = CreateToken {
             name: self.name,

@@ -163,14 +163,6 @@ pub(super) const EDGE_CREDENTIAL: SecretSetting = SecretSetting {
     help: "Bearer token with which edges read snapshots over http, and nothing else.",
 };
 
-pub(super) const ORIGIN_SECRET: SecretSetting = SecretSetting {
-    name: "origin_secret",
-    file: "origin-secret",
-    optional: true,
-    help: "Secret of the edges and the origin that signs identity assertions. \
-           The control plane only hands it on.",
-};
-
 pub(super) const KV_TOKEN: SecretSetting = SecretSetting {
     name: "kv_token",
     file: "kv-token",
@@ -192,7 +184,6 @@ pub static SECRETS: &[&SecretSetting] = &[
     &SIGNING_KEY,
     &KEK,
     &EDGE_CREDENTIAL,
-    &ORIGIN_SECRET,
     &KV_TOKEN,
     &OPERATOR_TOKEN,
 ];

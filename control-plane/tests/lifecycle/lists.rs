@@ -100,6 +100,7 @@ async fn every_order_gives_every_key_once_whatever_the_page() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of filters")]
 async fn filters_narrow_and_combine() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
@@ -126,7 +127,7 @@ async fn filters_narrow_and_combine() {
         .expect("a key");
     house
         .run(with("named", |fields| {
-            fields.external_id = Some("42".to_owned())
+            fields.external_id = Some("42".to_owned());
         }))
         .await
         .expect("a key");

@@ -15,38 +15,38 @@ type Case = (&'static str, Fault, fn(&mut KeyFields, &House));
 const CASES: &[Case] = &[
     ("name", Fault::TooShort, |fields, _| fields.name.clear()),
     ("name", Fault::TooLong, |fields, _| {
-        fields.name = "n".repeat(101)
+        fields.name = "n".repeat(101);
     }),
     ("name", Fault::BadFormat, |fields, _| {
-        fields.name = "a\u{7f}".to_owned()
+        fields.name.push('\u{7f}');
     }),
     ("apis", Fault::TooShort, |fields, _| fields.apis.clear()),
     ("apis[1]", Fault::Unknown, |fields, _| {
-        fields.apis.push("nope".to_owned())
+        fields.apis.push("nope".to_owned());
     }),
     ("apis[1]", Fault::Duplicate, |fields, _| {
-        fields.apis.push("data".to_owned())
+        fields.apis.push("data".to_owned());
     }),
     ("expires_at", Fault::InThePast, |fields, house| {
-        fields.expires_at = Some(house.now())
+        fields.expires_at = Some(house.now());
     }),
     ("expires_at", Fault::OutOfRange, |fields, house| {
         fields.expires_at = Some(house.now().plus_seconds(u32::MAX));
     }),
     ("rotate_every_days", Fault::OutOfRange, |fields, _| {
-        fields.rotate_every_days = Some(0)
+        fields.rotate_every_days = Some(0);
     }),
     ("member_id", Fault::Unknown, |fields, _| {
-        fields.member_id = Some(MemberId::from_u64(1))
+        fields.member_id = Some(MemberId::from_u64(1));
     }),
     ("team_id", Fault::Unknown, |fields, _| {
-        fields.team_id = Some(TeamId::from_u64(1))
+        fields.team_id = Some(TeamId::from_u64(1));
     }),
     ("restrictions.ips[32]", Fault::TooMany, |fields, _| {
         fields.restrictions.ips = (0..33).map(|number| format!("10.0.0.{number}")).collect();
     }),
     ("restrictions.ips[0]", Fault::BadFormat, |fields, _| {
-        fields.restrictions.ips = vec!["10.0.0.0/33".to_owned()]
+        fields.restrictions.ips = vec!["10.0.0.0/33".to_owned()];
     }),
     (
         "restrictions.referrers[0]",
@@ -71,7 +71,7 @@ const CASES: &[Case] = &[
         },
     ),
     ("external_id", Fault::TooLong, |fields, _| {
-        fields.external_id = Some("x".repeat(256))
+        fields.external_id = Some("x".repeat(256));
     }),
     ("metadata", Fault::TooLong, |fields, _| {
         fields.metadata = Map::from_iter([("k".to_owned(), Value::from("v".repeat(4096)))]);
@@ -88,7 +88,7 @@ async fn a_wrong_field_of_a_new_key_is_named_and_nothing_changes() {
         spoil(&mut create.fields, &house);
         match house.run(create).await.err() {
             Some(Refusal::Invalid(invalid)) => {
-                assert_eq!((invalid.field.as_str(), invalid.fault), (*field, *fault))
+                assert_eq!((invalid.field.as_str(), invalid.fault), (*field, *fault));
             }
             other => panic!("{field}: {other:?}"),
         }

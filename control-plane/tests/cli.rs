@@ -1,0 +1,280 @@
+//! The program itself: what each command prints, makes and answers with.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SECRETS: [&str; 6] = [
+    "pepper",
+    "signing-key",
+    "kek",
+    "edge-credential",
+    "origin-secret",
+    "operator-token",
+];
+
+struct Deployment {
+    dir: TempDir,
+}
+
+impl Deployment {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Self { dir };
+        let output = made.run(&["init"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        made
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.data_dir());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KEYWARD_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn secret(&self, name: &str) -> String {
+        let path = self.data_dir().join("secrets").join(name);
+        fs::read_to_string(path).unwrap().trim().to_owned()
+    }
+}
+
+/// A running control plane, ended with the test.
+struct Serving {
+    child: Child,
+    url: String,
+    log: PathBuf,
+}
+
+impl Serving {
+    fn start(deployment: &Deployment) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap()
+            .port();
+        let log = deployment.dir.path().join("log");
+        let mut command = deployment.command(&["serve", "--log", "debug"]);
+        command
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{port}"))
+            .stderr(fs::File::create(&log).unwrap())
+            .stdout(Stdio::null());
+        Self {
+            child: command.spawn().unwrap(),
+            url: format!("http://127.0.0.1:{port}"),
+            log,
+        }
+    }
+
+    async fn ready(&self) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while reqwest::get(format!("{}/readyz", self.url)).await.is_err() {
+            assert!(Instant::now() < until, "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Asks it to stop and tells whether it ended well.
+    async fn terminate(&mut self) -> bool {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let until = Instant::now() + Duration::from_secs(15);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(Instant::now() < until, "still running: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Ended already where the test went as it should.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn init_makes_what_is_missing_and_shows_no_secret() {
+    let deployment = Deployment::new();
+    let secrets = deployment.data_dir().join("secrets");
+    assert_eq!(mode(&deployment.data_dir()), 0o700);
+    assert_eq!(mode(&secrets), 0o700);
+    let values: Vec<String> = SECRETS.map(|name| deployment.secret(name)).to_vec();
+    for name in SECRETS.iter().chain(&["edge.env"]) {
+        assert_eq!(mode(&secrets.join(name)), 0o600, "{name}");
+    }
+    fs::remove_file(secrets.join("origin-secret")).unwrap();
+
+    let again = deployment.run(&["init"]);
+    let said = text(&again.stdout) + &text(&again.stderr);
+    assert!(again.status.success(), "{said}");
+    for (name, value) in SECRETS.iter().zip(&values) {
+        assert!(!said.contains(value.as_str()), "{name} is shown");
+        let is_same = deployment.secret(name) == *value;
+        assert_eq!(is_same, *name != "origin-secret", "{name}");
+    }
+    assert!(
+        said.contains("npx wrangler secret put KEYWARD_PEPPER <"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn serve_answers_stops_when_asked_and_logs_no_secret() {
+    let deployment = Deployment::new();
+    let mut serving = Serving::start(&deployment);
+    serving.ready().await;
+
+    let second = deployment.run(&["serve"]);
+    assert!(!second.status.success());
+    assert!(text(&second.stderr).contains("in use by another keyward"));
+
+    let client = reqwest::Client::new();
+    let token = deployment.secret("operator-token");
+    let post = |path: String, body: Value| {
+        let request = client.post(format!("{}{path}", serving.url));
+        request.bearer_auth(&token).json(&body).send()
+    };
+    let made = post("/v1/workspaces".to_owned(), json!({ "name": "Acme" })).await;
+    let made: Value = made.unwrap().json().await.unwrap();
+    let keys = format!("/v1/workspaces/{}/keys", made["id"].as_str().unwrap());
+    let body = json!({ "name": "one", "access": "read-only", "apis": ["*"] });
+    let made = post(keys, body).await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let secret = made["secret"].as_str().unwrap().to_owned();
+
+    assert!(serving.terminate().await, "{}", serving.log());
+    let log = serving.log();
+    for name in SECRETS {
+        assert!(!log.contains(&deployment.secret(name)), "{name} is logged");
+    }
+    assert!(!log.contains(&secret), "the key is logged");
+    assert!(log.contains("stopped"), "{log}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_created_opens_the_api() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment);
+    serving.ready().await;
+    let output = deployment.run(&["token", "create", "--name", "ops", "--expires-in", "1h"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let token = text(&output.stdout);
+    let client = reqwest::Client::new();
+    let answer = client
+        .get(format!("{}/v1/workspaces", serving.url))
+        .bearer_auth(token.trim())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+
+    let wrong = deployment.run(&["token", "create", "--name", "ops", "--expires-in", "soon"]);
+    assert!(!wrong.status.success());
+    assert!(text(&wrong.stderr).contains("--expires-in is `soon`"));
+}
+
+#[tokio::test]
+async fn a_published_head_is_shown_in_words() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment);
+    serving.ready().await;
+    let url = format!("{}/v1/snapshot/head", serving.url);
+    let until = Instant::now() + Duration::from_secs(20);
+    let shown = loop {
+        let output = deployment.run(&["snapshot", "inspect", "--url", &url]);
+        if output.status.success() {
+            break text(&output.stdout);
+        }
+        assert!(Instant::now() < until, "{}", text(&output.stderr));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(shown.contains("\nepoch             1\n"), "{shown}");
+    assert!(shown.contains("good until then"), "{shown}");
+
+    let path = deployment.dir.path().join("head");
+    fs::write(&path, b"not a head").unwrap();
+    let file = path.display().to_string();
+    let output = deployment.run(&["snapshot", "inspect", "--head", &file]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("would refuse this head"));
+}
+
+#[test]
+fn without_secrets_serve_says_what_to_do_and_makes_nothing() {
+    let deployment = Deployment {
+        dir: tempfile::tempdir().unwrap(),
+    };
+    let output = deployment.run(&["serve"]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("`keyward init` makes it"));
+    assert!(!deployment.data_dir().exists());
+}
+
+#[test]
+fn migrate_says_that_it_is_done() {
+    let deployment = Deployment::new();
+    let output = deployment.run(&["migrate"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("up to date"));
+}
+
+#[test]
+fn raise_epoch_without_kv_says_what_is_missing() {
+    let deployment = Deployment::new();
+    let output = deployment.run(&["raise-epoch"]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("--kv-url"));
+}
+
+#[tokio::test]
+async fn doctor_says_what_does_not_answer() {
+    let deployment = Deployment::new();
+    let token = deployment.data_dir().join("secrets/operator-token");
+    let output = Command::new(env!("CARGO_BIN_EXE_keyward"))
+        .args(["doctor", "--edge", "http://127.0.0.1:9", "--control-plane"])
+        .args(["http://127.0.0.1:9", "--token-file"])
+        .arg(token)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout);
+    assert!(said.contains("GET /v1/settings did not answer"), "{said}");
+}
