@@ -42,24 +42,44 @@ impl RouteInput {
                 let detail = format!("1 to {} characters", limits::METHOD_CHARS);
                 return Err(Invalid::at(field, at, Fault::OutOfRange, detail));
             }
-            if !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
-                return Err(Invalid::at(field, at, Fault::BadFormat, "a method in upper-case letters"));
+            if !method
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+            {
+                return Err(Invalid::at(
+                    field,
+                    at,
+                    Fault::BadFormat,
+                    "a method in upper-case letters",
+                ));
             }
             if self.methods[..at].contains(method) {
-                return Err(Invalid::at(field, at, Fault::Duplicate, "is in the list already"));
+                return Err(Invalid::at(
+                    field,
+                    at,
+                    Fault::Duplicate,
+                    "is in the list already",
+                ));
             }
         }
-        Ok(ApiRoute { path_prefix: self.path_prefix.clone(), methods: self.methods.clone(), access: self.access })
+        Ok(ApiRoute {
+            path_prefix: self.path_prefix.clone(),
+            methods: self.methods.clone(),
+            access: self.access,
+        })
     }
 }
 
 impl ApiRoute {
-    /// Whether a request could belong to both routes and nothing would say to which.
+    /// Whether a request could belong to both routes and nothing would say to which. Of equal
+    /// prefixes, a route that names the method goes before one for all methods.
     pub fn conflicts_with(&self, other: &Self) -> bool {
-        let shared_method = self.methods.is_empty()
-            || other.methods.is_empty()
-            || self.methods.iter().any(|method| other.methods.contains(method));
-        shared_method && self.path_prefix == other.path_prefix
+        let both_for_all = self.methods.is_empty() && other.methods.is_empty();
+        let named_twice = self
+            .methods
+            .iter()
+            .any(|method| other.methods.contains(method));
+        (both_for_all || named_twice) && self.path_prefix == other.path_prefix
     }
 }
 
@@ -71,18 +91,34 @@ pub(super) fn path(field: &str, path: &str) -> Result<(), Invalid> {
         return refuse(Fault::BadFormat, "must begin with a slash");
     }
     if path.len() > MAX_PATH_BYTES {
-        return refuse(Fault::TooLong, &format!("{} bytes, at most {MAX_PATH_BYTES}", path.len()));
+        return refuse(
+            Fault::TooLong,
+            &format!("{} bytes, at most {MAX_PATH_BYTES}", path.len()),
+        );
     }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\%?#\"<>^`{|}".contains(&byte)) {
-        return refuse(Fault::BadFormat, "characters of a URL's path only, nothing percent-encoded");
+    // A semicolon begins path parameters (RFC 3986, section 3.3), which an edge looks past.
+    if !path
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"\\%?#;\"<>^`{|}".contains(&byte))
+    {
+        return refuse(
+            Fault::BadFormat,
+            "characters of a URL's path only, nothing percent-encoded",
+        );
     }
     if path == "/" {
         return Ok(());
     }
     if path.ends_with('/') {
-        return refuse(Fault::BadFormat, "must not end with a slash; segments are matched whole");
+        return refuse(
+            Fault::BadFormat,
+            "must not end with a slash; segments are matched whole",
+        );
     }
-    match path[1..].split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
+    match path[1..]
+        .split('/')
+        .find(|segment| matches!(*segment, "" | "." | ".."))
+    {
         Some("") => refuse(Fault::BadFormat, "must not hold two slashes in a row"),
         Some(_) => refuse(Fault::BadFormat, "must not hold `.` or `..` as a segment"),
         None => Ok(()),
@@ -119,27 +155,43 @@ mod tests {
             ("/v1/é", false),
             ("/v1\\x", false),
             ("/v1?x", false),
+            ("/v1;x", false),
         ] {
             assert_eq!(route(text, &[]).parse(0).is_ok(), reads, "{text}");
         }
-        assert!(route(&format!("/{}", "a".repeat(255)), &[]).parse(0).is_ok());
-        assert!(route(&format!("/{}", "a".repeat(256)), &[]).parse(0).is_err());
+        assert!(
+            route(&format!("/{}", "a".repeat(255)), &[])
+                .parse(0)
+                .is_ok()
+        );
+        assert!(
+            route(&format!("/{}", "a".repeat(256)), &[])
+                .parse(0)
+                .is_err()
+        );
     }
 
     #[test]
     fn methods_are_upper_case_and_named_once() {
         assert!(route("/a", &["GET", "M-SEARCH"]).parse(0).is_ok());
-        for (methods, field) in
-            [(&["get"][..], "routes[3].methods[0]"), (&["GET", ""], "routes[3].methods[1]"), (&["GET", "GET"], "routes[3].methods[1]")]
-        {
-            assert_eq!(route("/a", methods).parse(3).expect_err("refused").field, field);
+        for (methods, field) in [
+            (&["get"][..], "routes[3].methods[0]"),
+            (&["GET", ""], "routes[3].methods[1]"),
+            (&["GET", "GET"], "routes[3].methods[1]"),
+        ] {
+            assert_eq!(
+                route("/a", methods).parse(3).expect_err("refused").field,
+                field
+            );
         }
     }
 
     #[test]
     fn routes_conflict_on_the_same_prefix_with_a_common_method() {
         let parsed = |prefix, methods: &[&str]| route(prefix, methods).parse(0).expect("a route");
-        assert!(parsed("/a", &[]).conflicts_with(&parsed("/a", &["GET"])));
+        assert!(parsed("/a", &[]).conflicts_with(&parsed("/a", &[])));
+        assert!(parsed("/a", &["GET", "PUT"]).conflicts_with(&parsed("/a", &["GET"])));
+        assert!(!parsed("/a", &[]).conflicts_with(&parsed("/a", &["GET"])));
         assert!(!parsed("/a", &["PUT"]).conflicts_with(&parsed("/a", &["GET"])));
         assert!(!parsed("/a", &[]).conflicts_with(&parsed("/a/b", &[])));
     }

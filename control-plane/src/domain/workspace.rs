@@ -39,7 +39,9 @@ impl WorkspaceStatus {
 
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Suspended].into_iter().find(|status| status.as_str() == text)
+        [Self::Active, Self::Suspended]
+            .into_iter()
+            .find(|status| status.as_str() == text)
     }
 }
 
@@ -54,7 +56,9 @@ impl Reveal {
 
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Once, Self::Sealed].into_iter().find(|reveal| reveal.as_str() == text)
+        [Self::Once, Self::Sealed]
+            .into_iter()
+            .find(|reveal| reveal.as_str() == text)
     }
 }
 

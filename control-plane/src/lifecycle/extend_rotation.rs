@@ -36,8 +36,14 @@ impl Verb for ExtendRotation {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
         let until = self.to.deadline(call.context.now)?;
-        let operation = Operation { action: Action::Update, name: "extend_rotation" };
-        key_support::transition(tx, call, self.target, operation, |key, now| key.extend_rotation(until, now)).await
+        let operation = Operation {
+            action: Action::Update,
+            name: "extend_rotation",
+        };
+        key_support::transition(tx, call, self.target, operation, |key, now| {
+            key.extend_rotation(until, now)
+        })
+        .await
     }
 }
 
@@ -46,9 +52,11 @@ impl ExtendTo {
         match self {
             Self::GraceSeconds(seconds) => match grace("grace_seconds", seconds, now)? {
                 Grace::Until(deadline) => Ok(deadline),
-                Grace::None => {
-                    Err(Invalid::new("grace_seconds", Fault::OutOfRange, format!("1 to {GRACE_SECONDS}; finish ends it now")))
-                }
+                Grace::None => Err(Invalid::new(
+                    "grace_seconds",
+                    Fault::OutOfRange,
+                    format!("1 to {GRACE_SECONDS}; finish ends it now"),
+                )),
             },
             Self::PreviousValidUntil(at) => {
                 const FIELD: &str = "previous_valid_until";

@@ -15,7 +15,10 @@ impl Lifecycle {
         let limit = page.limit()?;
         let tag = ListTag::new("workspaces", &())?;
         let after = match page.position(&tag)? {
-            Some(Position { value: SortValue::Millis(millis), id }) => Some(WorkspacePosition {
+            Some(Position {
+                value: SortValue::Millis(millis),
+                id,
+            }) => Some(WorkspacePosition {
                 created_at: UnixMillis::from_millis(millis),
                 id: WorkspaceId::from_u64(id),
             }),

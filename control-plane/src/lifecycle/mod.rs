@@ -42,9 +42,6 @@ mod resume_rotation;
 mod revoke_token;
 mod rotate_key;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -96,7 +93,11 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// The use cases over this database and this vault.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
-        Self { store, vault, running: idempotency::Running::default() }
+        Self {
+            store,
+            vault,
+            running: idempotency::Running::default(),
+        }
     }
 }
 
@@ -116,5 +117,9 @@ pub trait Verb: Send {
     type Answer: Send;
 
     /// Applies it within the transaction. Nothing is committed here: a refusal leaves no trace.
-    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Self::Answer, Change), Refusal>;
+    async fn apply(
+        self,
+        tx: &mut dyn Tx,
+        call: Call<'_>,
+    ) -> Result<(Self::Answer, Change), Refusal>;
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Call, Refusal, Verb};
-use crate::domain::api::{Api, ApiName};
+use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
@@ -35,11 +35,19 @@ pub struct PutApiOutcome {
 impl Verb for PutApi {
     type Answer = PutApiOutcome;
 
-    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(PutApiOutcome, Change), Refusal> {
+    async fn apply(
+        self,
+        tx: &mut dyn Tx,
+        call: Call<'_>,
+    ) -> Result<(PutApiOutcome, Change), Refusal> {
         let name = ApiName::parse("name", &self.name)?;
         let title = Name::parse("title", self.title.as_deref().unwrap_or(name.as_str()))?;
-        let routes: Vec<ApiRoute> =
-            self.routes.iter().enumerate().map(|(index, route)| route.parse(index)).collect::<Result<_, _>>()?;
+        let routes: Vec<ApiRoute> = self
+            .routes
+            .iter()
+            .enumerate()
+            .map(|(index, route)| route.parse(index))
+            .collect::<Result<_, _>>()?;
         let catalogue = tx.catalogue().await?;
         let before = catalogue.named(name.as_str()).cloned();
         match &before {
@@ -47,14 +55,20 @@ impl Verb for PutApi {
             None => call.context.check_absent()?,
         }
         catalogue.admit_routes(&name, &routes)?;
-        let mut api = match &before {
-            Some(api) => Api { title, routes, ..api.clone() },
-            None => {
-                if catalogue.apis().len() >= APIS {
-                    return Err(Invalid::new("name", Fault::TooMany, format!("the catalogue holds {APIS} APIs")).into());
-                }
-                let number = tx.take_api_number().await?.ok_or(Refusal::ApiNumbersExhausted)?;
-                Api { number, name, title, routes, created_at: call.context.now, version: 1 }
+        let mut api = if let Some(api) = &before {
+            Api {
+                title,
+                routes,
+                ..api.clone()
+            }
+        } else {
+            Api {
+                number: take_number(tx, &catalogue).await?,
+                name,
+                title,
+                routes,
+                created_at: call.context.now,
+                version: 1,
             }
         };
         let (action, verb) = match &before {
@@ -70,15 +84,47 @@ impl Verb for PutApi {
             }
             Some(_) => {}
         }
-        let details = Details::new(verb, before.as_ref().map(Api::facts).as_ref(), Some(&api.facts()));
+        let details = Details::new(
+            verb,
+            before.as_ref().map(Api::facts).as_ref(),
+            Some(&api.facts()),
+        );
         let change = Change::new(tx.generation(), event(call, &api, action, details));
-        let change = if changed { change.touching_settings() } else { change };
-        Ok((PutApiOutcome { api, created: before.is_none() }, change))
+        let change = if changed {
+            change.touching_settings()
+        } else {
+            change
+        };
+        Ok((
+            PutApiOutcome {
+                api,
+                created: before.is_none(),
+            },
+            change,
+        ))
     }
+}
+
+async fn take_number(tx: &mut dyn Tx, catalogue: &Catalogue) -> Result<u16, Refusal> {
+    if catalogue.apis().len() >= APIS {
+        let detail = format!("the catalogue holds {APIS} APIs");
+        return Err(Invalid::new("name", Fault::TooMany, detail).into());
+    }
+    tx.take_api_number()
+        .await?
+        .ok_or(Refusal::ApiNumbersExhausted)
 }
 
 /// An event about an API.
 pub(super) fn event(call: Call<'_>, api: &Api, action: Action, details: Details) -> AuditEvent {
     let name = api.name.as_str().to_owned();
-    call.context.event(action, Entity::Apis, Target { id: name.clone(), name }, details)
+    call.context.event(
+        action,
+        Entity::Apis,
+        Target {
+            id: name.clone(),
+            name,
+        },
+        details,
+    )
 }
