@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// An address on this machine that nobody listens on now.
 pub fn free() -> Result<SocketAddr> {
@@ -12,12 +12,13 @@ pub fn free() -> Result<SocketAddr> {
 
 /// Sees that an address can be listened on; `flag` is the one that chooses another.
 pub fn must_be_free(address: SocketAddr, flag: &str) -> Result<()> {
-    TcpListener::bind(address).map(drop).with_context(|| {
-        format!(
-            "cannot listen on {address}.\n\
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) => bail!(
+            "cannot listen on {address}: {error}\n\
              What to do: end the program that uses it, or choose another address with {flag}"
-        )
-    })
+        ),
+    }
 }
 
 /// How to reach what listens on an address: the unspecified address means this machine.

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use super::cache::Place;
+use super::debian;
 use crate::step::{self, Step};
 use crate::workspace;
 
@@ -21,6 +22,8 @@ struct CargoTool<'a> {
     options: &'a [&'a str],
     /// How long it takes on two cores, to say beforehand.
     minutes: &'a str,
+    /// Whether it is linked with OpenSSL, whose headers are the system's to bring.
+    needs_openssl: bool,
 }
 
 /// The program that makes a Worker of a crate.
@@ -31,6 +34,7 @@ pub(super) fn worker_build() -> Result<PathBuf> {
         version: WORKER_BUILD,
         options: &["--locked"],
         minutes: "4 minutes",
+        needs_openssl: true,
     }
     .installed()
 }
@@ -43,6 +47,7 @@ pub(super) fn wasm_bindgen() -> Result<PathBuf> {
         version: &workspace::locked_version("wasm-bindgen")?,
         options: &["--no-default-features"],
         minutes: "2 minutes",
+        needs_openssl: false,
     }
     .installed()
 }
@@ -55,6 +60,7 @@ pub(super) fn cargo_deny() -> Result<PathBuf> {
         version: CARGO_DENY,
         options: &["--locked"],
         minutes: "3 minutes",
+        needs_openssl: false,
     }
     .installed()
 }
@@ -79,6 +85,9 @@ impl CargoTool<'_> {
         if file.is_file() {
             step.done("present, installed by another checkout just now");
             return Ok(file);
+        }
+        if self.needs_openssl {
+            debian::openssl(&step)?;
         }
         step.tell(&format!("compiling, about {minutes} on two cores"));
         let draft = place.draft()?;

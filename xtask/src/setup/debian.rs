@@ -51,6 +51,17 @@ pub(super) fn as_root(words: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
+/// OpenSSL's headers and the program that finds them. Where the two are not packages of Debian, what
+/// is there is taken as it is, and the compiler says what is missing.
+pub(super) fn openssl(step: &Step) -> Result<()> {
+    let found = find::answer(Command::new("pkg-config").args(["--modversion", "openssl"]));
+    let told = std::env::var_os("OPENSSL_DIR").is_some();
+    if found.is_none() && !told && cfg!(target_os = "linux") && find::program("apt-get").is_some() {
+        install(step, &["libssl-dev", "pkg-config"])?;
+    }
+    Ok(())
+}
+
 /// The tests run curl as it is.
 pub(super) fn curl() -> Result<()> {
     let step = Step::begin("curl");
