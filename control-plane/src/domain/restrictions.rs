@@ -1,6 +1,8 @@
 //! From where a key may be used, as a client words it and as the policy holds it.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU16;
+use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 use keyward_shared::policy::{App, MAX_RESTRICTION_BYTES, MAX_RESTRICTIONS, Restrictions};
@@ -149,10 +151,8 @@ fn referrer(index: usize, text: &str) -> Result<String, Invalid> {
             .find(':')
             .map_or((authority, ""), |at| authority.split_at(at)),
     };
-    let port_reads = port.is_empty()
-        || port
-            .strip_prefix(':')
-            .is_some_and(|digits| digits.parse::<u16>().is_ok_and(|number| number > 0));
+    let port_reads =
+        port.is_empty() || port.strip_prefix(':').is_some_and(written_as::<NonZeroU16>);
     let path_reads = path
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !b"?#\\*".contains(&byte));
@@ -170,7 +170,7 @@ fn host_reads(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[') {
         return address
             .strip_suffix(']')
-            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+            .is_some_and(written_as::<Ipv6Addr>);
     }
     let form = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let label = |label: &str| !label.is_empty() && label.bytes().all(form);
@@ -178,6 +178,12 @@ fn host_reads(host: &str) -> bool {
         .unwrap_or(host)
         .split('.')
         .all(label)
+}
+
+/// Whether the text is the one way to write its value: an edge compares texts.
+fn written_as<T: FromStr + ToString>(text: &str) -> bool {
+    text.parse::<T>()
+        .is_ok_and(|value| value.to_string() == text)
 }
 
 fn checked_app(index: usize, app: &App) -> Result<App, Invalid> {
@@ -300,6 +306,9 @@ mod tests {
             ("ex*mple.com", false),
             ("https://example.com", false),
             ("example.com:0", false),
+            ("example.com:0443", false),
+            ("example.com:+443", false),
+            ("[::0001]", false),
             ("example.com:", false),
             ("example.com/?q", false),
             ("", false),
