@@ -1,5 +1,7 @@
 //! The program itself: what each command prints, makes and answers with.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;

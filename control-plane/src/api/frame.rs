@@ -139,10 +139,6 @@ fn log(route: &str, status: StatusCode, took: Duration) {
 }
 
 /// Answers a panic like any other fault of ours; the hook has logged its message.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the panic layer hands the payload over"
-)]
 pub fn on_panic(_payload: Box<dyn std::any::Any + Send + 'static>) -> Response<Body> {
     Problem::new(Code::Internal).into_response()
 }

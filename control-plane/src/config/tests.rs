@@ -1,5 +1,10 @@
 //! Precedence, secrets and refusals, without touching the process's own environment.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the methods' own lifetimes are not general enough"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 

@@ -1,8 +1,11 @@
 //! The REST API over the real database, asked through its router.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod apis;
 mod bad_input;
 mod conditions;
+mod faults;
 mod frame;
 mod idempotency;
 mod keys;

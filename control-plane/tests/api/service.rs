@@ -21,6 +21,7 @@ use keyward_control_plane::lifecycle::{Context, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::Pepper;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
@@ -62,7 +63,13 @@ impl SnapshotSource for Published {
     }
 
     async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
-        Ok((name == "0a").then(|| b"object".to_vec()))
+        match name {
+            "0a" => Ok(Some(b"object".to_vec())),
+            "slow" => std::future::pending().await,
+            "panic" => panic!("a fault of ours"),
+            "away" => Err(SnapshotError("no database".into())),
+            _ => Ok(None),
+        }
     }
 
     async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
@@ -167,6 +174,14 @@ impl Service {
             "{workspace}/keys/{}",
             made.body["key"]["id"].as_str().unwrap()
         )
+    }
+
+    /// Locks the database as another process could, until the connection is dropped.
+    pub(crate) async fn lock_database(&self) -> sqlx::SqliteConnection {
+        let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        connection.execute("BEGIN IMMEDIATE").await.unwrap();
+        connection
     }
 
     /// How many audit events there are.

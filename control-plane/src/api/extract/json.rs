@@ -160,6 +160,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only refusals are looked at")]
     struct Outer {
         name: String,
         #[serde(default)]
@@ -170,6 +171,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only refusals are looked at")]
     struct Inner {
         count: u32,
     }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
@@ -122,7 +123,7 @@ impl Ready {
     where
         V: Verb + 'static,
     {
-        let task = tokio::spawn(async move {
+        let change = async move {
             self.api
                 .lifecycle
                 .run(
@@ -132,8 +133,8 @@ impl Ready {
                     |answer, generation| render(answer, generation).into_stored(),
                 )
                 .await
-        });
-        let done = task
+        };
+        let done = tokio::spawn(change.in_current_span())
             .await
             .map_err(|error| Problem::new(Code::Internal).caused_by(error))??;
         answer::stored(&done.answer, done.replayed)
