@@ -44,7 +44,7 @@ async function answer(request, env, ctx, requestId) {
   const { url, method, headers } = request;
   const now = Date.now();
   const authorization = credential(headers);
-  if (env.KEYWARD_MODE === 'observe' && !url.includes('/.keyward/')) {
+  if (env.KEYWARD_MODE === 'observe' && !url.startsWith('/.keyward/', pathStart(url))) {
     return observe(request, env, ctx, requestId, authorization, now);
   }
   let facts;
@@ -136,9 +136,13 @@ function keepFromSharedCaches(headers) {
 function target(request, env) {
   const origin = env.KEYWARD_ORIGIN;
   if (!origin) return undefined;
-  const { url } = request;
-  const path = url.indexOf('/', url.indexOf('://') + 3);
-  return origin.replace(/\/+$/, '') + (path < 0 ? '/' : url.slice(path));
+  const at = pathStart(request.url);
+  return origin.replace(/\/+$/, '') + (at < 0 ? '/' : request.url.slice(at));
+}
+
+// Where the path begins in an absolute URL.
+function pathStart(url) {
+  return url.indexOf('/', url.indexOf('://') + 3);
 }
 
 async function own(request, env, ctx, requestId) {

@@ -139,15 +139,20 @@ impl Config {
             }
         };
         // What the entry acts upon is checked here, so that a typing error is told and not guessed at.
-        switch(MODE, get(MODE), "observe", "enforce")?;
-        switch(KEEP_AUTHORIZATION, get(KEEP_AUTHORIZATION), "false", "true")?;
+        switch(MODE, get(MODE).as_deref(), "observe", "enforce")?;
+        switch(
+            KEEP_AUTHORIZATION,
+            get(KEEP_AUTHORIZATION).as_deref(),
+            "false",
+            "true",
+        )?;
         if get(ORIGIN).is_some_and(|url| !is_http(&url)) {
             return Err(ConfigError::Invalid {
                 name: ORIGIN,
                 expected: "an http or https URL",
             });
         }
-        let kv_lane = switch(KV_LANE, get(KV_LANE), "off", "on")?.unwrap_or(true);
+        let kv_lane = switch(KV_LANE, get(KV_LANE).as_deref(), "off", "on")?.unwrap_or(true);
         let http_lane = get(LANE_URL).map(|url| HttpLane {
             url: url.trim_end_matches('/').to_owned(),
             credential: get(EDGE_CREDENTIAL),
@@ -159,19 +164,27 @@ impl Config {
             deployment,
             peppers,
             trusted: trusted_keys(&get(PUBLIC_KEYS).ok_or(ConfigError::Missing(PUBLIC_KEYS))?)?,
-            min_epoch: number(MIN_EPOCH, get(MIN_EPOCH), 0, 0..=u64::MAX)?,
+            min_epoch: number(MIN_EPOCH, get(MIN_EPOCH).as_deref(), 0, 0..=u64::MAX)?,
             assertion_secret: assertion_secret.map(String::into_bytes),
             client_address: client_address(get(CLIENT_ADDRESS).as_deref())?,
             proxy_secret: get(PROXY_SECRET),
             http_lane,
             kv_lane,
-            kv_refresh_ms: number(KV_REFRESH_SECONDS, get(KV_REFRESH_SECONDS), 31, 1..=3600)?
-                * 1000,
-            http_refresh_ms: number(HTTP_REFRESH_SECONDS, get(HTTP_REFRESH_SECONDS), 1, 1..=3600)?
-                * 1000,
+            kv_refresh_ms: number(
+                KV_REFRESH_SECONDS,
+                get(KV_REFRESH_SECONDS).as_deref(),
+                31,
+                1..=3600,
+            )? * 1000,
+            http_refresh_ms: number(
+                HTTP_REFRESH_SECONDS,
+                get(HTTP_REFRESH_SECONDS).as_deref(),
+                1,
+                1..=3600,
+            )? * 1000,
             cache_bytes: usize::try_from(number(
                 CACHE_BYTES,
-                get(CACHE_BYTES),
+                get(CACHE_BYTES).as_deref(),
                 64 << 20,
                 1 << 20..=1 << 30,
             )?)
@@ -183,11 +196,11 @@ impl Config {
 /// `Some(true)` for `on`, `Some(false)` for `off`, `None` where it is not set.
 fn switch(
     name: &'static str,
-    text: Option<String>,
+    text: Option<&str>,
     off: &str,
     on: &str,
 ) -> Result<Option<bool>, ConfigError> {
-    match text.as_deref() {
+    match text {
         None => Ok(None),
         Some(text) if text == on => Ok(Some(true)),
         Some(text) if text == off => Ok(Some(false)),
@@ -204,12 +217,12 @@ fn is_http(url: &str) -> bool {
 
 fn number(
     name: &'static str,
-    text: Option<String>,
+    text: Option<&str>,
     default: u64,
     range: core::ops::RangeInclusive<u64>,
 ) -> Result<u64, ConfigError> {
     let Some(text) = text else { return Ok(default) };
-    u64::from_str(&text)
+    u64::from_str(text)
         .ok()
         .filter(|number| range.contains(number))
         .ok_or(ConfigError::Invalid {

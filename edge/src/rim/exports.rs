@@ -37,7 +37,7 @@ pub fn judge(
     facts: Option<String>,
     now: f64,
 ) -> JsValue {
-    let Some(asked) = asked(method, url, authorization, facts.as_deref()) else {
+    let Some(asked) = asked(method, url, authorization, facts) else {
         return JsValue::from(OWN);
     };
     let now = platform::time_of(now);
@@ -64,7 +64,7 @@ pub async fn settle(
     facts: Option<String>,
     now: f64,
 ) -> JsValue {
-    let Some(asked) = asked(method, &url, authorization, facts.as_deref()) else {
+    let Some(asked) = asked(method, &url, authorization, facts) else {
         return JsValue::from(OWN);
     };
     let now = platform::time_of(now);
@@ -132,7 +132,7 @@ fn asked(
     method: String,
     url: &str,
     authorization: Option<String>,
-    facts: Option<&str>,
+    facts: Option<String>,
 ) -> Option<Asked> {
     let (host, path) = host_and_path(url);
     #[cfg(feature = "test-panic")]
@@ -146,6 +146,6 @@ fn asked(
         host,
         path,
         authorization,
-        facts: facts.map(Facts::parse),
+        facts: facts.map(|lines| Facts::parse(&lines)),
     })
 }

@@ -95,13 +95,11 @@ async fn get(
             status => Err(LaneError::Status(status)),
         }
     };
-    match platform::within(timeout_ms, answer).await {
-        Some(answer) => answer,
-        None => {
-            controller.abort();
-            Err(LaneError::Timeout(timeout_ms))
-        }
+    if let Some(answer) = platform::within(timeout_ms, answer).await {
+        return answer;
     }
+    controller.abort();
+    Err(LaneError::Timeout(timeout_ms))
 }
 
 async fn read(response: &mut Response, max: usize) -> Result<Vec<u8>, LaneError> {

@@ -56,7 +56,7 @@ pub(super) async fn fetch<T>(
         match got.map(|bytes| bytes.map(&mut take)) {
             Ok(Some(Ok(taken))) => return Some(taken),
             Ok(Some(Err(error))) => {
-                worker::console_warn!("keyward: object {name} refused: {error}")
+                worker::console_warn!("keyward: object {name} refused: {error}");
             }
             Ok(None) => {}
             Err(error) => worker::console_warn!("keyward: object {name} not had: {error}"),

@@ -46,63 +46,20 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     if !platform::configure(env) {
         return problem("no_snapshot");
     }
-    let headers = request.headers();
-    let header = |name: &str| headers.get(name).ok().flatten();
     let secret = with_isolate(|isolate| isolate.config.proxy_secret.clone()).flatten();
-    let shown = header("x-keyward-proxy").unwrap_or_default();
+    let shown = header(request, "x-keyward-proxy").unwrap_or_default();
     if !secret.is_some_and(|secret| bool::from(secret.as_bytes().ct_eq(shown.as_bytes()))) {
         return problem("proxy_secret");
     }
-    let own_path = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty());
-    let (method, host, path) = match own_path {
-        Some(rest) => {
-            let url = request.inner().url();
-            let host =
-                header("x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
-            (request.inner().method(), host, rest.to_owned())
-        }
-        None => {
-            let once = |name: &str| {
-                header(name).filter(|value| !value.is_empty() && !value.contains(", "))
-            };
-            match (
-                once("x-forwarded-method"),
-                once("x-forwarded-uri"),
-                once("x-forwarded-host"),
-            ) {
-                (Some(method), Some(uri), Some(host)) => {
-                    let path = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
-                    (method, host, path)
-                }
-                _ => return problem("forwarded_headers"),
-            }
-        }
-    };
-    let key_header =
-        with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten();
-    let forwarded_for = header("x-forwarded-for");
-    let facts = Facts {
-        preflight: method == "OPTIONS" && header("access-control-request-method").is_some(),
-        key_header: key_header.and_then(|name| header(&name)),
-        // The proxy's own address is no client's: whichever source the Worker believes, here it is
-        // the proxy's word.
-        cf_connecting_ip: last_hop(forwarded_for.as_deref()),
-        peer: last_hop(forwarded_for.as_deref()),
-        forwarded_for,
-        referrer: header("referer").or_else(|| header("origin")),
-        android_package: header("x-android-package"),
-        android_certificate: header("x-android-cert"),
-        ios_bundle: header("x-ios-bundle-identifier"),
-    };
-    let asked = Asked {
-        method,
-        host,
-        path,
-        authorization: header("authorization"),
-        facts: Some(facts),
+    let Some(mut asked) = forwarded(request, path) else {
+        return problem("forwarded_headers");
     };
     let now = platform::now();
-    let settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
+    let mut settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
+    if matches!(settled, Settled::Facts) {
+        asked.facts = Some(facts(&asked.method, request));
+        settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
+    }
     match settled {
         Settled::Verdict(Verdict::Allow(grant) | Verdict::Pong(grant)) => {
             let identity = with_isolate(|isolate| isolate.identity(&grant, &asked, now));
@@ -121,9 +78,65 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
             Some(problem) => answer_problem(problem),
             None => problem("internal"),
         },
-        // The facts came with the request, so nobody asks for them.
+        // They were given, so nobody asks for them again.
         Settled::Facts => problem("internal"),
     }
+}
+
+/// The request that the proxy asks about: its own method and the path behind `verify`, or what the
+/// proxy forwards, each header exactly once.
+fn forwarded(request: &Request, path: &str) -> Option<Asked> {
+    let url = request.inner().url();
+    let authorization = header(request, "authorization");
+    if let Some(rest) = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty()) {
+        let host =
+            header(request, "x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
+        return Some(Asked {
+            method: request.inner().method(),
+            host,
+            path: rest.to_owned(),
+            authorization,
+            facts: None,
+        });
+    }
+    // Several headers of a name are joined by a comma and a space, which none of the three can hold.
+    let once = |name: &str| {
+        header(request, name).filter(|value| !value.is_empty() && !value.contains(", "))
+    };
+    let uri = once("x-forwarded-uri")?;
+    let path = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let (method, host) = (once("x-forwarded-method")?, once("x-forwarded-host")?);
+    Some(Asked {
+        method,
+        host,
+        path,
+        authorization,
+        facts: None,
+    })
+}
+
+fn facts(method: &str, request: &Request) -> Facts {
+    let key_header =
+        with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten();
+    let forwarded_for = header(request, "x-forwarded-for");
+    Facts {
+        preflight: method == "OPTIONS"
+            && header(request, "access-control-request-method").is_some(),
+        key_header: key_header.and_then(|name| header(request, &name)),
+        // The proxy's own address is no client's: whichever source the Worker believes, here it is
+        // the proxy's word.
+        cf_connecting_ip: last_hop(forwarded_for.as_deref()),
+        peer: last_hop(forwarded_for.as_deref()),
+        forwarded_for,
+        referrer: header(request, "referer").or_else(|| header(request, "origin")),
+        android_package: header(request, "x-android-package"),
+        android_certificate: header(request, "x-android-cert"),
+        ios_bundle: header(request, "x-ios-bundle-identifier"),
+    }
+}
+
+fn header(request: &Request, name: &str) -> Option<String> {
+    request.headers().get(name).ok().flatten()
 }
 
 fn last_hop(forwarded_for: Option<&str>) -> Option<String> {

@@ -76,18 +76,17 @@ async fn take(env: &Env, lane: Lane, bytes: &[u8]) -> Outcome {
         Some(Looked::Done(outcome)) => return outcome,
         None => return Outcome::Failed,
     };
-    let settings = match settings {
-        Some(settings) => settings,
-        None => match load_settings(env, &head).await {
-            Some(settings) => settings,
-            None => {
-                worker::console_warn!(
-                    "keyward: generation {} not taken: its settings cannot be had",
-                    head.generation
-                );
-                return Outcome::Failed;
-            }
-        },
+    let settings = if settings.is_some() {
+        settings
+    } else {
+        load_settings(env, &head).await
+    };
+    let Some(settings) = settings else {
+        worker::console_warn!(
+            "keyward: generation {} not taken: its settings cannot be had",
+            head.generation
+        );
+        return Outcome::Failed;
     };
     with_isolate(
         |isolate| match isolate.replica.adopt(*head, settings, platform::now()) {
