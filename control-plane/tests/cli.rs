@@ -12,14 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const SECRETS: [&str; 6] = [
-    "pepper",
-    "signing-key",
-    "kek",
-    "edge-credential",
-    "origin-secret",
-    "operator-token",
-];
+const SECRETS: [&str; 6] = ["pepper", "signing-key", "kek", "edge-credential", "origin-secret", "operator-token"];
 
 struct Deployment {
     dir: TempDir,
@@ -40,10 +33,7 @@ impl Deployment {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
-        command
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(self.data_dir());
+        command.args(arguments).arg("--data-dir").arg(self.data_dir());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KEYWARD_") {
                 command.env_remove(name);
@@ -71,10 +61,7 @@ struct Serving {
 
 impl Serving {
     fn start(deployment: &Deployment) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
         let log = deployment.dir.path().join("log");
         let mut command = deployment.command(&["serve", "--log", "debug"]);
         command
@@ -82,11 +69,7 @@ impl Serving {
             .arg(format!("127.0.0.1:{port}"))
             .stderr(fs::File::create(&log).unwrap())
             .stdout(Stdio::null());
-        Self {
-            child: command.spawn().unwrap(),
-            url: format!("http://127.0.0.1:{port}"),
-            log,
-        }
+        Self { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), log }
     }
 
     async fn ready(&self) {
@@ -152,10 +135,7 @@ fn init_makes_what_is_missing_and_shows_no_secret() {
         let is_same = deployment.secret(name) == *value;
         assert_eq!(is_same, *name != "origin-secret", "{name}");
     }
-    assert!(
-        said.contains("npx wrangler secret put KEYWARD_PEPPER <"),
-        "{said}"
-    );
+    assert!(said.contains("npx wrangler secret put KEYWARD_PEPPER <"), "{said}");
 }
 
 #[tokio::test]
@@ -200,12 +180,7 @@ async fn a_token_that_is_created_opens_the_api() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let token = text(&output.stdout);
     let client = reqwest::Client::new();
-    let answer = client
-        .get(format!("{}/v1/workspaces", serving.url))
-        .bearer_auth(token.trim())
-        .send()
-        .await
-        .unwrap();
+    let answer = client.get(format!("{}/v1/workspaces", serving.url)).bearer_auth(token.trim()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 
     let wrong = deployment.run(&["token", "create", "--name", "ops", "--expires-in", "soon"]);
@@ -241,9 +216,7 @@ async fn a_published_head_is_shown_in_words() {
 
 #[test]
 fn without_secrets_serve_says_what_to_do_and_makes_nothing() {
-    let deployment = Deployment {
-        dir: tempfile::tempdir().unwrap(),
-    };
+    let deployment = Deployment { dir: tempfile::tempdir().unwrap() };
     let output = deployment.run(&["serve"]);
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("`keyward init` makes it"));

@@ -39,9 +39,7 @@ fn the_reference_says_what_the_code_says() {
 /// The text with what stands between the table's mark and the next end replaced.
 fn with_table(text: &str, name: &str, table: &str) -> String {
     let mark = format!("<!-- table: {name} -->\n");
-    let (before, rest) = text
-        .split_once(&mark)
-        .unwrap_or_else(|| panic!("docs/reference.md has no `{}`", mark.trim()));
+    let (before, rest) = text.split_once(&mark).unwrap_or_else(|| panic!("docs/reference.md has no `{}`", mark.trim()));
     let (_, after) = rest.split_once("<!-- end -->").expect("an end mark");
     format!("{before}{mark}{table}<!-- end -->{after}")
 }

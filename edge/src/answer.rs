@@ -103,21 +103,13 @@ pub const PROBLEMS: &[Problem] = &[
 
 /// Where [`PROBLEMS`] has `code`, the number the entry asks it by.
 pub(crate) fn index_of(code: &str) -> usize {
-    PROBLEMS
-        .iter()
-        .position(|problem| problem.code == code)
-        .unwrap_or(PROBLEMS.len() - 1)
+    PROBLEMS.iter().position(|problem| problem.code == code).unwrap_or(PROBLEMS.len() - 1)
 }
 
 impl Problem {
     /// The body, the same for every request.
     pub fn body(&self) -> String {
-        let Self {
-            status,
-            code,
-            title,
-            ..
-        } = self;
+        let Self { status, code, title, .. } = self;
         format!(
             "{{\"type\":\"urn:keyward:problem:{code}\",\"title\":\"{title}\",\"status\":{status},\"code\":\"{code}\"}}"
         )
@@ -132,10 +124,7 @@ mod tests {
     #[test]
     fn refusals_come_first_and_agree() {
         for (index, (code, status)) in Refusal::CODES.into_iter().enumerate() {
-            assert_eq!(
-                (PROBLEMS[index].code, PROBLEMS[index].status),
-                (code, status)
-            );
+            assert_eq!((PROBLEMS[index].code, PROBLEMS[index].status), (code, status));
         }
     }
 

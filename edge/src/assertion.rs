@@ -40,10 +40,7 @@ pub(crate) struct Signer {
 impl Signer {
     /// A signer for the deployment `issuer`.
     pub(crate) fn new(secret: &[u8], issuer: String) -> Option<Self> {
-        Some(Self {
-            keyed: Hmac::new_from_slice(secret).ok()?,
-            issuer,
-        })
+        Some(Self { keyed: Hmac::new_from_slice(secret).ok()?, issuer })
     }
 
     /// The assertion for a request that was allowed at `now_ms`.
@@ -64,12 +61,7 @@ impl Signer {
         let mut token = HEADER.to_owned();
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&claims).ok()?, &mut token);
-        let tag = self
-            .keyed
-            .clone()
-            .chain_update(&token)
-            .finalize()
-            .into_bytes();
+        let tag = self.keyed.clone().chain_update(&token).finalize().into_bytes();
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(tag, &mut token);
         Some(token)

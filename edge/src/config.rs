@@ -106,22 +106,12 @@ pub(crate) struct Config {
 impl Config {
     /// Reads the configuration through `get`, which gives a variable's or secret's text.
     pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let get = |name: &'static str| {
-            get(name)
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty())
-        };
+        let get = |name: &'static str| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let deployment = get(DEPLOYMENT).unwrap_or_else(|| "keyward".to_owned());
         if deployment.len() > MAX_DEPLOYMENT_BYTES {
-            return Err(ConfigError::Invalid {
-                name: DEPLOYMENT,
-                expected: "at most 64 bytes",
-            });
+            return Err(ConfigError::Invalid { name: DEPLOYMENT, expected: "at most 64 bytes" });
         }
-        let mut peppers = vec![Pepper::new(bytes(
-            PEPPER,
-            &get(PEPPER).ok_or(ConfigError::Missing(PEPPER))?,
-        )?)];
+        let mut peppers = vec![Pepper::new(bytes(PEPPER, &get(PEPPER).ok_or(ConfigError::Missing(PEPPER))?)?)];
         if let Some(next) = get(PEPPER_NEXT) {
             peppers.push(Pepper::new(bytes(PEPPER_NEXT, &next)?));
         }
@@ -132,31 +122,18 @@ impl Config {
             (Some("hs256"), Some(secret)) => Some(secret),
             (Some("hs256"), None) => return Err(ConfigError::Missing(ORIGIN_SECRET)),
             _ => {
-                return Err(ConfigError::Invalid {
-                    name: ASSERTION,
-                    expected: "off or hs256",
-                });
+                return Err(ConfigError::Invalid { name: ASSERTION, expected: "off or hs256" });
             }
         };
         // What the entry acts upon is checked here, so that a typing error is told and not guessed at.
         switch(MODE, get(MODE).as_deref(), "observe", "enforce")?;
-        switch(
-            KEEP_AUTHORIZATION,
-            get(KEEP_AUTHORIZATION).as_deref(),
-            "false",
-            "true",
-        )?;
+        switch(KEEP_AUTHORIZATION, get(KEEP_AUTHORIZATION).as_deref(), "false", "true")?;
         if get(ORIGIN).is_some_and(|url| !is_http(&url)) {
-            return Err(ConfigError::Invalid {
-                name: ORIGIN,
-                expected: "an http or https URL",
-            });
+            return Err(ConfigError::Invalid { name: ORIGIN, expected: "an http or https URL" });
         }
         let kv_lane = switch(KV_LANE, get(KV_LANE).as_deref(), "off", "on")?.unwrap_or(true);
-        let http_lane = get(LANE_URL).map(|url| HttpLane {
-            url: url.trim_end_matches('/').to_owned(),
-            credential: get(EDGE_CREDENTIAL),
-        });
+        let http_lane = get(LANE_URL)
+            .map(|url| HttpLane { url: url.trim_end_matches('/').to_owned(), credential: get(EDGE_CREDENTIAL) });
         if !kv_lane && http_lane.is_none() {
             return Err(ConfigError::Missing(LANE_URL));
         }
@@ -170,18 +147,8 @@ impl Config {
             proxy_secret: get(PROXY_SECRET),
             http_lane,
             kv_lane,
-            kv_refresh_ms: number(
-                KV_REFRESH_SECONDS,
-                get(KV_REFRESH_SECONDS).as_deref(),
-                31,
-                1..=3600,
-            )? * 1000,
-            http_refresh_ms: number(
-                HTTP_REFRESH_SECONDS,
-                get(HTTP_REFRESH_SECONDS).as_deref(),
-                1,
-                1..=3600,
-            )? * 1000,
+            kv_refresh_ms: number(KV_REFRESH_SECONDS, get(KV_REFRESH_SECONDS).as_deref(), 31, 1..=3600)? * 1000,
+            http_refresh_ms: number(HTTP_REFRESH_SECONDS, get(HTTP_REFRESH_SECONDS).as_deref(), 1, 1..=3600)? * 1000,
             cache_bytes: usize::try_from(number(
                 CACHE_BYTES,
                 get(CACHE_BYTES).as_deref(),
@@ -194,20 +161,12 @@ impl Config {
 }
 
 /// `Some(true)` for `on`, `Some(false)` for `off`, `None` where it is not set.
-fn switch(
-    name: &'static str,
-    text: Option<&str>,
-    off: &str,
-    on: &str,
-) -> Result<Option<bool>, ConfigError> {
+fn switch(name: &'static str, text: Option<&str>, off: &str, on: &str) -> Result<Option<bool>, ConfigError> {
     match text {
         None => Ok(None),
         Some(text) if text == on => Ok(Some(true)),
         Some(text) if text == off => Ok(Some(false)),
-        Some(_) => Err(ConfigError::Invalid {
-            name,
-            expected: "one of its two words",
-        }),
+        Some(_) => Err(ConfigError::Invalid { name, expected: "one of its two words" }),
     }
 }
 
@@ -225,10 +184,7 @@ fn number(
     u64::from_str(text)
         .ok()
         .filter(|number| range.contains(number))
-        .ok_or(ConfigError::Invalid {
-            name,
-            expected: "a whole number within its range",
-        })
+        .ok_or(ConfigError::Invalid { name, expected: "a whole number within its range" })
 }
 
 fn bytes(name: &'static str, text: &str) -> Result<[u8; 32], ConfigError> {
@@ -236,34 +192,22 @@ fn bytes(name: &'static str, text: &str) -> Result<[u8; 32], ConfigError> {
         .decode(text)
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
-        .ok_or(ConfigError::Invalid {
-            name,
-            expected: "32 bytes in base64url without padding",
-        })
+        .ok_or(ConfigError::Invalid { name, expected: "32 bytes in base64url without padding" })
 }
 
 fn trusted_keys(text: &str) -> Result<TrustedKeys, ConfigError> {
-    let invalid = ConfigError::Invalid {
-        name: PUBLIC_KEYS,
-        expected: "one to four Ed25519 public keys in base64url",
-    };
+    let invalid = ConfigError::Invalid { name: PUBLIC_KEYS, expected: "one to four Ed25519 public keys in base64url" };
     let keys: Option<Vec<_>> = text
         .split(',')
         .take(MAX_TRUSTED_KEYS + 1)
-        .map(|key| {
-            bytes(PUBLIC_KEYS, key.trim())
-                .ok()
-                .and_then(|bytes| PublicKey::from_bytes(&bytes))
-        })
+        .map(|key| bytes(PUBLIC_KEYS, key.trim()).ok().and_then(|bytes| PublicKey::from_bytes(&bytes)))
         .collect();
     keys.and_then(TrustedKeys::new).ok_or(invalid)
 }
 
 fn client_address(text: Option<&str>) -> Result<ClientAddress, ConfigError> {
-    let invalid = ConfigError::Invalid {
-        name: CLIENT_ADDRESS,
-        expected: "cf-connecting-ip, peer, or xff:N with N from 1 to 9",
-    };
+    let invalid =
+        ConfigError::Invalid { name: CLIENT_ADDRESS, expected: "cf-connecting-ip, peer, or xff:N with N from 1 to 9" };
     match text {
         None => Ok(ClientAddress::None),
         Some("cf-connecting-ip") => Ok(ClientAddress::CfConnectingIp),
@@ -297,10 +241,7 @@ mod tests {
     fn what_is_not_set_has_its_documented_default() {
         let config = read(&[]).ok().expect("a configuration");
         assert_eq!(config.deployment, "keyward");
-        assert_eq!(
-            (config.kv_refresh_ms, config.http_refresh_ms),
-            (31_000, 1_000)
-        );
+        assert_eq!((config.kv_refresh_ms, config.http_refresh_ms), (31_000, 1_000));
         assert!(config.kv_lane && config.http_lane.is_none() && config.assertion_secret.is_none());
         assert!(config.client_address == ClientAddress::None);
     }
@@ -325,28 +266,15 @@ mod tests {
                 "{name}"
             );
         }
-        assert_eq!(
-            error(ASSERTION, "hs256"),
-            Some(ConfigError::Missing(ORIGIN_SECRET))
-        );
+        assert_eq!(error(ASSERTION, "hs256"), Some(ConfigError::Missing(ORIGIN_SECRET)));
         assert_eq!(error(KV_LANE, "off"), Some(ConfigError::Missing(LANE_URL)));
     }
 
     #[test]
     fn an_origin_secret_switches_assertions_on() {
+        assert!(read(&[(ORIGIN_SECRET, "s")]).ok().expect("a configuration").assertion_secret.is_some());
         assert!(
-            read(&[(ORIGIN_SECRET, "s")])
-                .ok()
-                .expect("a configuration")
-                .assertion_secret
-                .is_some()
-        );
-        assert!(
-            read(&[(ORIGIN_SECRET, "s"), (ASSERTION, "off")])
-                .ok()
-                .expect("a configuration")
-                .assertion_secret
-                .is_none()
+            read(&[(ORIGIN_SECRET, "s"), (ASSERTION, "off")]).ok().expect("a configuration").assertion_secret.is_none()
         );
     }
 }

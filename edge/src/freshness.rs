@@ -62,14 +62,7 @@ pub(crate) struct Freshness {
 impl Freshness {
     /// A lane that is asked every `interval_ms` and never was.
     pub(crate) const fn new(interval_ms: u64) -> Self {
-        Self {
-            interval_ms,
-            confirmed_at: None,
-            started_at: None,
-            next_attempt_at: 0,
-            failed_at: None,
-            failures: 0,
-        }
+        Self { interval_ms, confirmed_at: None, started_at: None, next_attempt_at: 0, failed_at: None, failures: 0 }
     }
 
     /// Whether a refresh should be started.
@@ -121,8 +114,7 @@ impl Freshness {
 
     /// Whether a request may wait for a refresh: not for half a minute after one has failed.
     pub(crate) fn may_wait(&self, now: u64) -> bool {
-        self.failed_at
-            .is_none_or(|at| now >= at.saturating_add(NO_WAIT_MS))
+        self.failed_at.is_none_or(|at| now >= at.saturating_add(NO_WAIT_MS))
     }
 
     /// When the lane last confirmed the head.
@@ -174,14 +166,8 @@ mod tests {
             lane.finish(Outcome::Failed, NOW, 999);
             pauses.push(lane.next_attempt_at - NOW);
         }
-        assert!(
-            pauses.is_sorted() && pauses.first() == Some(&1_000),
-            "{pauses:?}"
-        );
-        assert!(
-            pauses.iter().all(|pause| (1_000..=30_000).contains(pause)),
-            "{pauses:?}"
-        );
+        assert!(pauses.is_sorted() && pauses.first() == Some(&1_000), "{pauses:?}");
+        assert!(pauses.iter().all(|pause| (1_000..=30_000).contains(pause)), "{pauses:?}");
         assert!(!lane.may_wait(NOW + 29_999));
         assert!(lane.may_wait(NOW + 30_000));
         lane.finish(Outcome::Confirmed, NOW, 0);

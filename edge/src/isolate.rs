@@ -71,19 +71,14 @@ impl Isolate {
             min_epoch: config.min_epoch,
             cache_bytes: config.cache_bytes,
         });
-        let signer = config
-            .assertion_secret
-            .as_deref()
-            .and_then(|secret| Signer::new(secret, config.deployment.clone()));
+        let signer =
+            config.assertion_secret.as_deref().and_then(|secret| Signer::new(secret, config.deployment.clone()));
         Self {
             replica,
             signer,
             head_etag: None,
             kv: config.kv_lane.then(|| Freshness::new(config.kv_refresh_ms)),
-            http: config
-                .http_lane
-                .is_some()
-                .then(|| Freshness::new(config.http_refresh_ms)),
+            http: config.http_lane.is_some().then(|| Freshness::new(config.http_refresh_ms)),
             loads: Vec::new(),
             doubted_at: None,
             rollbacks_ignored: 0,
@@ -96,23 +91,14 @@ impl Isolate {
         if patience.confirmation && !self.is_confirmed(now) && self.may_wait(now) {
             return Look::Wait(Why::Unconfirmed);
         }
-        if asked.facts.is_none()
-            && (asked.method == "OPTIONS" || self.replica.settings().accept.header.is_some())
-        {
+        if asked.facts.is_none() && (asked.method == "OPTIONS" || self.replica.settings().accept.header.is_some()) {
             return Look::Facts;
         }
-        let decision = decide(
-            &mut self.replica,
-            &asked.as_request(self.config.client_address),
-            now,
-        );
+        let decision = decide(&mut self.replica, &asked.as_request(self.config.client_address), now);
         match decision {
             Decision::Deny(Refusal::Restricted) if asked.facts.is_none() => Look::Facts,
             Decision::Deny(refusal)
-                if patience.refusal
-                    && refusal.may_be_stale()
-                    && self.doubts_a_refusal(now)
-                    && self.may_wait(now) =>
+                if patience.refusal && refusal.may_be_stale() && self.doubts_a_refusal(now) && self.may_wait(now) =>
             {
                 self.doubted_at = Some(now);
                 Look::Wait(Why::Refused)
@@ -125,17 +111,9 @@ impl Isolate {
     }
 
     /// The identity headers' values for a grant.
-    pub(crate) fn identity(
-        &self,
-        grant: &keyward_shared::decision::Grant,
-        asked: &Asked,
-        now: u64,
-    ) -> [String; 6] {
+    pub(crate) fn identity(&self, grant: &keyward_shared::decision::Grant, asked: &Asked, now: u64) -> [String; 6] {
         let generation = self.replica.head().map_or(0, |head| head.generation);
-        let assertion = self
-            .signer
-            .as_ref()
-            .and_then(|signer| signer.assert(grant, asked, now));
+        let assertion = self.signer.as_ref().and_then(|signer| signer.assert(grant, asked, now));
         verdict::identity(grant, generation, assertion.unwrap_or_default())
     }
 
@@ -166,14 +144,8 @@ impl Isolate {
 
     /// The lane whose interval and window count: http while it answers, else KV.
     fn pace(&self, now: u64) -> Option<Lane> {
-        let answers = |freshness: &Option<Freshness>| {
-            freshness.as_ref().is_some_and(|lane| lane.may_wait(now))
-        };
-        if answers(&self.http) || self.kv.is_none() {
-            self.http.as_ref().map(|_| Lane::Http)
-        } else {
-            Some(Lane::Kv)
-        }
+        let answers = |freshness: &Option<Freshness>| freshness.as_ref().is_some_and(|lane| lane.may_wait(now));
+        if answers(&self.http) || self.kv.is_none() { self.http.as_ref().map(|_| Lane::Http) } else { Some(Lane::Kv) }
     }
 
     const fn freshness(&self, lane: Lane) -> Option<&Freshness> {
@@ -205,10 +177,7 @@ impl Isolate {
 
     /// Whether some lane confirmed the head within the window of the lane that counts.
     pub(crate) fn is_confirmed(&self, now: u64) -> bool {
-        let window = self
-            .pace(now)
-            .and_then(|lane| self.freshness(lane))
-            .map(Freshness::window_ms);
+        let window = self.pace(now).and_then(|lane| self.freshness(lane)).map(Freshness::window_ms);
         match (self.replica.head(), self.confirmed_at(), window) {
             (Some(_), Some(at), Some(window)) => now <= at.saturating_add(window),
             _ => false,
@@ -217,9 +186,7 @@ impl Isolate {
 
     /// Whether waiting can help: the lane that counts has not failed lately.
     fn may_wait(&self, now: u64) -> bool {
-        self.pace(now)
-            .and_then(|lane| self.freshness(lane))
-            .is_some_and(|lane| lane.may_wait(now))
+        self.pace(now).and_then(|lane| self.freshness(lane)).is_some_and(|lane| lane.may_wait(now))
     }
 
     /// Whether the head is older than one interval of the lane that counts, once per interval.
@@ -242,15 +209,11 @@ impl Isolate {
 
     /// Takes one of the places for loads, unless all are taken or somebody loads this object.
     pub(crate) fn begin_load(&mut self, name: ObjectName, now: u64) -> bool {
-        self.loads
-            .retain(|load| now < load.started_at.saturating_add(LOAD_MS));
+        self.loads.retain(|load| now < load.started_at.saturating_add(LOAD_MS));
         if self.loads.len() >= MAX_LOADS || self.loads.iter().any(|load| load.name == name) {
             return false;
         }
-        self.loads.push(Load {
-            name,
-            started_at: now,
-        });
+        self.loads.push(Load { name, started_at: now });
         true
     }
 
@@ -287,8 +250,5 @@ pub(crate) struct Patience {
 
 impl Patience {
     /// A request that has not waited yet.
-    pub(crate) const FULL: Self = Self {
-        confirmation: true,
-        refusal: true,
-    };
+    pub(crate) const FULL: Self = Self { confirmation: true, refusal: true };
 }

@@ -20,6 +20,4 @@ mod verdict;
 
 pub use answer::{PROBLEMS, Problem};
 pub use config::{CONFIG_TABLE, ConfigError, Variable};
-pub use rim::exports::{
-    ExecutionContext, challenge, judge, key_header, problem, refresh, refresh_due, settle,
-};
+pub use rim::exports::{ExecutionContext, challenge, judge, key_header, problem, refresh, refresh_due, settle};

@@ -41,9 +41,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// Reads the entry's nine lines; an empty one stands for an absent header.
     pub(crate) fn parse(lines: &str) -> Self {
-        let mut lines = lines
-            .split('\n')
-            .map(|line| Some(line.to_owned()).filter(|line| !line.is_empty()));
+        let mut lines = lines.split('\n').map(|line| Some(line.to_owned()).filter(|line| !line.is_empty()));
         let mut next = || lines.next().flatten();
         Self {
             preflight: next().is_some(),
@@ -65,12 +63,7 @@ impl Facts {
             ClientAddress::Peer => parse_with_port(self.peer.as_deref()?),
             ClientAddress::ForwardedFor(nth) => {
                 let chain = self.forwarded_for.as_deref()?;
-                parse_with_port(
-                    chain
-                        .rsplit(',')
-                        .nth(usize::from(nth).checked_sub(1)?)?
-                        .trim(),
-                )
+                parse_with_port(chain.rsplit(',').nth(usize::from(nth).checked_sub(1)?)?.trim())
             }
         }
     }
@@ -78,17 +71,8 @@ impl Facts {
 
 /// An address, alone or with a port behind it.
 fn parse_with_port(text: &str) -> Option<IpAddr> {
-    let bare = || {
-        text.strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(text)
-            .parse()
-            .ok()
-    };
-    text.parse()
-        .ok()
-        .map(|socket: core::net::SocketAddr| socket.ip())
-        .or_else(bare)
+    let bare = || text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).parse().ok();
+    text.parse().ok().map(|socket: core::net::SocketAddr| socket.ip()).or_else(bare)
 }
 
 impl Asked {
@@ -105,10 +89,7 @@ impl Asked {
             method: &self.method,
             path: &self.path,
             authorization: self.authorization.as_deref(),
-            key_header: self
-                .facts
-                .as_ref()
-                .and_then(|facts| facts.key_header.as_deref()),
+            key_header: self.facts.as_ref().and_then(|facts| facts.key_header.as_deref()),
             preflight: self.facts.as_ref().is_some_and(|facts| facts.preflight),
             client: client.unwrap_or_default(),
         }
@@ -129,52 +110,22 @@ mod tests {
 
     #[test]
     fn the_path_is_taken_as_it_came() {
-        assert_eq!(
-            host_and_path("https://api.example.com/a/../b%2f?x=/y#z"),
-            ("api.example.com", "/a/../b%2f")
-        );
-        assert_eq!(
-            host_and_path("http://127.0.0.1:8787"),
-            ("127.0.0.1:8787", "/")
-        );
+        assert_eq!(host_and_path("https://api.example.com/a/../b%2f?x=/y#z"), ("api.example.com", "/a/../b%2f"));
+        assert_eq!(host_and_path("http://127.0.0.1:8787"), ("127.0.0.1:8787", "/"));
         assert_eq!(host_and_path("http://h?/x"), ("h", "/"));
     }
 
     #[test]
     fn the_address_comes_from_where_the_worker_is_told() {
-        let facts = Facts::parse(
-            "\n\n203.0.113.7\n198.51.100.1:4711\n10.0.0.1, 192.0.2.9 ,172.16.0.1\n\n\n\n",
-        );
+        let facts = Facts::parse("\n\n203.0.113.7\n198.51.100.1:4711\n10.0.0.1, 192.0.2.9 ,172.16.0.1\n\n\n\n");
         let address = |source| facts.address(source).map(|address| address.to_string());
         assert_eq!(address(ClientAddress::None), None);
-        assert_eq!(
-            address(ClientAddress::CfConnectingIp).as_deref(),
-            Some("203.0.113.7")
-        );
-        assert_eq!(
-            address(ClientAddress::Peer).as_deref(),
-            Some("198.51.100.1")
-        );
-        assert_eq!(
-            address(ClientAddress::ForwardedFor(1)).as_deref(),
-            Some("172.16.0.1")
-        );
-        assert_eq!(
-            address(ClientAddress::ForwardedFor(2)).as_deref(),
-            Some("192.0.2.9")
-        );
+        assert_eq!(address(ClientAddress::CfConnectingIp).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(ClientAddress::Peer).as_deref(), Some("198.51.100.1"));
+        assert_eq!(address(ClientAddress::ForwardedFor(1)).as_deref(), Some("172.16.0.1"));
+        assert_eq!(address(ClientAddress::ForwardedFor(2)).as_deref(), Some("192.0.2.9"));
         assert_eq!(address(ClientAddress::ForwardedFor(4)), None);
-        assert_eq!(
-            parse_with_port("[2001:db8::1]:443")
-                .map(|ip| ip.to_string())
-                .as_deref(),
-            Some("2001:db8::1")
-        );
-        assert_eq!(
-            parse_with_port("[2001:db8::1]")
-                .map(|ip| ip.to_string())
-                .as_deref(),
-            Some("2001:db8::1")
-        );
+        assert_eq!(parse_with_port("[2001:db8::1]:443").map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
+        assert_eq!(parse_with_port("[2001:db8::1]").map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
     }
 }

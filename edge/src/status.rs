@@ -17,11 +17,7 @@ struct Status<'a> {
 }
 
 /// The body, its times written by `rfc3339`.
-pub(crate) fn body(
-    isolate: Option<&Isolate>,
-    now: u64,
-    rfc3339: impl Fn(u64) -> String,
-) -> serde_json::Result<String> {
+pub(crate) fn body(isolate: Option<&Isolate>, now: u64, rfc3339: impl Fn(u64) -> String) -> serde_json::Result<String> {
     let head = isolate.and_then(Isolate::head);
     serde_json::to_string(&Status {
         generation: head.map(|head| head.generation),

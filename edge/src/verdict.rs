@@ -80,21 +80,12 @@ mod tests {
     #[test]
     fn the_entry_mirrors_the_numbers_and_the_names() {
         let entry = include_str!("../entry.mjs");
-        for (name, number) in [
-            ("PONG", PONG),
-            ("PUBLIC", PUBLIC),
-            ("FACTS", FACTS),
-            ("SETTLE", SETTLE),
-            ("OWN", OWN),
-        ] {
+        for (name, number) in [("PONG", PONG), ("PUBLIC", PUBLIC), ("FACTS", FACTS), ("SETTLE", SETTLE), ("OWN", OWN)] {
             let line = format!("const {name} = {number};");
             assert!(entry.contains(&line), "entry.mjs lacks `{line}`");
         }
         for name in IDENTITY_HEADERS {
-            assert!(
-                entry.contains(&format!("'{name}'")),
-                "entry.mjs lacks {name}"
-            );
+            assert!(entry.contains(&format!("'{name}'")), "entry.mjs lacks {name}");
         }
     }
 }

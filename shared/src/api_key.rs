@@ -52,15 +52,10 @@ impl ApiKey {
     /// taken where they are below 62. `None` when fewer than 27 of the 64 bytes are (once in about
     /// 10^37 draws): draw anew.
     pub fn generate(prefix: &str, random: &[u8; 64]) -> Option<Self> {
-        let mut text = Zeroizing::new(String::with_capacity(
-            prefix.len() + 1 + BODY_DIGITS + CHECK_DIGITS,
-        ));
+        let mut text = Zeroizing::new(String::with_capacity(prefix.len() + 1 + BODY_DIGITS + CHECK_DIGITS));
         text.push_str(prefix);
         text.push('_');
-        let digits = random
-            .iter()
-            .filter_map(|byte| base62::DIGITS.get(usize::from(byte & 63)))
-            .take(BODY_DIGITS);
+        let digits = random.iter().filter_map(|byte| base62::DIGITS.get(usize::from(byte & 63))).take(BODY_DIGITS);
         text.extend(digits.map(|&digit| char::from(digit)));
         if text.len() != prefix.len() + 1 + BODY_DIGITS {
             return None;
@@ -99,10 +94,7 @@ pub(crate) fn check_characters(bytes: &[u8]) -> Result<(), ApiKeyError> {
     if !(MIN_KEY_BYTES..=MAX_KEY_BYTES).contains(&bytes.len()) {
         return Err(ApiKeyError::Length { got: bytes.len() });
     }
-    match bytes
-        .iter()
-        .position(|byte| !byte.is_ascii_graphic() || *byte == b':')
-    {
+    match bytes.iter().position(|byte| !byte.is_ascii_graphic() || *byte == b':') {
         Some(at) => Err(ApiKeyError::Character { at }),
         None => Ok(()),
     }
@@ -125,14 +117,8 @@ pub fn verify_check_digits(key: &[u8], deployment_prefix: &str) -> Result<(), Ap
         return Err(ApiKeyError::CheckDigits);
     }
     let (signed, check) = key.split_at(key.len() - CHECK_DIGITS);
-    let base62 = body_and_check
-        .iter()
-        .all(|&digit| base62::digit_value(digit).is_some());
-    if base62 && check == check_digits(signed) {
-        Ok(())
-    } else {
-        Err(ApiKeyError::CheckDigits)
-    }
+    let base62 = body_and_check.iter().all(|&digit| base62::digit_value(digit).is_some());
+    if base62 && check == check_digits(signed) { Ok(()) } else { Err(ApiKeyError::CheckDigits) }
 }
 
 fn check_digits(signed: &[u8]) -> [u8; CHECK_DIGITS] {
@@ -166,10 +152,7 @@ mod tests {
                 let mut bytes = key.expose().as_bytes().to_vec();
                 if bytes[at] != *digit {
                     bytes[at] = *digit;
-                    assert_eq!(
-                        verify_check_digits(&bytes, "kw"),
-                        Err(ApiKeyError::CheckDigits)
-                    );
+                    assert_eq!(verify_check_digits(&bytes, "kw"), Err(ApiKeyError::CheckDigits));
                 }
             }
         }
@@ -177,16 +160,8 @@ mod tests {
 
     #[test]
     fn keys_of_other_forms_are_left_alone() {
-        for imported in [
-            "d41d8cd98f00b204e9800998ecf8427e",
-            "sk_live_0123456789abcdef",
-            "kwx_0123456789abcdef",
-        ] {
-            assert_eq!(
-                verify_check_digits(imported.as_bytes(), "kw"),
-                Ok(()),
-                "{imported}"
-            );
+        for imported in ["d41d8cd98f00b204e9800998ecf8427e", "sk_live_0123456789abcdef", "kwx_0123456789abcdef"] {
+            assert_eq!(verify_check_digits(imported.as_bytes(), "kw"), Ok(()), "{imported}");
         }
         assert!(verify_check_digits(b"kw_0123456789abcdef", "kw").is_err());
     }
@@ -214,20 +189,9 @@ mod tests {
     #[test]
     fn only_visible_ascii_of_the_right_length_is_a_key() {
         assert!(ApiKey::parse("0123456789abcdef").is_ok());
-        assert_eq!(
-            ApiKey::parse("0123456789abcde").err(),
-            Some(ApiKeyError::Length { got: 15 })
-        );
-        for bad in [
-            "0123456789abcde:",
-            "0123456789 bcdef",
-            "0123456789abcde\u{7f}",
-            "0123456789abcdé",
-        ] {
-            assert!(
-                matches!(ApiKey::parse(bad), Err(ApiKeyError::Character { .. })),
-                "{bad}"
-            );
+        assert_eq!(ApiKey::parse("0123456789abcde").err(), Some(ApiKeyError::Length { got: 15 }));
+        for bad in ["0123456789abcde:", "0123456789 bcdef", "0123456789abcde\u{7f}", "0123456789abcdé"] {
+            assert!(matches!(ApiKey::parse(bad), Err(ApiKeyError::Character { .. })), "{bad}");
         }
         assert!(ApiKey::parse(&"k".repeat(257)).is_err());
     }

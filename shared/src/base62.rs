@@ -3,8 +3,7 @@
 //! Knows numbers and digits only; what they stand for is the caller's.
 
 /// The 62 digits in the order of their values: `0-9`, `A-Z`, `a-z`.
-pub(crate) const DIGITS: &[u8; 62] =
-    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(crate) const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Writes `value` into `out`, zero-padded on the left. Digits that do not fit are lost, so callers
 /// choose a width that holds every value (6 for a `u32`, 11 for a `u64`).
@@ -17,11 +16,7 @@ pub(crate) fn encode(mut value: u64, out: &mut [u8]) {
 
 /// The value of `digits`, or `None` for a character outside the alphabet or a value above `u64`.
 pub(crate) fn decode(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0_u64, |value, &digit| {
-        value
-            .checked_mul(62)?
-            .checked_add(u64::from(digit_value(digit)?))
-    })
+    digits.iter().try_fold(0_u64, |value, &digit| value.checked_mul(62)?.checked_add(u64::from(digit_value(digit)?)))
 }
 
 /// The value of one digit.

@@ -105,10 +105,7 @@ fn from_authorization(value: &[u8], settings: &Settings) -> Result<Credential, C
         return Err(CredentialError::TooLong);
     }
     // credentials = auth-scheme 1*SP token68 (RFC 9110, section 11.4)
-    let end_of_scheme = value
-        .iter()
-        .position(|&byte| byte == b' ')
-        .ok_or(CredentialError::Scheme)?;
+    let end_of_scheme = value.iter().position(|&byte| byte == b' ').ok_or(CredentialError::Scheme)?;
     let (scheme, rest) = value.split_at(end_of_scheme);
     let token = rest.trim_ascii_start_spaces();
     if scheme.eq_ignore_ascii_case(b"basic") && settings.accept.basic {
@@ -123,15 +120,9 @@ fn from_authorization(value: &[u8], settings: &Settings) -> Result<Credential, C
     }
 }
 
-fn from_basic(
-    token: &[u8],
-    decoded: &mut [u8],
-    settings: &Settings,
-) -> Result<Credential, CredentialError> {
+fn from_basic(token: &[u8], decoded: &mut [u8], settings: &Settings) -> Result<Credential, CredentialError> {
     // The engine refuses missing or excess padding and bits behind the end.
-    let length = STANDARD
-        .decode_slice(token, decoded)
-        .map_err(|_| CredentialError::Base64)?;
+    let length = STANDARD.decode_slice(token, decoded).map_err(|_| CredentialError::Base64)?;
     let user_pass = decoded.get(..length).ok_or(CredentialError::Base64)?;
     let user_pass = core::str::from_utf8(user_pass).map_err(|_| CredentialError::Form)?;
     if user_pass.chars().any(char::is_control) {
@@ -156,13 +147,9 @@ fn from_basic(
 fn from_key(key: &[u8], claim: Claim, settings: &Settings) -> Result<Credential, CredentialError> {
     api_key::check_characters(key).map_err(|_| CredentialError::Key)?;
     if settings.check_digits == CheckDigits::Enforce {
-        api_key::verify_check_digits(key, &settings.key_prefix)
-            .map_err(|_| CredentialError::CheckDigits)?;
+        api_key::verify_check_digits(key, &settings.key_prefix).map_err(|_| CredentialError::CheckDigits)?;
     }
-    Ok(Credential {
-        digest: Digest::of_bytes(key),
-        claim,
-    })
+    Ok(Credential { digest: Digest::of_bytes(key), claim })
 }
 
 trait TrimSpaces {
@@ -172,10 +159,7 @@ trait TrimSpaces {
 
 impl TrimSpaces for [u8] {
     fn trim_ascii_start_spaces(&self) -> &[u8] {
-        let start = self
-            .iter()
-            .position(|&byte| byte != b' ')
-            .unwrap_or(self.len());
+        let start = self.iter().position(|&byte| byte != b' ').unwrap_or(self.len());
         &self[start..]
     }
 }
@@ -206,14 +190,8 @@ mod tests {
         assert_eq!(claim(&format!("{KEY}:{KEY}")), Ok(Claim::None));
         assert_eq!(claim(&format!(":{KEY}")), Ok(Claim::None));
         let workspace = WorkspaceId::from_u64(7);
-        assert_eq!(
-            claim(&format!("{workspace}:{KEY}")),
-            Ok(Claim::Workspace(workspace))
-        );
-        assert_eq!(
-            claim(&format!("acme:{KEY}")),
-            Ok(Claim::Slug(SlugHash::of("acme")))
-        );
+        assert_eq!(claim(&format!("{workspace}:{KEY}")), Ok(Claim::Workspace(workspace)));
+        assert_eq!(claim(&format!("acme:{KEY}")), Ok(Claim::Slug(SlugHash::of("acme"))));
         let key = KeyId::from_u64(9);
         assert_eq!(claim(&format!("{key}:{KEY}")), Ok(Claim::Key(key)));
     }
@@ -222,21 +200,12 @@ mod tests {
     fn the_scheme_is_read_in_any_case_and_behind_any_number_of_spaces() {
         let token = STANDARD.encode(format!("{KEY}:"));
         for value in [format!("basic {token}"), format!("BASIC   {token}")] {
-            assert!(
-                read(Some(&value), None, &Settings::default()).is_ok(),
-                "{value}"
-            );
+            assert!(read(Some(&value), None, &Settings::default()).is_ok(), "{value}");
         }
-        for value in [
-            format!("Basic\t{token}"),
-            format!("Basic{token}"),
-            format!(" Basic {token}"),
-            format!("Basic \t{token}"),
-        ] {
-            assert!(
-                read(Some(&value), None, &Settings::default()).is_err(),
-                "{value}"
-            );
+        for value in
+            [format!("Basic\t{token}"), format!("Basic{token}"), format!(" Basic {token}"), format!("Basic \t{token}")]
+        {
+            assert!(read(Some(&value), None, &Settings::default()).is_err(), "{value}");
         }
     }
 
@@ -244,42 +213,21 @@ mod tests {
     fn bearer_and_a_header_only_where_accepted() {
         let mut settings = Settings::default();
         let bearer = format!("Bearer {KEY}");
-        assert_eq!(
-            read(Some(&bearer), None, &settings).err(),
-            Some(CredentialError::Scheme)
-        );
-        assert_eq!(
-            read(None, Some(KEY), &settings).err(),
-            Some(CredentialError::Missing)
-        );
+        assert_eq!(read(Some(&bearer), None, &settings).err(), Some(CredentialError::Scheme));
+        assert_eq!(read(None, Some(KEY), &settings).err(), Some(CredentialError::Missing));
         settings.accept.bearer = true;
         settings.accept.header = Some("x-api-key".to_owned());
         assert!(read(Some(&bearer), None, &settings).is_ok());
         assert!(read(None, Some(KEY), &settings).is_ok());
-        assert_eq!(
-            read(Some(&bearer), Some(KEY), &settings).err(),
-            Some(CredentialError::Several)
-        );
+        assert_eq!(read(Some(&bearer), Some(KEY), &settings).err(), Some(CredentialError::Several));
     }
 
     #[test]
     fn the_longest_credential_fits_and_one_byte_more_does_not() {
         let key = "k".repeat(MAX_KEY_BYTES);
-        assert!(
-            read(
-                Some(&basic(&format!("{key}:{key}"))),
-                None,
-                &Settings::default()
-            )
-            .is_ok()
-        );
+        assert!(read(Some(&basic(&format!("{key}:{key}"))), None, &Settings::default()).is_ok());
         assert_eq!(
-            read(
-                Some(&"x".repeat(MAX_AUTHORIZATION_BYTES + 1)),
-                None,
-                &Settings::default()
-            )
-            .err(),
+            read(Some(&"x".repeat(MAX_AUTHORIZATION_BYTES + 1)), None, &Settings::default()).err(),
             Some(CredentialError::TooLong)
         );
     }

@@ -190,24 +190,15 @@ pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Deci
     if now_ms >= head.expires_at {
         return Decision::Deny(Refusal::SnapshotExpired);
     }
-    let target = replica
-        .routes()
-        .resolve(request.method, request.path, request.preflight);
+    let target = replica.routes().resolve(request.method, request.path, request.preflight);
     if let Ok(Target { needs: None, .. }) = target {
         return Decision::Public;
     }
-    let credential = match credentials::read(
-        request.authorization,
-        request.key_header,
-        replica.settings(),
-    ) {
+    let credential = match credentials::read(request.authorization, request.key_header, replica.settings()) {
         Ok(credential) => credential,
         Err(error) => return Decision::Deny(Refusal::Unauthorized(Reason::Credential(error))),
     };
-    let Some(fingerprint) = replica
-        .pepper()
-        .map(|pepper| pepper.fingerprint(&credential.digest))
-    else {
+    let Some(fingerprint) = replica.pepper().map(|pepper| pepper.fingerprint(&credential.digest)) else {
         return Decision::Deny(Refusal::NoSnapshot);
     };
     let (record, policy) = match replica.lookup(&fingerprint, now_ms) {
@@ -278,20 +269,13 @@ fn permitted(policy: &Policy, target: Result<Target, BadPath>) -> Result<(), Ref
 }
 
 fn from_allowed_client(restrictions: &Restrictions, client: &Client<'_>) -> bool {
-    let Restrictions {
-        ips,
-        referrers,
-        apps,
-    } = restrictions;
+    let Restrictions { ips, referrers, apps } = restrictions;
     let address = client.address.map(|address| address.to_canonical());
-    (ips.is_empty()
-        || address.is_some_and(|address| ips.iter().any(|range| in_range(range, address))))
+    (ips.is_empty() || address.is_some_and(|address| ips.iter().any(|range| in_range(range, address))))
         && (referrers.is_empty()
-            || client.referrer.is_some_and(|referrer| {
-                referrers
-                    .iter()
-                    .any(|pattern| referrer::matches(pattern, referrer))
-            }))
+            || client
+                .referrer
+                .is_some_and(|referrer| referrers.iter().any(|pattern| referrer::matches(pattern, referrer))))
         && (apps.is_empty() || apps.iter().any(|app| app_matches(app, client)))
 }
 
@@ -308,14 +292,9 @@ fn in_range(range: &IpNet, address: IpAddr) -> bool {
 
 fn app_matches(app: &App, client: &Client<'_>) -> bool {
     match app {
-        App::Android {
-            package,
-            certificate,
-        } => {
+        App::Android { package, certificate } => {
             client.android_package == Some(package)
-                && client
-                    .android_certificate
-                    .is_some_and(|claimed| claimed.eq_ignore_ascii_case(certificate))
+                && client.android_certificate.is_some_and(|claimed| claimed.eq_ignore_ascii_case(certificate))
         }
         App::Ios { bundle } => client.ios_bundle == Some(bundle),
     }

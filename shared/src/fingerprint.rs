@@ -64,11 +64,7 @@ impl Fingerprint {
     pub const fn leading_bits(&self, bits: u8) -> u32 {
         let [a, b, c, d, ..] = self.0;
         let word = u32::from_be_bytes([a, b, c, d]);
-        if bits == 0 {
-            0
-        } else {
-            word >> (32 - bits as u32)
-        }
+        if bits == 0 { 0 } else { word >> (32 - bits as u32) }
     }
 }
 
@@ -120,17 +116,10 @@ impl Pepper {
     pub fn new(secret: [u8; 32]) -> Self {
         let secret = Zeroizing::new(secret);
         let keyed = keyed(&secret);
-        let tag = keyed
-            .clone()
-            .chain_update(b"keyward pepper id v1")
-            .finalize()
-            .into_bytes();
+        let tag = keyed.clone().chain_update(b"keyward pepper id v1").finalize().into_bytes();
         let mut id = [0; 8];
         id.copy_from_slice(&tag[..8]);
-        Self {
-            keyed,
-            id: PepperId(u64::from_be_bytes(id)),
-        }
+        Self { keyed, id: PepperId(u64::from_be_bytes(id)) }
     }
 
     /// Which pepper this is.
@@ -140,12 +129,7 @@ impl Pepper {
 
     /// The fingerprint of the key whose digest this is.
     pub fn fingerprint(&self, digest: &Digest) -> Fingerprint {
-        let tag = self
-            .keyed
-            .clone()
-            .chain_update(digest.as_bytes())
-            .finalize()
-            .into_bytes();
+        let tag = self.keyed.clone().chain_update(digest.as_bytes()).finalize().into_bytes();
         let mut fingerprint = [0; Fingerprint::LEN];
         fingerprint.copy_from_slice(&tag[..Fingerprint::LEN]);
         Fingerprint(fingerprint)
@@ -169,10 +153,7 @@ mod tests {
         let key = ApiKey::parse("d41d8cd98f00b204e9800998ecf8427e").expect("a key");
         let pepper = Pepper::new([7; 32]);
         // Golden, computed with Python's hashlib and hmac.
-        assert_eq!(
-            format!("{:?}", pepper.fingerprint(&Digest::of(&key))),
-            "8ea648c9f5f48ab4445ec9cb25e7d0f6"
-        );
+        assert_eq!(format!("{:?}", pepper.fingerprint(&Digest::of(&key))), "8ea648c9f5f48ab4445ec9cb25e7d0f6");
         assert_eq!(format!("{:?}", pepper.id()), "98eb75d06cd8a9a4");
     }
 

@@ -136,20 +136,10 @@ mod tests {
 
     #[test]
     fn another_type_length_or_alphabet_is_refused() {
-        for text in [
-            "",
-            "key_",
-            "ws_00000000010",
-            "key_0000000001",
-            "key_000000000010",
-            "key_0000000001-",
-            "key_zzzzzzzzzzz",
-        ] {
-            assert_eq!(
-                text.parse::<KeyId>(),
-                Err(IdError { prefix: "key" }),
-                "{text}"
-            );
+        for text in
+            ["", "key_", "ws_00000000010", "key_0000000001", "key_000000000010", "key_0000000001-", "key_zzzzzzzzzzz"]
+        {
+            assert_eq!(text.parse::<KeyId>(), Err(IdError { prefix: "key" }), "{text}");
         }
     }
 }

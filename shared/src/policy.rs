@@ -142,11 +142,7 @@ const ALL_APIS: u16 = u16::MAX;
 impl Policy {
     /// The policy's bytes; equal policies give equal bytes.
     pub fn encode(&self) -> Result<Vec<u8>, PolicyError> {
-        let Restrictions {
-            ips,
-            referrers,
-            apps,
-        } = &self.restrictions;
+        let Restrictions { ips, referrers, apps } = &self.restrictions;
         let mut out = Vec::with_capacity(64);
         out.put(&self.workspace.as_u64().to_be_bytes());
         out.put(&self.slug.0);
@@ -161,17 +157,9 @@ impl Policy {
                 numbers.sort_unstable();
                 numbers.dedup();
                 if numbers.len() > MAX_APIS {
-                    return Err(PolicyError::TooMany {
-                        list: "apis",
-                        got: numbers.len(),
-                        max: MAX_APIS,
-                    });
+                    return Err(PolicyError::TooMany { list: "apis", got: numbers.len(), max: MAX_APIS });
                 }
-                out.put(
-                    &u16::try_from(numbers.len())
-                        .unwrap_or(ALL_APIS)
-                        .to_be_bytes(),
-                );
+                out.put(&u16::try_from(numbers.len()).unwrap_or(ALL_APIS).to_be_bytes());
                 for number in numbers {
                     out.put(&number.to_be_bytes());
                 }
@@ -198,10 +186,7 @@ impl Policy {
         out.push(count("restrictions.apps", apps.len())?);
         for app in apps {
             match app {
-                App::Android {
-                    package,
-                    certificate,
-                } => {
+                App::Android { package, certificate } => {
                     out.push(0);
                     out.put_short(entry("restrictions.apps", package)?);
                     out.put_short(entry("restrictions.apps", certificate)?);
@@ -236,11 +221,7 @@ impl Policy {
             granted => {
                 let got = usize::from(granted);
                 if got > MAX_APIS {
-                    return Err(PolicyError::TooMany {
-                        list: "apis",
-                        got,
-                        max: MAX_APIS,
-                    });
+                    return Err(PolicyError::TooMany { list: "apis", got, max: MAX_APIS });
                 }
                 let numbers: Vec<u16> = (0..got).map(|_| reader.u16()).collect::<Result<_, _>>()?;
                 if !numbers.is_sorted_by(|a, b| a < b) {
@@ -250,42 +231,23 @@ impl Policy {
             }
         };
         let ips = list(&mut reader, "restrictions.ips", read_range)?;
-        let referrers = list(&mut reader, "restrictions.referrers", |reader| {
-            text(reader, "restrictions.referrers")
-        })?;
+        let referrers = list(&mut reader, "restrictions.referrers", |reader| text(reader, "restrictions.referrers"))?;
         let apps = list(&mut reader, "restrictions.apps", read_app)?;
         if !reader.rest().is_empty() {
             return Err(PolicyError::Meaningless { field: "policy" });
         }
-        Ok(Self {
-            workspace,
-            slug,
-            access,
-            apis,
-            restrictions: Restrictions {
-                ips,
-                referrers,
-                apps,
-            },
-        })
+        Ok(Self { workspace, slug, access, apis, restrictions: Restrictions { ips, referrers, apps } })
     }
 
     /// Bytes it takes in memory, its lists included.
     pub(crate) fn held_bytes(&self) -> usize {
-        let Restrictions {
-            ips,
-            referrers,
-            apps,
-        } = &self.restrictions;
+        let Restrictions { ips, referrers, apps } = &self.restrictions;
         let apis = match &self.apis {
             Apis::All => 0,
             Apis::Only(numbers) => size_of_val(numbers.as_slice()),
         };
         let texts = apps.iter().map(|app| match app {
-            App::Android {
-                package,
-                certificate,
-            } => package.len() + certificate.len(),
+            App::Android { package, certificate } => package.len() + certificate.len(),
             App::Ios { bundle } => bundle.len(),
         });
         size_of::<Self>()
@@ -310,22 +272,16 @@ impl Apis {
 }
 
 fn count(list: &'static str, got: usize) -> Result<u8, PolicyError> {
-    u8::try_from(got)
-        .ok()
-        .filter(|_| got <= MAX_RESTRICTIONS)
-        .ok_or(PolicyError::TooMany {
-            list,
-            got,
-            max: MAX_RESTRICTIONS,
-        })
+    u8::try_from(got).ok().filter(|_| got <= MAX_RESTRICTIONS).ok_or(PolicyError::TooMany {
+        list,
+        got,
+        max: MAX_RESTRICTIONS,
+    })
 }
 
 fn entry<'a>(list: &'static str, text: &'a str) -> Result<&'a [u8], PolicyError> {
     if text.len() > MAX_RESTRICTION_BYTES {
-        return Err(PolicyError::TooLong {
-            list,
-            got: text.len(),
-        });
+        return Err(PolicyError::TooLong { list, got: text.len() });
     }
     Ok(text.as_bytes())
 }
@@ -337,11 +293,7 @@ fn list<'a, T>(
 ) -> Result<Vec<T>, PolicyError> {
     let got = usize::from(reader.u8()?);
     if got > MAX_RESTRICTIONS {
-        return Err(PolicyError::TooMany {
-            list: name,
-            got,
-            max: MAX_RESTRICTIONS,
-        });
+        return Err(PolicyError::TooMany { list: name, got, max: MAX_RESTRICTIONS });
     }
     (0..got).map(|_| read(reader)).collect()
 }
@@ -352,32 +304,21 @@ fn read_range(reader: &mut Reader<'_>) -> Result<IpNet, PolicyError> {
         4 => Ipv4Net::new(Ipv4Addr::from(reader.array::<4>()?), prefix_len).map(IpNet::V4),
         6 => Ipv6Net::new(Ipv6Addr::from(reader.array::<16>()?), prefix_len).map(IpNet::V6),
         _ => {
-            return Err(PolicyError::Meaningless {
-                field: "restrictions.ips",
-            });
+            return Err(PolicyError::Meaningless { field: "restrictions.ips" });
         }
     };
-    range.map_err(|_| PolicyError::Meaningless {
-        field: "restrictions.ips",
-    })
+    range.map_err(|_| PolicyError::Meaningless { field: "restrictions.ips" })
 }
 
 fn read_app(reader: &mut Reader<'_>) -> Result<App, PolicyError> {
     const FIELD: &str = "restrictions.apps";
     match reader.u8()? {
-        0 => Ok(App::Android {
-            package: text(reader, FIELD)?,
-            certificate: text(reader, FIELD)?,
-        }),
-        1 => Ok(App::Ios {
-            bundle: text(reader, FIELD)?,
-        }),
+        0 => Ok(App::Android { package: text(reader, FIELD)?, certificate: text(reader, FIELD)? }),
+        1 => Ok(App::Ios { bundle: text(reader, FIELD)? }),
         _ => Err(PolicyError::Meaningless { field: FIELD }),
     }
 }
 
 fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, PolicyError> {
-    core::str::from_utf8(reader.short()?)
-        .map(str::to_owned)
-        .map_err(|_| PolicyError::Meaningless { field })
+    core::str::from_utf8(reader.short()?).map(str::to_owned).map_err(|_| PolicyError::Meaningless { field })
 }

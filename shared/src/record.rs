@@ -19,11 +19,7 @@ impl Deadline {
 
     /// Seconds since the Unix epoch, or `None` for never.
     pub const fn seconds(self) -> Option<u32> {
-        if self.0 == u32::MAX {
-            None
-        } else {
-            Some(self.0)
-        }
+        if self.0 == u32::MAX { None } else { Some(self.0) }
     }
 
     /// The form it has on the wire.
@@ -94,11 +90,7 @@ impl Record {
             key: KeyId::from_u64(key),
             member: MemberId::from_u64(member),
             deadline: Deadline(deadline),
-            slot: if flags & SLOT == 0 {
-                Slot::Current
-            } else {
-                Slot::Retiring
-            },
+            slot: if flags & SLOT == 0 { Slot::Current } else { Slot::Retiring },
             disabled: flags & DISABLED != 0,
             paused: flags & PAUSED != 0,
             suspended: flags & SUSPENDED != 0,

@@ -15,27 +15,19 @@ pub(crate) fn matches(pattern: &str, referrer: &str) -> bool {
     };
     let (authority, path) = split_at_path(rest);
     let (wanted, wanted_path) = split_at_path(pattern);
-    let (below, wanted) = wanted
-        .strip_prefix("*.")
-        .map_or((false, wanted), |parent| (true, parent));
-    let (Some((host, port)), Some((wanted_host, wanted_port))) =
-        (host_and_port(authority), host_and_port(wanted))
+    let (below, wanted) = wanted.strip_prefix("*.").map_or((false, wanted), |parent| (true, parent));
+    let (Some((host, port)), Some((wanted_host, wanted_port))) = (host_and_port(authority), host_and_port(wanted))
     else {
         return false;
     };
-    let host = if below {
-        parent_of(host, wanted_host)
-    } else {
-        Some(host)
-    };
+    let host = if below { parent_of(host, wanted_host) } else { Some(host) };
     host.is_some_and(|host| host.eq_ignore_ascii_case(wanted_host))
         && wanted_port.is_none_or(|wanted| port.unwrap_or(default_port) == wanted)
         && has_path(path, wanted_path)
 }
 
 fn split_at_path(text: &str) -> (&str, &str) {
-    text.find(['/', '?', '#'])
-        .map_or((text, ""), |at| text.split_at(at))
+    text.find(['/', '?', '#']).map_or((text, ""), |at| text.split_at(at))
 }
 
 /// The parts of an authority without user (RFC 3986, section 3.2), or `None` where it is none. An
@@ -67,16 +59,11 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<&str>)> {
 fn parent_of<'a>(host: &'a str, parent: &str) -> Option<&'a str> {
     let at = host.len().checked_sub(parent.len())?;
     let labels = host.get(..at)?.strip_suffix('.')?;
-    if labels.is_empty() {
-        None
-    } else {
-        host.get(at..)
-    }
+    if labels.is_empty() { None } else { host.get(at..) }
 }
 
 fn has_path(path: &str, wanted: &str) -> bool {
     let wanted = wanted.trim_end_matches('/');
     let path = path.split(['?', '#']).next().unwrap_or(path);
-    path.strip_prefix(wanted)
-        .is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(wanted).is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }

@@ -36,11 +36,7 @@ impl RouteTable {
     /// The table of `routes`. Of equal prefixes, a route that names methods comes first.
     pub fn new(mut routes: Vec<Route>) -> Self {
         routes.sort_by_key(|route| {
-            let segments = route
-                .path_prefix
-                .split('/')
-                .filter(|segment| !segment.is_empty())
-                .count();
+            let segments = route.path_prefix.split('/').filter(|segment| !segment.is_empty()).count();
             (core::cmp::Reverse(segments), route.methods.is_empty())
         });
         Self(routes)
@@ -57,16 +53,9 @@ impl RouteTable {
         if path.contains(';') && self.route(method, &without_parameters(path)) != route {
             return Err(BadPath);
         }
-        let by_method = if is_safe(method) {
-            Needs::Read
-        } else {
-            Needs::Write
-        };
+        let by_method = if is_safe(method) { Needs::Read } else { Needs::Write };
         let Some(route) = route else {
-            return Ok(Target {
-                api: None,
-                needs: (!preflight).then_some(by_method),
-            });
+            return Ok(Target { api: None, needs: (!preflight).then_some(by_method) });
         };
         let needs = match route.access {
             RouteAccess::Public => None,
@@ -75,10 +64,7 @@ impl RouteTable {
             RouteAccess::ByMethod if preflight && route.methods.is_empty() => None,
             RouteAccess::ByMethod => Some(by_method),
         };
-        Ok(Target {
-            api: Some(route.api),
-            needs,
-        })
+        Ok(Target { api: Some(route.api), needs })
     }
 
     fn route(&self, method: &str, path: &str) -> Option<&Route> {
@@ -122,11 +108,7 @@ pub fn check_path(path: &str) -> Result<(), BadPath> {
         let name = without_parameter(segment);
         name == "." || name == ".." || name.len() < segment.len() && name.is_empty()
     };
-    if path.split('/').any(unclear) {
-        Err(BadPath)
-    } else {
-        Ok(())
-    }
+    if path.split('/').any(unclear) { Err(BadPath) } else { Ok(()) }
 }
 
 fn without_parameters(path: &str) -> String {
@@ -142,8 +124,7 @@ fn without_parameter(segment: &str) -> &str {
 fn has_prefix(path: &str, prefix: &str) -> bool {
     let mut rest = decoded(path.as_bytes());
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    decoded(prefix.as_bytes()).all(|byte| rest.next() == Some(byte))
-        && matches!(rest.next(), None | Some(b'/'))
+    decoded(prefix.as_bytes()).all(|byte| rest.next() == Some(byte)) && matches!(rest.next(), None | Some(b'/'))
 }
 
 fn decoded(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
@@ -199,17 +180,10 @@ mod tests {
     fn the_longest_prefix_of_whole_segments_wins() {
         assert_eq!(resolve("GET", "/v1/data"), (Some(1), Some(Needs::Read)));
         assert_eq!(resolve("GET", "/v1/data/"), (Some(1), Some(Needs::Read)));
-        assert_eq!(
-            resolve("GET", "/v1/data/segments/7"),
-            (Some(2), Some(Needs::Read))
-        );
+        assert_eq!(resolve("GET", "/v1/data/segments/7"), (Some(2), Some(Needs::Read)));
         assert_eq!(resolve("GET", "/v1/database"), (None, Some(Needs::Read)));
         assert_eq!(resolve("GET", "/v1/dat"), (None, Some(Needs::Read)));
-        assert_eq!(
-            resolve("GET", "/v1/%64ata/x"),
-            (Some(1), Some(Needs::Read)),
-            "as an origin would read it"
-        );
+        assert_eq!(resolve("GET", "/v1/%64ata/x"), (Some(1), Some(Needs::Read)), "as an origin would read it");
     }
 
     #[test]
@@ -218,21 +192,12 @@ mod tests {
         assert_eq!(resolve("DELETE", "/v1/data"), (Some(3), Some(Needs::Write)));
         assert_eq!(resolve("POST", "/report"), (Some(6), Some(Needs::Read)));
         assert_eq!(resolve("POST", "/open/x"), (Some(4), None));
-        assert_eq!(
-            resolve("PURGE", "/elsewhere"),
-            (None, Some(Needs::Write)),
-            "unknown methods write"
-        );
+        assert_eq!(resolve("PURGE", "/elsewhere"), (None, Some(Needs::Write)), "unknown methods write");
     }
 
     #[test]
     fn a_preflight_is_public_unless_a_route_says_otherwise() {
-        let needs = |path| {
-            table()
-                .resolve("OPTIONS", path, true)
-                .expect("a good path")
-                .needs
-        };
+        let needs = |path| table().resolve("OPTIONS", path, true).expect("a good path").needs;
         assert_eq!(needs("/v1/data"), None);
         assert_eq!(needs("/anywhere"), None);
         assert_eq!(needs("/cors"), Some(Needs::Read));
@@ -242,13 +207,7 @@ mod tests {
     #[test]
     fn only_options_is_a_preflight() {
         let target = table().resolve("POST", "/v1/data", true);
-        assert_eq!(
-            target,
-            Ok(Target {
-                api: Some(1),
-                needs: Some(Needs::Write)
-            })
-        );
+        assert_eq!(target, Ok(Target { api: Some(1), needs: Some(Needs::Write) }));
     }
 
     #[test]
@@ -296,16 +255,7 @@ mod tests {
         ] {
             assert_eq!(check_path(bad), Err(BadPath), "{bad}");
         }
-        for good in [
-            "/",
-            "/a",
-            "/a/",
-            "/a.b/..c/...",
-            "/a%20b",
-            "/%C3%A4",
-            "/a;b=c",
-            "/~x/@y:z",
-        ] {
+        for good in ["/", "/a", "/a/", "/a.b/..c/...", "/a%20b", "/%C3%A4", "/a;b=c", "/~x/@y:z"] {
             assert_eq!(check_path(good), Ok(()), "{good}");
         }
     }

@@ -50,11 +50,7 @@ pub struct Accept {
 
 impl Default for Accept {
     fn default() -> Self {
-        Self {
-            basic: true,
-            bearer: false,
-            header: None,
-        }
+        Self { basic: true, bearer: false, header: None }
     }
 }
 

@@ -34,10 +34,7 @@ impl<'a> Reader<'a> {
             .at
             .checked_add(wanted)
             .and_then(|end| self.bytes.get(self.at..end))
-            .ok_or(Truncated {
-                at: self.at,
-                wanted,
-            })?;
+            .ok_or(Truncated { at: self.at, wanted })?;
         self.at += wanted;
         Ok(taken)
     }

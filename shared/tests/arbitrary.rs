@@ -30,9 +30,7 @@ pub(crate) fn place_and_fingerprints() -> impl Strategy<Value = (Place, Vec<Fing
         let mut covered: Vec<_> = fingerprints.into_iter().map(within).collect();
         covered.sort();
         covered.dedup();
-        let prefix = (bits & mask)
-            .checked_shr(32 - u32::from(depth))
-            .unwrap_or(0);
+        let prefix = (bits & mask).checked_shr(32 - u32::from(depth)).unwrap_or(0);
         (Place { depth, prefix }, covered)
     })
 }
@@ -48,23 +46,17 @@ pub(crate) fn name() -> impl Strategy<Value = ObjectName> {
 pub(crate) fn record() -> impl Strategy<Value = Record> {
     let deadline = prop_oneof![Just(u32::MAX), any::<u32>()].prop_map(Deadline::at_seconds);
     let slot = prop_oneof![Just(Slot::Current), Just(Slot::Retiring)];
-    (
-        any::<(u64, u64)>(),
-        deadline,
-        slot,
-        any::<(bool, bool, bool)>(),
+    (any::<(u64, u64)>(), deadline, slot, any::<(bool, bool, bool)>()).prop_map(
+        |((key, member), deadline, slot, (disabled, paused, suspended))| Record {
+            key: KeyId::from_u64(key),
+            member: MemberId::from_u64(member),
+            deadline,
+            slot,
+            disabled,
+            paused,
+            suspended,
+        },
     )
-        .prop_map(
-            |((key, member), deadline, slot, (disabled, paused, suspended))| Record {
-                key: KeyId::from_u64(key),
-                member: MemberId::from_u64(member),
-                deadline,
-                slot,
-                disabled,
-                paused,
-                suspended,
-            },
-        )
 }
 
 /// A policy within all bounds, its API numbers sorted as they come back.
@@ -72,19 +64,10 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let access = prop_oneof![Just(Access::ReadOnly), Just(Access::ReadWrite)];
     let apis = prop_oneof![
         Just(Apis::All),
-        btree_set(any::<u16>(), 0..20)
-            .prop_map(|numbers| Apis::Only(numbers.into_iter().collect())),
+        btree_set(any::<u16>(), 0..20).prop_map(|numbers| Apis::Only(numbers.into_iter().collect())),
     ];
-    let restrictions = (
-        vec(ip_range(), 0..8),
-        vec(".{0,20}", 0..4),
-        vec(app(), 0..3),
-    )
-        .prop_map(|(ips, referrers, apps)| Restrictions {
-            ips,
-            referrers,
-            apps,
-        });
+    let restrictions = (vec(ip_range(), 0..8), vec(".{0,20}", 0..4), vec(app(), 0..3))
+        .prop_map(|(ips, referrers, apps)| Restrictions { ips, referrers, apps });
     (any::<u64>(), "[a-z0-9-]{2,20}", access, apis, restrictions).prop_map(
         |(workspace, slug, access, apis, restrictions)| Policy {
             workspace: WorkspaceId::from_u64(workspace),
@@ -97,19 +80,16 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn ip_range() -> impl Strategy<Value = IpNet> {
-    let v4 = (any::<[u8; 4]>(), 0_u8..=32)
-        .prop_map(|(address, bits)| Ipv4Net::new(address.into(), bits).map(IpNet::V4));
-    let v6 = (any::<[u8; 16]>(), 0_u8..=128)
-        .prop_map(|(address, bits)| Ipv6Net::new(address.into(), bits).map(IpNet::V6));
+    let v4 =
+        (any::<[u8; 4]>(), 0_u8..=32).prop_map(|(address, bits)| Ipv4Net::new(address.into(), bits).map(IpNet::V4));
+    let v6 =
+        (any::<[u8; 16]>(), 0_u8..=128).prop_map(|(address, bits)| Ipv6Net::new(address.into(), bits).map(IpNet::V6));
     prop_oneof![v4, v6].prop_map(|range| range.expect("a prefix within the address"))
 }
 
 fn app() -> impl Strategy<Value = App> {
     prop_oneof![
-        (".{0,20}", "[0-9a-fA-F]{40}").prop_map(|(package, certificate)| App::Android {
-            package,
-            certificate
-        }),
+        (".{0,20}", "[0-9a-fA-F]{40}").prop_map(|(package, certificate)| App::Android { package, certificate }),
         ".{0,20}".prop_map(|bundle| App::Ios { bundle }),
     ]
 }
@@ -117,33 +97,22 @@ fn app() -> impl Strategy<Value = App> {
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let check_digits = prop_oneof![Just(CheckDigits::Enforce), Just(CheckDigits::Off)];
     let basic_user = prop_oneof![Just(BasicUser::Match), Just(BasicUser::Any)];
-    let accept = (any::<(bool, bool)>(), option::of("[a-z-]{1,64}")).prop_map(
-        |((basic, bearer), header)| Accept {
-            basic,
-            bearer,
-            header,
+    let accept = (any::<(bool, bool)>(), option::of("[a-z-]{1,64}")).prop_map(|((basic, bearer), header)| Accept {
+        basic,
+        bearer,
+        header,
+    });
+    ("[a-z_]{0,32}", check_digits, accept, basic_user, "[ -~]{0,64}", "/[!-~]{0,40}", vec(route(), 0..6)).prop_map(
+        |(key_prefix, check_digits, accept, basic_user, realm, ping_path, routes)| Settings {
+            key_prefix,
+            check_digits,
+            accept,
+            basic_user,
+            realm,
+            ping_path,
+            routes,
         },
-    );
-    (
-        "[a-z_]{0,32}",
-        check_digits,
-        accept,
-        basic_user,
-        "[ -~]{0,64}",
-        "/[!-~]{0,40}",
-        vec(route(), 0..6),
     )
-        .prop_map(
-            |(key_prefix, check_digits, accept, basic_user, realm, ping_path, routes)| Settings {
-                key_prefix,
-                check_digits,
-                accept,
-                basic_user,
-                realm,
-                ping_path,
-                routes,
-            },
-        )
 }
 
 fn route() -> impl Strategy<Value = Route> {
@@ -153,18 +122,8 @@ fn route() -> impl Strategy<Value = Route> {
         Just(RouteAccess::Write),
         Just(RouteAccess::Public),
     ];
-    (
-        any::<u16>(),
-        "(/[a-z0-9;%.-]{0,5}){0,4}",
-        vec("[A-Z]{1,10}", 0..4),
-        access,
-    )
-        .prop_map(|(api, path_prefix, methods, access)| Route {
-            api,
-            path_prefix,
-            methods,
-            access,
-        })
+    (any::<u16>(), "(/[a-z0-9;%.-]{0,5}){0,4}", vec("[A-Z]{1,10}", 0..4), access)
+        .prop_map(|(api, path_prefix, methods, access)| Route { api, path_prefix, methods, access })
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
@@ -181,11 +140,7 @@ fn tree() -> impl Strategy<Value = Tree> {
 /// A head that does not contradict itself.
 pub(crate) fn head() -> impl Strategy<Value = Head> {
     let state = option::of((record(), policy()));
-    let recent = btree_map(
-        any::<[u8; Fingerprint::LEN]>(),
-        (any::<Index>(), state),
-        0..12,
-    );
+    let recent = btree_map(any::<[u8; Fingerprint::LEN]>(), (any::<Index>(), state), 0..12);
     (
         any::<u64>(),
         any::<[u64; 5]>(),
@@ -198,25 +153,9 @@ pub(crate) fn head() -> impl Strategy<Value = Head> {
         recent,
     )
         .prop_map(
-            |(
-                epoch,
-                mut floors,
-                (issued_at, lasts),
-                settings,
-                ack_wanted,
-                checkpoint,
-                tree,
-                next,
-                recent,
-            )| {
+            |(epoch, mut floors, (issued_at, lasts), settings, ack_wanted, checkpoint, tree, next, recent)| {
                 floors.sort_unstable();
-                let [
-                    narrowed_since,
-                    recent_since,
-                    tree_generation,
-                    generation,
-                    narrowed_through,
-                ] = floors;
+                let [narrowed_since, recent_since, tree_generation, generation, narrowed_through] = floors;
                 let within = |end: u64, index: Index| {
                     index.index(usize::try_from(end.saturating_add(1)).unwrap_or(usize::MAX)) as u64
                 };
@@ -304,11 +243,5 @@ pub(crate) fn spoils() -> impl Strategy<Value = Vec<Spoil>> {
 
 /// Applies them one after another, as long as anything is left.
 pub(crate) fn spoil(bytes: &[u8], spoils: &[Spoil]) -> Vec<u8> {
-    spoils.iter().fold(bytes.to_vec(), |bytes, spoil| {
-        if bytes.is_empty() {
-            bytes
-        } else {
-            spoil.apply(&bytes)
-        }
-    })
+    spoils.iter().fold(bytes.to_vec(), |bytes, spoil| if bytes.is_empty() { bytes } else { spoil.apply(&bytes) })
 }

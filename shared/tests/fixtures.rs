@@ -9,8 +9,7 @@ use keyward_shared::policy::{Access, Apis, App, Policy, Restrictions, SlugHash};
 use keyward_shared::record::{Deadline, Record, Slot};
 use keyward_shared::settings::{Accept, BasicUser, CheckDigits, Route, RouteAccess, Settings};
 use keyward_shared::snapshot::{
-    Head, LeafBuilder, ObjectName, Origin, Place, RecentEntry, Shape, SigningKey, Stamp, Tree,
-    TrustedKeys,
+    Head, LeafBuilder, ObjectName, Origin, Place, RecentEntry, Shape, SigningKey, Stamp, Tree, TrustedKeys,
 };
 
 /// The deployment that all test objects are of.
@@ -24,10 +23,7 @@ pub(crate) fn pepper() -> Pepper {
 }
 
 pub(crate) fn origin() -> Origin<'static> {
-    Origin {
-        deployment: DEPLOYMENT,
-        pepper: pepper().id(),
-    }
+    Origin { deployment: DEPLOYMENT, pepper: pepper().id() }
 }
 
 const SIGNING_SEED: [u8; 32] = [9; 32];
@@ -40,10 +36,7 @@ pub(crate) fn trusted() -> TrustedKeys {
     TrustedKeys::new(vec![signing_key().public()]).expect("one key")
 }
 
-pub(crate) const STAMP: Stamp = Stamp {
-    epoch: 3,
-    generation: 41,
-};
+pub(crate) const STAMP: Stamp = Stamp { epoch: 3, generation: 41 };
 
 /// Where the body of a head begins: kind, version, key id, signature.
 pub(crate) const HEAD_BODY_AT: usize = 4 + 1 + 8 + 64;
@@ -58,10 +51,7 @@ pub(crate) fn stamp_of(object: &[u8]) -> Stamp {
         let bytes = object[at..at + 8].try_into().expect("eight bytes");
         u64::from_be_bytes(bytes)
     };
-    Stamp {
-        epoch: number(OBJECT_HEADER_BYTES - 16),
-        generation: number(OBJECT_HEADER_BYTES - 8),
-    }
+    Stamp { epoch: number(OBJECT_HEADER_BYTES - 16), generation: number(OBJECT_HEADER_BYTES - 8) }
 }
 
 /// A head of any body, soundly signed: what only the holder of the signing key could make.
@@ -71,10 +61,7 @@ pub(crate) fn sign_anyway(body: &[u8]) -> Vec<u8> {
         message.extend((part.len() as u64).to_be_bytes());
         message.extend(part);
     }
-    let head = full_head()
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("within bounds")
-        .into_bytes();
+    let head = full_head().sign(DEPLOYMENT, &signing_key()).expect("within bounds").into_bytes();
     let signature = ed25519_dalek::SigningKey::from_bytes(&SIGNING_SEED).sign(&message);
     let (before_signature, _) = head.split_at(HEAD_BODY_AT - Signature::BYTE_SIZE);
     [before_signature, &signature.to_bytes(), body].concat()
@@ -131,19 +118,14 @@ pub(crate) fn full_policy() -> Policy {
         access: Access::ReadOnly,
         apis: Apis::Only(vec![1, 2, 0xfffe]),
         restrictions: Restrictions {
-            ips: vec![
-                "192.0.2.0/24".parse().expect("a range"),
-                "2001:db8::/32".parse().expect("a range"),
-            ],
+            ips: vec!["192.0.2.0/24".parse().expect("a range"), "2001:db8::/32".parse().expect("a range")],
             referrers: vec!["*.example.com".to_owned(), "localhost:3000/app".to_owned()],
             apps: vec![
                 App::Android {
                     package: "com.example.app".to_owned(),
                     certificate: "da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned(),
                 },
-                App::Ios {
-                    bundle: "com.example.App".to_owned(),
-                },
+                App::Ios { bundle: "com.example.App".to_owned() },
             ],
         },
     }
@@ -167,11 +149,7 @@ pub(crate) fn full_settings() -> Settings {
     Settings {
         key_prefix: "acme_live".to_owned(),
         check_digits: CheckDigits::Off,
-        accept: Accept {
-            basic: true,
-            bearer: true,
-            header: Some("x-api-key".to_owned()),
-        },
+        accept: Accept { basic: true, bearer: true, header: Some("x-api-key".to_owned()) },
         basic_user: BasicUser::Any,
         realm: "Acme API".to_owned(),
         ping_path: "/v1/ping".to_owned(),
@@ -195,17 +173,13 @@ pub(crate) fn route(api: u16, path_prefix: &str, methods: &[&str], access: Route
 
 /// Three records, two policies, at the place of the leading bits `101`.
 pub(crate) fn leaf_place() -> Place {
-    Place {
-        depth: 3,
-        prefix: 0b101,
-    }
+    Place { depth: 3, prefix: 0b101 }
 }
 
 pub(crate) fn leaf_bytes() -> Vec<u8> {
     let mut leaf = LeafBuilder::new(leaf_place());
     for (fingerprint, record, policy) in leaf_records() {
-        leaf.push(fingerprint, &record, &policy)
-            .expect("in order and within bounds");
+        leaf.push(fingerprint, &record, &policy).expect("in order and within bounds");
     }
     leaf.finish(origin(), STAMP).expect("small")
 }
@@ -242,27 +216,15 @@ pub(crate) fn full_head() -> Head {
             pepper: pepper().id(),
             top: vec![name(0xa0), name(0xa1)],
         },
-        next: Some(Tree {
-            shape: Shape::default(),
-            pepper: Pepper::new([8; 32]).id(),
-            top: vec![name(0xb0)],
-        }),
+        next: Some(Tree { shape: Shape::default(), pepper: Pepper::new([8; 32]).id(), top: vec![name(0xb0)] }),
         recent: vec![
             RecentEntry {
                 fingerprint: fingerprint(0x10, 1),
                 generation: 115,
                 state: Some((flagged_record(), full_policy())),
             },
-            RecentEntry {
-                fingerprint: fingerprint(0x20, 2),
-                generation: 120,
-                state: None,
-            },
-            RecentEntry {
-                fingerprint: fingerprint(0x30, 3),
-                generation: 125,
-                state: Some((record(), full_policy())),
-            },
+            RecentEntry { fingerprint: fingerprint(0x20, 2), generation: 120, state: None },
+            RecentEntry { fingerprint: fingerprint(0x30, 3), generation: 125, state: Some((record(), full_policy())) },
         ],
     }
 }

@@ -5,17 +5,16 @@ use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::policy::Policy;
 use keyward_shared::record::Record;
 use keyward_shared::snapshot::{
-    DecodeError, Head, Leaf, LeafBuilder, MAX_LEVEL_BITS, Node, ObjectName, Place, Stamp,
-    decode_settings, encode_settings,
+    DecodeError, Head, Leaf, LeafBuilder, MAX_LEVEL_BITS, Node, ObjectName, Place, Stamp, decode_settings,
+    encode_settings,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::arbitrary::{self, spoil, spoils};
 use crate::fixtures::{
-    DEPLOYMENT, HEAD_BODY_AT, OBJECT_HEADER_BYTES, PLACE_AT, STAMP, full_head, full_policy,
-    full_settings, leaf_bytes, leaf_place, name, origin, sign_anyway, signing_key, stamp_of,
-    trusted,
+    DEPLOYMENT, HEAD_BODY_AT, OBJECT_HEADER_BYTES, PLACE_AT, STAMP, full_head, full_policy, full_settings, leaf_bytes,
+    leaf_place, name, origin, sign_anyway, signing_key, stamp_of, trusted,
 };
 
 /// A policy of two bytes more can hold a string of 24; lists double while they grow.
@@ -27,12 +26,7 @@ fn within_memory<T>(bytes: &[u8], decode: impl FnOnce() -> T) -> T {
     let mut result = None;
     let memory = allocation_counter::measure(|| result = Some(decode()));
     let most = MEMORY_FLOOR + MEMORY_FACTOR * bytes.len() as u64;
-    assert!(
-        memory.bytes_max <= most,
-        "{} bytes made it take {} bytes",
-        bytes.len(),
-        memory.bytes_max
-    );
+    assert!(memory.bytes_max <= most, "{} bytes made it take {} bytes", bytes.len(), memory.bytes_max);
     result.expect("it ran")
 }
 
@@ -45,17 +39,13 @@ type Row = (Fingerprint, Record, Policy);
 fn encoded_leaf(place: Place, stamp: Stamp, rows: &[Row]) -> Vec<u8> {
     let mut builder = LeafBuilder::new(place);
     for (fingerprint, record, policy) in rows {
-        builder
-            .push(*fingerprint, record, policy)
-            .expect("in order, within the place");
+        builder.push(*fingerprint, record, policy).expect("in order, within the place");
     }
     builder.finish(origin(), stamp).expect("small")
 }
 
 fn rows(leaf: &Leaf) -> Vec<Row> {
-    leaf.records()
-        .map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone()))
-        .collect()
+    leaf.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone())).collect()
 }
 
 fn decode_leaf(bytes: &[u8], place: Place) -> Result<Leaf, DecodeError> {
@@ -240,17 +230,11 @@ proptest! {
 
 #[test]
 fn each_flipped_bit_of_the_golden_values_is_noticed_by_name_or_signature() {
-    let signed = full_head()
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("within bounds")
-        .into_bytes();
+    let signed = full_head().sign(DEPLOYMENT, &signing_key()).expect("within bounds").into_bytes();
     for at in 0..signed.len() {
         let mut bytes = signed.clone();
         bytes[at] ^= 8;
-        assert!(
-            Head::verify(&bytes, DEPLOYMENT, &trusted()).is_err(),
-            "byte {at}"
-        );
+        assert!(Head::verify(&bytes, DEPLOYMENT, &trusted()).is_err(), "byte {at}");
     }
     let leaf = leaf_bytes();
     for at in 0..leaf.len() {
@@ -268,36 +252,21 @@ fn each_cut_of_the_golden_values_is_an_error() {
     let leaf = leaf_bytes();
     let place = Place::ROOT;
     let node = node_bytes(place, STAMP, 1, &[name(1), name(2)]);
-    let head = full_head()
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("within bounds")
-        .into_bytes();
+    let head = full_head().sign(DEPLOYMENT, &signing_key()).expect("within bounds").into_bytes();
     for end in 0..policy.len() {
         assert!(Policy::decode(&policy[..end]).is_err(), "policy to {end}");
     }
     for end in 0..settings.len() {
-        assert!(
-            decode_settings(&settings[..end], origin()).is_err(),
-            "settings to {end}"
-        );
+        assert!(decode_settings(&settings[..end], origin()).is_err(), "settings to {end}");
     }
     for end in 0..leaf.len() {
-        assert!(
-            decode_leaf(&leaf[..end], leaf_place()).is_err(),
-            "leaf to {end}"
-        );
+        assert!(decode_leaf(&leaf[..end], leaf_place()).is_err(), "leaf to {end}");
     }
     for end in 0..node.len() {
-        assert!(
-            Node::decode(&node[..end], origin(), place).is_err(),
-            "node to {end}"
-        );
+        assert!(Node::decode(&node[..end], origin(), place).is_err(), "node to {end}");
     }
     for end in HEAD_BODY_AT..head.len() {
         let cut = sign_anyway(&head[HEAD_BODY_AT..end]);
-        assert!(
-            Head::verify(&cut, DEPLOYMENT, &trusted()).is_err(),
-            "head to {end}"
-        );
+        assert!(Head::verify(&cut, DEPLOYMENT, &trusted()).is_err(), "head to {end}");
     }
 }

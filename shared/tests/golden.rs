@@ -11,14 +11,12 @@ use std::path::PathBuf;
 use keyward_shared::api_key::{ApiKey, verify_check_digits};
 use keyward_shared::credentials;
 use keyward_shared::settings::{Accept, Settings};
-use keyward_shared::snapshot::{
-    Head, Leaf, Node, ObjectName, Place, decode_settings, encode_settings,
-};
+use keyward_shared::snapshot::{Head, Leaf, Node, ObjectName, Place, decode_settings, encode_settings};
 use keyward_shared::{fingerprint::Pepper, policy::Policy};
 
 use crate::fixtures::{
-    DEPLOYMENT, STAMP, full_head, full_policy, full_settings, leaf_bytes, leaf_place, leaf_records,
-    name, origin, pepper, signing_key, trusted,
+    DEPLOYMENT, STAMP, full_head, full_policy, full_settings, leaf_bytes, leaf_place, leaf_records, name, origin,
+    pepper, signing_key, trusted,
 };
 
 #[test]
@@ -31,20 +29,15 @@ fn the_policys_bytes_are_held() {
 fn the_leafs_bytes_are_held() {
     let bytes = held("leaf", &leaf_bytes());
     let leaf = Leaf::decode(bytes.into_boxed_slice(), origin(), leaf_place()).expect("a leaf");
-    let records: Vec<_> = leaf
-        .records()
-        .map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone()))
-        .collect();
+    let records: Vec<_> =
+        leaf.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone())).collect();
     assert_eq!(records, leaf_records());
     assert_eq!(leaf.stamp(), STAMP);
 }
 
 #[test]
 fn the_nodes_bytes_are_held() {
-    let place = Place {
-        depth: 2,
-        prefix: 0b10,
-    };
+    let place = Place { depth: 2, prefix: 0b10 };
     let children = [name(1), name(2), name(3), name(4)];
     let bytes = Node::encode(origin(), place, STAMP, 2, &children).expect("four children");
     let node = Node::decode(&held("node", &bytes), origin(), place).expect("a node");
@@ -61,14 +54,9 @@ fn the_settings_bytes_are_held() {
 
 #[test]
 fn the_heads_bytes_are_held() {
-    let signed = full_head()
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("within bounds");
+    let signed = full_head().sign(DEPLOYMENT, &signing_key()).expect("within bounds");
     let bytes = held("head", signed.as_bytes());
-    assert_eq!(
-        Head::verify(&bytes, DEPLOYMENT, &trusted()),
-        Ok(full_head())
-    );
+    assert_eq!(Head::verify(&bytes, DEPLOYMENT, &trusted()), Ok(full_head()));
 }
 
 #[test]
@@ -99,13 +87,7 @@ fn generated_keys_are_held() {
 /// hexadecimal.
 #[test]
 fn fingerprints_of_credentials_are_held() {
-    let settings = Settings {
-        accept: Accept {
-            bearer: true,
-            ..Accept::default()
-        },
-        ..Settings::default()
-    };
+    let settings = Settings { accept: Accept { bearer: true, ..Accept::default() }, ..Settings::default() };
     for row in table("credentials.tsv") {
         let [authorization, secret, digest, fingerprint] = columns(&row);
         let secret = hex::decode(secret).expect("hexadecimal");
@@ -126,15 +108,9 @@ fn held(name: &str, bytes: &[u8]) -> Vec<u8> {
         let lines: Vec<_> = bytes.chunks(32).map(hex::encode).collect();
         fs::write(&path, lines.join("\n") + "\n").expect("a writable file");
     }
-    let text = fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        .replace('\n', "");
-    assert_eq!(
-        hex::encode(bytes),
-        text,
-        "the format of {name} changed: edges that run now read {}",
-        path.display()
-    );
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).replace('\n', "");
+    assert_eq!(hex::encode(bytes), text, "the format of {name} changed: edges that run now read {}", path.display());
     hex::decode(text).expect("hexadecimal")
 }
 

@@ -25,18 +25,12 @@ fn cases() -> Vec<Case> {
 fn read(case: &Value) -> Case {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let name = text(&case["name"]);
-    assert!(
-        ["worker", "400"].contains(&text(&case["runtime"]).as_str()),
-        "{name}: runtime"
-    );
+    assert!(["worker", "400"].contains(&text(&case["runtime"]).as_str()), "{name}: runtime");
     let lines = match case.get("raw_base64") {
         Some(raw) => vec![STANDARD.decode(text(raw)).expect("base64")],
-        None => case["headers_latin1"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|line| latin1_bytes(&text(line)))
-            .collect(),
+        None => {
+            case["headers_latin1"].as_array().expect("a list").iter().map(|line| latin1_bytes(&text(line))).collect()
+        }
     };
     Case { name, lines }
 }
@@ -50,10 +44,7 @@ fn latin1_bytes(text: &str) -> Vec<u8> {
 /// byte a character as it says, or read as UTF-8 as workerd does.
 fn readings(lines: &[Vec<u8>]) -> [String; 2] {
     let joined = lines.join(&b", "[..]);
-    [
-        joined.iter().copied().map(char::from).collect(),
-        String::from_utf8_lossy(&joined).into_owned(),
-    ]
+    [joined.iter().copied().map(char::from).collect(), String::from_utf8_lossy(&joined).into_owned()]
 }
 
 #[test]
@@ -64,10 +55,7 @@ fn each_is_refused_before_anything_is_loaded() {
             for path in ["/v1/data", "/v1/ping", "/a/../b"] {
                 let decision = decide(&mut replica, &request("GET", path, &authorization), NOW_MS);
                 assert!(
-                    matches!(
-                        decision,
-                        Decision::Deny(Refusal::Unauthorized(Reason::Credential(_)))
-                    ),
+                    matches!(decision, Decision::Deny(Refusal::Unauthorized(Reason::Credential(_)))),
                     "{name}: {decision:?}"
                 );
             }
@@ -87,11 +75,7 @@ fn there_are_many_and_each_has_its_name() {
 #[test]
 fn the_keys_that_they_garble_are_credentials() {
     let (mut replica, _) = Scene::new().cold();
-    for key in [
-        "d41d8cd98f00b204e9800998ecf8427e",
-        "kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7L",
-        "~~~~????>>>>~~~~",
-    ] {
+    for key in ["d41d8cd98f00b204e9800998ecf8427e", "kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7L", "~~~~????>>>>~~~~"] {
         for user_pass in [format!("{key}:"), format!(":{key}"), format!("{key}:{key}")] {
             let authorization = basic(&user_pass);
             let decision = decide(&mut replica, &request("GET", "/", &authorization), NOW_MS);

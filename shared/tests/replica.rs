@@ -234,9 +234,7 @@ impl World {
 }
 
 fn allows(state: &State, now_ms: u64) -> bool {
-    state
-        .as_ref()
-        .is_some_and(|(record, _)| record.allows_at(now_ms))
+    state.as_ref().is_some_and(|(record, _)| record.allows_at(now_ms))
 }
 
 /// A refusal is exactly the truth's. An allow is the truth's but for a deadline that was moved
@@ -252,14 +250,9 @@ fn agree(got: &State, expected: &State, now_ms: u64) {
 }
 
 fn untimed(state: &State) -> (Option<(Record, Policy)>, u32) {
-    let deadline = state
-        .as_ref()
-        .map_or(0, |(record, _)| record.deadline.to_u32());
+    let deadline = state.as_ref().map_or(0, |(record, _)| record.deadline.to_u32());
     let untimed = state.clone().map(|(record, policy)| {
-        let record = Record {
-            deadline: Deadline::NEVER,
-            ..record
-        };
+        let record = Record { deadline: Deadline::NEVER, ..record };
         (record, policy)
     });
     (untimed, deadline)

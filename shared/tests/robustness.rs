@@ -22,43 +22,23 @@ fn text() -> impl Strategy<Value = String> {
     let bytes = prop_oneof![
         vec(any::<u8>(), 0..120),
         vec(any::<u8>(), 0..1000),
-        vec(
-            prop_oneof![
-                Just(b' '),
-                Just(b'='),
-                Just(b':'),
-                Just(b'/'),
-                Just(b'%'),
-                any::<u8>()
-            ],
-            0..60
-        ),
+        vec(prop_oneof![Just(b' '), Just(b'='), Just(b':'), Just(b'/'), Just(b'%'), any::<u8>()], 0..60),
     ];
     (bytes, any::<bool>()).prop_map(|(bytes, latin1)| {
-        if latin1 {
-            bytes.into_iter().map(char::from).collect()
-        } else {
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
+        if latin1 { bytes.into_iter().map(char::from).collect() } else { String::from_utf8_lossy(&bytes).into_owned() }
     })
 }
 
 fn accepting_all() -> Settings {
     Settings {
-        accept: Accept {
-            basic: true,
-            bearer: true,
-            header: Some("x-api-key".to_owned()),
-        },
+        accept: Accept { basic: true, bearer: true, header: Some("x-api-key".to_owned()) },
         ..Settings::default()
     }
 }
 
 fn is_key(text: &str) -> bool {
     (MIN_KEY_BYTES..=MAX_KEY_BYTES).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| (0x21..=0x7e).contains(&byte) && byte != b':')
+        && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b':')
 }
 
 /// RFC 7617 told a second time, without regard for speed: the key of a Basic credential.
@@ -85,10 +65,7 @@ fn key_of(value: &str) -> Option<String> {
 fn agree(value: &str) {
     let got = credentials::read(Some(value), None, &Settings::default());
     let expected = key_of(value).map(|key| Digest::of(&ApiKey::parse(&key).expect("a key")));
-    assert!(
-        got.map(|credential| credential.digest).ok() == expected,
-        "{value:?}"
-    );
+    assert!(got.map(|credential| credential.digest).ok() == expected, "{value:?}");
 }
 
 proptest! {

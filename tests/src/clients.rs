@@ -18,9 +18,7 @@ pub fn python() -> Result<Command> {
     };
     let mut command = Command::new(python);
     // No folders of compiled files among the sources.
-    command
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir(workspace::root());
+    command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(workspace::root());
     Ok(command)
 }
 
@@ -41,20 +39,10 @@ pub fn curl() -> Command {
 /// Runs a client to its end and returns what it printed. A failure shows both of its streams.
 pub fn run(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .output()
-        .with_context(|| format!("cannot start {name}"))?;
+    let Output { status, stdout, stderr } = command.output().with_context(|| format!("cannot start {name}"))?;
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
     if !status.success() {
-        bail!(
-            "{} ended with {status}\n{stdout}\n{}",
-            step::shown(command),
-            String::from_utf8_lossy(&stderr)
-        );
+        bail!("{} ended with {status}\n{stdout}\n{}", step::shown(command), String::from_utf8_lossy(&stderr));
     }
     Ok(stdout)
 }

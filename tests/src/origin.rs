@@ -37,11 +37,7 @@ pub struct Seen {
 impl Seen {
     /// The values of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect()
     }
 
     fn to_json(&self) -> Value {
@@ -91,19 +87,13 @@ impl Origin {
         let memory = Memory::default();
         let (stop, stopped) = oneshot::channel::<()>();
         let remembered = memory.clone();
-        thread::Builder::new()
-            .name("origin".to_owned())
-            .spawn(move || {
-                // The test that asks this origin is told by the missing answer.
-                if let Err(error) = serve(listener, remembered, async { drop(stopped.await) }) {
-                    eprintln!("the origin has ended: {error:#}");
-                }
-            })?;
-        Ok(Self {
-            address,
-            memory,
-            _stop: stop,
-        })
+        thread::Builder::new().name("origin".to_owned()).spawn(move || {
+            // The test that asks this origin is told by the missing answer.
+            if let Err(error) = serve(listener, remembered, async { drop(stopped.await) }) {
+                eprintln!("the origin has ended: {error:#}");
+            }
+        })?;
+        Ok(Self { address, memory, _stop: stop })
     }
 
     /// Where it is reached.
@@ -113,29 +103,17 @@ impl Origin {
 
     /// The requests that reached it, the oldest first.
     pub fn seen(&self) -> Vec<Seen> {
-        self.memory
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
+        self.memory.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// The requests for a path, the oldest first. Tests that share an origin use paths of their own.
     pub fn seen_at(&self, path: &str) -> Vec<Seen> {
-        self.seen()
-            .into_iter()
-            .filter(|seen| seen.path == path)
-            .collect()
+        self.seen().into_iter().filter(|seen| seen.path == path).collect()
     }
 }
 
 /// Serves until `stop` is ready, on a runtime of this thread's own.
-pub fn serve_until(
-    listener: std::net::TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
+pub fn serve_until(listener: std::net::TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     serve(listener, Memory::default(), stop)
 }
 
@@ -145,9 +123,7 @@ fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener).context("cannot listen")?;
         let router = Router::new().fallback(echo).with_state(memory);
@@ -169,11 +145,7 @@ async fn echo(State(memory): State<Memory>, request: Request<Body>) -> Response 
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
-        headers: head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
+        headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body_bytes: body.len(),
     };
     let answer = Json(seen.to_json()).into_response();

@@ -22,10 +22,7 @@ pub struct RawAnswer {
 impl RawAnswer {
     /// The first value of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -62,9 +59,5 @@ fn parse(bytes: &[u8]) -> Result<RawAnswer> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Ok(RawAnswer {
-        status,
-        headers,
-        body: bytes[end + 4..].to_vec(),
-    })
+    Ok(RawAnswer { status, headers, body: bytes[end + 4..].to_vec() })
 }

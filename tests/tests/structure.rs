@@ -24,13 +24,7 @@ const RULES: &[Rule] = &[
         because: "edge and control plane never meet; what both need is in shared",
         within: &["edge"],
         except: &[],
-        never: &[
-            "keyward_control_plane",
-            "keyward-control-plane",
-            "control-plane/",
-            "sqlx",
-            "axum",
-        ],
+        never: &["keyward_control_plane", "keyward-control-plane", "control-plane/", "sqlx", "axum"],
     },
     Rule {
         because: "edge and control plane never meet; what both need is in shared",
@@ -70,15 +64,7 @@ const RULES: &[Rule] = &[
         because: "shared depends on neither side, nor on a platform",
         within: &["shared/Cargo.toml"],
         except: &[],
-        never: &[
-            "keyward-edge",
-            "keyward-control-plane",
-            "tokio",
-            "getrandom",
-            "worker",
-            "wasm-bindgen",
-            "sqlx",
-        ],
+        never: &["keyward-edge", "keyward-control-plane", "tokio", "getrandom", "worker", "wasm-bindgen", "sqlx"],
     },
     Rule {
         because: "only the edge's rim knows the platform",
@@ -144,13 +130,7 @@ const RULES: &[Rule] = &[
         because: "the store is asked, it asks nobody",
         within: &["control-plane/src/store"],
         except: &[],
-        never: &[
-            "crate::api",
-            "crate::console",
-            "crate::cli",
-            "crate::lifecycle",
-            "axum",
-        ],
+        never: &["crate::api", "crate::console", "crate::cli", "crate::lifecycle", "axum"],
     },
     Rule {
         because: "the tests see what a user sees",
@@ -177,11 +157,7 @@ fn every_wall_stands() -> Result<()> {
                 }
                 for (number, line) in code(&file)? {
                     for name in rule.never.iter().filter(|name| line.contains(**name)) {
-                        broken.push(format!(
-                            "{}:{number} names `{name}`: {}",
-                            file.display(),
-                            rule.because
-                        ));
+                        broken.push(format!("{}:{number} names `{name}`: {}", file.display(), rule.because));
                     }
                 }
             }
@@ -197,22 +173,13 @@ fn no_file_is_a_drawer_or_a_novel() -> Result<()> {
     for member in MEMBERS {
         for file in sources(member)? {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-            let folder = file
-                .parent()
-                .and_then(Path::file_name)
-                .unwrap_or_default()
-                .to_string_lossy();
+            let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
             if DRAWERS.contains(&&*stem) || DRAWERS.contains(&&*folder) {
                 wrong.push(format!("{} says nothing of its subject", file.display()));
             }
-            let lines = fs::read_to_string(workspace::root().join(&file))?
-                .lines()
-                .count();
+            let lines = fs::read_to_string(workspace::root().join(&file))?.lines().count();
             if lines > MOST_LINES {
-                wrong.push(format!(
-                    "{} has {lines} lines, more than {MOST_LINES}",
-                    file.display()
-                ));
+                wrong.push(format!("{} has {lines} lines, more than {MOST_LINES}", file.display()));
             }
         }
     }
@@ -224,9 +191,8 @@ fn no_file_is_a_drawer_or_a_novel() -> Result<()> {
 fn every_module_says_what_it_is_for() -> Result<()> {
     let mut silent = Vec::new();
     for member in MEMBERS {
-        for file in sources(member)?
-            .iter()
-            .filter(|file| file.extension().is_some_and(|end| end == "rs") && !is_test(file))
+        for file in
+            sources(member)?.iter().filter(|file| file.extension().is_some_and(|end| end == "rs") && !is_test(file))
         {
             let text = fs::read_to_string(workspace::root().join(file))?;
             if !text.starts_with("//!") {
@@ -234,11 +200,7 @@ fn every_module_says_what_it_is_for() -> Result<()> {
             }
         }
     }
-    assert!(
-        silent.is_empty(),
-        "no opening words in\n{}",
-        silent.join("\n")
-    );
+    assert!(silent.is_empty(), "no opening words in\n{}", silent.join("\n"));
     Ok(())
 }
 
@@ -256,11 +218,7 @@ fn sources(path: &str) -> Result<Vec<PathBuf>> {
             file.extension().is_some_and(|end| end == "rs") || name == "Cargo.toml"
         })
         .filter_map(|file| file.strip_prefix(workspace::root()).ok())
-        .filter(|file| {
-            !file
-                .components()
-                .any(|part| part.as_os_str() == "node_modules" || part.as_os_str() == "build")
-        })
+        .filter(|file| !file.components().any(|part| part.as_os_str() == "node_modules" || part.as_os_str() == "build"))
         .map(Path::to_owned)
         .collect())
 }
@@ -270,8 +228,8 @@ fn code(file: &Path) -> Result<Vec<(usize, String)>> {
     if is_test(file) {
         return Ok(Vec::new());
     }
-    let text = fs::read_to_string(workspace::root().join(file))
-        .with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        fs::read_to_string(workspace::root().join(file)).with_context(|| format!("cannot read {}", file.display()))?;
     let lines: Vec<&str> = text.lines().collect();
     let mut code = Vec::new();
     for (index, line) in lines.iter().enumerate() {
@@ -289,9 +247,6 @@ fn code(file: &Path) -> Result<Vec<(usize, String)>> {
 
 fn is_test(file: &Path) -> bool {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let in_tests = file
-        .components()
-        .skip(1)
-        .any(|part| part.as_os_str() == "tests");
+    let in_tests = file.components().skip(1).any(|part| part.as_os_str() == "tests");
     stem == "tests" || stem.ends_with("_tests") || in_tests
 }

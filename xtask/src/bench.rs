@@ -22,23 +22,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut bench = setup::cargo();
     bench
         .current_dir(workspace::root())
-        .args([
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "keyward-tests",
-            "--bin",
-            "bench",
-            "--target-dir",
-        ])
+        .args(["run", "--release", "--quiet", "--package", "keyward-tests", "--bin", "bench", "--target-dir"])
         .arg(workspace::target())
         .arg("--")
         .args(&options.name);
     let status = Guarded::spawn(&bench, Output::Inherit)?.wait()?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -57,10 +57,7 @@ impl Guarded {
     /// Starts `command`. Its program, arguments, variables and folder are used; its standard
     /// streams are not: input is empty, output goes where `output` says.
     pub fn spawn(command: &Command, output: Output) -> Result<Self> {
-        ensure!(
-            INSTALLED.load(Ordering::SeqCst),
-            "guard::install() must be the first call of main"
-        );
+        ensure!(INSTALLED.load(Ordering::SeqCst), "guard::install() must be the first call of main");
         let program = command.get_program();
         let mut guard = Command::new(itself()?);
         guard.arg0("guard-of");
@@ -74,10 +71,7 @@ impl Guarded {
         if let Some(folder) = command.get_current_dir() {
             guard.current_dir(folder);
         }
-        guard
-            .env(VARIABLE, "1")
-            .stdin(Stdio::piped())
-            .process_group(0);
+        guard.env(VARIABLE, "1").stdin(Stdio::piped()).process_group(0);
         match output {
             Output::Inherit => {}
             Output::File(file) => {
@@ -87,9 +81,7 @@ impl Guarded {
                 guard.stderr(pipe.try_clone()?).stdout(pipe);
             }
         }
-        let guard = guard
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+        let guard = guard.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { guard })
     }
 
@@ -135,11 +127,7 @@ impl Guarded {
     }
 
     fn say(&mut self, word: &str) -> Result<()> {
-        let pipe = self
-            .guard
-            .stdin
-            .as_mut()
-            .context("the child was stopped already")?;
+        let pipe = self.guard.stdin.as_mut().context("the child was stopped already")?;
         writeln!(pipe, "{word}").context("the child has ended already")
     }
 }
@@ -167,12 +155,7 @@ fn guard() -> i32 {
     let Some(program) = words.next() else {
         return CANNOT_START;
     };
-    let child = Command::new(&program)
-        .args(words)
-        .env_remove(VARIABLE)
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn();
+    let child = Command::new(&program).args(words).env_remove(VARIABLE).stdin(Stdio::null()).process_group(0).spawn();
     let mut child = match child {
         Ok(child) => child,
         Err(error) => return cannot_start(&program, &error),
@@ -182,9 +165,7 @@ fn guard() -> i32 {
     let status = child.wait();
     end(group);
     match status {
-        Ok(status) => status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        Ok(status) => status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
         Err(_) => CANNOT_START,
     }
 }
@@ -196,10 +177,7 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> i32 {
 
 /// Carries out what the parent writes, and ends the group when the parent says nothing any more.
 fn obey(group: Pid) {
-    for word in BufReader::new(io::stdin())
-        .lines()
-        .map_while(io::Result::ok)
-    {
+    for word in BufReader::new(io::stdin()).lines().map_while(io::Result::ok) {
         let signal = match word.as_str() {
             "kill" => Signal::KILL,
             "freeze" => Signal::STOP,

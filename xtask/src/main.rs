@@ -8,10 +8,7 @@ use xtask::build::edge::{self, Variant};
 use xtask::{bench, checks, dev, guard, setup};
 
 #[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    about = "Sets up, runs, tests and measures Keyward"
-)]
+#[command(name = "cargo xtask", about = "Sets up, runs, tests and measures Keyward")]
 struct Arguments {
     #[command(subcommand)]
     command: Task,

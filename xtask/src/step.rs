@@ -53,12 +53,7 @@ impl Step {
 
     /// Shows what the step is at.
     pub fn tell(&self, line: &str) {
-        let line: String = line
-            .trim()
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(LINE_WIDTH)
-            .collect();
+        let line: String = line.trim().chars().filter(|c| !c.is_control()).take(LINE_WIDTH).collect();
         if line.is_empty() {
             return;
         }
@@ -66,11 +61,7 @@ impl Step {
             self.draw(&line);
         } else if self.mentioned.get().elapsed() >= STILL_AT_IT {
             self.mentioned.set(Instant::now());
-            eprintln!(
-                "  {} … {:.0} s: {line}",
-                self.name,
-                self.started.elapsed().as_secs_f32()
-            );
+            eprintln!("  {} … {:.0} s: {line}", self.name, self.started.elapsed().as_secs_f32());
         }
     }
 
@@ -92,10 +83,7 @@ impl Step {
         self.finished.set(true);
         let clear = if self.terminal { "\r\x1b[2K" } else { "" };
         let seconds = self.started.elapsed().as_secs_f32();
-        eprintln!(
-            "{clear}  {:<NAME_WIDTH$} {outcome} ({seconds:.1} s)",
-            self.name
-        );
+        eprintln!("{clear}  {:<NAME_WIDTH$} {outcome} ({seconds:.1} s)", self.name);
     }
 }
 
@@ -111,8 +99,7 @@ impl Drop for Step {
 /// the screen. A failure shows the log's end and says what to do next.
 pub fn run(step: &Step, command: &Command, log: &str, advice: &str) -> Result<()> {
     let path = workspace::folder(workspace::target().join("setup"))?.join(format!("{log}.log"));
-    let mut file =
-        File::create(&path).with_context(|| format!("cannot write the log {}", path.display()))?;
+    let mut file = File::create(&path).with_context(|| format!("cannot write the log {}", path.display()))?;
     let (reader, writer) = io::pipe()?;
     let mut child = Guarded::spawn(command, Output::Pipe(writer))?;
     let mut tail = Vec::new();
@@ -121,11 +108,7 @@ pub fn run(step: &Step, command: &Command, log: &str, advice: &str) -> Result<()
         file.write_all(&line)?;
         file.write_all(b"\n")?;
         let line = String::from_utf8_lossy(&line).into_owned();
-        step.tell(
-            line.rsplit('\r')
-                .find(|part| !part.trim().is_empty())
-                .unwrap_or(""),
-        );
+        step.tell(line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or(""));
         if tail.len() == TAIL {
             tail.remove(0);
         }
@@ -146,10 +129,6 @@ pub fn run(step: &Step, command: &Command, log: &str, advice: &str) -> Result<()
 /// A command as one would type it. Variables are left out: they may hold secrets.
 pub fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|word| word.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }

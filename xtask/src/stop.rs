@@ -12,8 +12,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// From now on a signal is noted instead of ending the program. A second one ends it at once; the
 /// children's guards then stop them all the same.
 pub fn listen() -> Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen to signals")?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen to signals")?;
     thread::spawn(move || {
         for signal in signals.forever() {
             if REQUESTED.swap(true, Ordering::SeqCst) {

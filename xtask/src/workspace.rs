@@ -22,8 +22,7 @@ pub fn target() -> PathBuf {
 /// Makes a folder with all its parents.
 pub fn folder(path: impl Into<PathBuf>) -> Result<PathBuf> {
     let path = path.into();
-    fs::create_dir_all(&path)
-        .with_context(|| format!("cannot make the folder {}", path.display()))?;
+    fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     Ok(path)
 }
 
@@ -45,10 +44,7 @@ pub fn lock(path: &Path) -> Result<Lock> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            eprintln!(
-                "  waiting for another cargo xtask that holds {}",
-                path.display()
-            );
+            eprintln!("  waiting for another cargo xtask that holds {}", path.display());
             file.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error.into()),
@@ -59,8 +55,7 @@ pub fn lock(path: &Path) -> Result<Lock> {
 /// The version of `package` that Cargo.lock settles on.
 pub fn locked_version(package: &str) -> Result<String> {
     let path = root().join("Cargo.lock");
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lock: toml::Table = toml::from_str(&text).context("Cargo.lock is not what cargo writes")?;
     lock.get("package")
         .and_then(toml::Value::as_array)
@@ -78,8 +73,7 @@ pub fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a Path>, extra: &str) 
     hash.update(extra);
     for input in inputs {
         for file in files_under(input)? {
-            let bytes =
-                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let name = file.strip_prefix(root()).unwrap_or(&file);
             hash.update(name.as_os_str().as_encoded_bytes());
             hash.update([0]);
@@ -96,9 +90,7 @@ pub fn files_under(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<std::io::Result<Vec<_>>>()?;
+    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
     paths.sort();
     let mut files = Vec::new();
     for path in paths {
@@ -116,10 +108,7 @@ pub struct Stamp {
 impl Stamp {
     /// A stamp kept in `path` for inputs with this fingerprint.
     pub fn new(path: impl Into<PathBuf>, wanted: String) -> Self {
-        Self {
-            path: path.into(),
-            wanted,
-        }
+        Self { path: path.into(), wanted }
     }
 
     /// Whether what was made last was made for these inputs.
@@ -135,7 +124,6 @@ impl Stamp {
 
     /// Notes that the making is done.
     pub fn set(&self) -> Result<()> {
-        fs::write(&self.path, &self.wanted)
-            .with_context(|| format!("cannot write {}", self.path.display()))
+        fs::write(&self.path, &self.wanted).with_context(|| format!("cannot write {}", self.path.display()))
     }
 }

@@ -21,31 +21,15 @@ fn main() -> ExitCode {
         return careless_parent();
     }
     let tests: [(&str, Test); 5] = [
-        (
-            "a_child_is_stopped_with_its_own_children",
-            a_child_is_stopped_with_its_own_children,
-        ),
-        (
-            "a_child_that_ignores_the_order_is_ended",
-            a_child_that_ignores_the_order_is_ended,
-        ),
-        (
-            "a_killed_child_is_gone_at_once",
-            a_killed_child_is_gone_at_once,
-        ),
+        ("a_child_is_stopped_with_its_own_children", a_child_is_stopped_with_its_own_children),
+        ("a_child_that_ignores_the_order_is_ended", a_child_that_ignores_the_order_is_ended),
+        ("a_killed_child_is_gone_at_once", a_killed_child_is_gone_at_once),
         ("an_exit_code_comes_through", an_exit_code_comes_through),
-        (
-            "a_child_ends_when_its_parent_dies",
-            a_child_ends_when_its_parent_dies,
-        ),
+        ("a_child_ends_when_its_parent_dies", a_child_ends_when_its_parent_dies),
     ];
     let trials = tests
         .into_iter()
-        .map(|(name, test)| {
-            Trial::test(name, move || {
-                test().map_err(|error| Failed::from(format!("{error:?}")))
-            })
-        })
+        .map(|(name, test)| Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:?}")))))
         .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -62,10 +46,7 @@ fn a_child_is_stopped_with_its_own_children() -> Result<()> {
     let (mut child, mut output) = start("sleep 600 & echo $!; wait")?;
     let grandchild = id(&mut output)?;
     child.stop()?;
-    ensure!(
-        !is_there(grandchild),
-        "the child's own child is still there"
-    );
+    ensure!(!is_there(grandchild), "the child's own child is still there");
     Ok(())
 }
 
@@ -78,20 +59,12 @@ fn a_child_that_ignores_the_order_is_ended() -> Result<()> {
 }
 
 fn a_killed_child_is_gone_at_once() -> Result<()> {
-    let (mut child, mut output) =
-        start("trap 'sleep 600' TERM; echo $$; while :; do sleep 1; done")?;
+    let (mut child, mut output) = start("trap 'sleep 600' TERM; echo $$; while :; do sleep 1; done")?;
     let victim = id(&mut output)?;
     let asked = Instant::now();
     let status = child.kill()?;
-    ensure!(
-        !status.success() && !is_there(victim),
-        "the child is still there"
-    );
-    ensure!(
-        asked.elapsed() < Duration::from_secs(5),
-        "it took {:?}",
-        asked.elapsed()
-    );
+    ensure!(!status.success() && !is_there(victim), "the child is still there");
+    ensure!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
     Ok(())
 }
 
@@ -102,20 +75,14 @@ fn an_exit_code_comes_through() -> Result<()> {
 }
 
 fn a_child_ends_when_its_parent_dies() -> Result<()> {
-    let mut parent = Command::new(std::env::current_exe()?)
-        .arg(CARELESS)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut parent =
+        Command::new(std::env::current_exe()?).arg(CARELESS).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let output = parent.stdout.take().context("no output")?;
     let child = id(&mut BufReader::new(output))?;
     ensure!(!parent.wait()?.success());
     let died = Instant::now();
     while is_there(child) {
-        ensure!(
-            died.elapsed() < Duration::from_secs(5),
-            "the child outlives its parent"
-        );
+        ensure!(died.elapsed() < Duration::from_secs(5), "the child outlives its parent");
         thread::sleep(Duration::from_millis(20));
     }
     Ok(())
@@ -136,10 +103,7 @@ fn start(script: &str) -> Result<(Guarded, BufReader<PipeReader>)> {
 fn id(output: &mut impl BufRead) -> Result<Pid> {
     let mut line = String::new();
     output.read_line(&mut line)?;
-    let number = line
-        .trim()
-        .parse()
-        .with_context(|| format!("not an id: {line}"))?;
+    let number = line.trim().parse().with_context(|| format!("not an id: {line}"))?;
     Pid::from_raw(number).context("not an id")
 }
 

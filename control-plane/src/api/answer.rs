@@ -38,32 +38,18 @@ struct OnlyGeneration {
 impl Answer {
     /// An answer with this body.
     pub fn new<T: Serialize>(status: StatusCode, body: &T) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: json(body),
-        }
+        Self { status, headers: Vec::new(), body: json(body) }
     }
 
     /// A resource with its generation and its own entity tag.
-    pub fn resource<T: Serialize>(
-        status: StatusCode,
-        resource: &T,
-        version: u64,
-        generation: Generation,
-    ) -> Self {
-        let body = WithGeneration {
-            resource,
-            generation: generation.0,
-        };
+    pub fn resource<T: Serialize>(status: StatusCode, resource: &T, version: u64, generation: Generation) -> Self {
+        let body = WithGeneration { resource, generation: generation.0 };
         Self::new(status, &body).tagged(version, resource)
     }
 
     /// What is answered when the resource is gone.
     pub fn gone(generation: Generation) -> Self {
-        let body = OnlyGeneration {
-            generation: generation.0,
-        };
+        let body = OnlyGeneration { generation: generation.0 };
         Self::new(StatusCode::OK, &body)
     }
 
@@ -91,11 +77,7 @@ impl Answer {
     pub fn into_stored(self) -> StoredAnswer {
         StoredAnswer {
             status: self.status.as_u16(),
-            headers: self
-                .headers
-                .into_iter()
-                .map(|(name, value)| (name.as_str().to_owned(), value))
-                .collect(),
+            headers: self.headers.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect(),
             body: self.body,
         }
     }
@@ -103,8 +85,7 @@ impl Answer {
 
 /// An answer of a mutation, given now or before.
 pub fn stored(answer: &StoredAnswer, is_replay: bool) -> Result<Response, Problem> {
-    let status =
-        StatusCode::from_u16(answer.status).map_err(|error| internal().caused_by(error))?;
+    let status = StatusCode::from_u16(answer.status).map_err(|error| internal().caused_by(error))?;
     let mut response = Response::new(Body::from(answer.body.as_bytes().to_vec()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -60,11 +60,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     for value in headers.get_all(header::IF_MATCH) {
         let value = value.to_str().map_err(|_| malformed())?;
         let versions = versions.get_or_insert_with(Vec::new);
-        for tag in value
-            .split(',')
-            .map(str::trim)
-            .filter(|tag| !tag.is_empty())
-        {
+        for tag in value.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
             if tag == "*" {
                 return Ok(Some(IfMatch::Any));
             }
@@ -75,9 +71,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
                 .strip_prefix('"')
                 .and_then(|tag| tag.strip_suffix('"'))
                 .ok_or_else(malformed)?;
-            let version = opaque
-                .split_once('-')
-                .and_then(|(version, _)| version.parse().ok());
+            let version = opaque.split_once('-').and_then(|(version, _)| version.parse().ok());
             if let (false, Some(version)) = (is_weak, version) {
                 versions.push(version);
             }

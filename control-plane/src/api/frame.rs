@@ -59,11 +59,7 @@ pub async fn frame(State(api): State<ApiState>, mut request: Request, next: Next
     let answer = async {
         let answer = tokio::time::timeout(TIME_LIMIT, next.run(request))
             .await
-            .unwrap_or_else(|_| {
-                Problem::new(Code::Unavailable)
-                    .detail("the request took too long")
-                    .into_response()
-            });
+            .unwrap_or_else(|_| Problem::new(Code::Unavailable).detail("the request took too long").into_response());
         let mut answer = settle(answer, &id);
         let took = started.elapsed();
         let status = answer.status();
@@ -127,10 +123,8 @@ fn log_cause(status: StatusCode, cause: &dyn std::error::Error) {
 fn log(route: &str, status: StatusCode, took: Duration) {
     let status_code = status.as_u16();
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let is_routine = matches!(
-        route,
-        "/healthz" | "/readyz" | "/metrics" | "/v1/snapshot/head" | "/v1/snapshot/objects/{name}"
-    );
+    let is_routine =
+        matches!(route, "/healthz" | "/readyz" | "/metrics" | "/v1/snapshot/head" | "/v1/snapshot/objects/{name}");
     if is_routine && !status.is_server_error() {
         tracing::debug!(status = status_code, took_ms, "answered");
     } else {

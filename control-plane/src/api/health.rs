@@ -25,14 +25,8 @@ pub(super) async fn readyz(State(api): State<ApiState>) -> Result<Response, Prob
 pub(super) async fn figures(State(api): State<ApiState>) -> Result<Response, Problem> {
     // Figures of the process are worth having when the database is away, then without those.
     let snapshot = api.snapshot.status().await.ok();
-    let text = api
-        .metrics
-        .encode(snapshot.as_ref())
-        .map_err(|error| Problem::new(Code::Internal).caused_by(error))?;
+    let text = api.metrics.encode(snapshot.as_ref()).map_err(|error| Problem::new(Code::Internal).caused_by(error))?;
     let mut response = text.into_response();
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(metrics::CONTENT_TYPE),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
     Ok(response)
 }

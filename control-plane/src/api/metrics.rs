@@ -51,17 +51,9 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("keyward");
         let requests = Family::default();
-        registry.register(
-            "http_requests",
-            "Requests answered",
-            Family::clone(&requests),
-        );
+        registry.register("http_requests", "Requests answered", Family::clone(&requests));
         let seconds = Seconds::new_with_constructor(|| Histogram::new(BUCKETS));
-        registry.register(
-            "http_request_duration_seconds",
-            "Time to the answer",
-            Family::clone(&seconds),
-        );
+        registry.register("http_request_duration_seconds", "Time to the answer", Family::clone(&seconds));
         let mut gauge = |name: &str, help: &str| {
             let gauge = UnsignedGauge::default();
             registry.register(name, help, gauge.clone());
@@ -72,16 +64,7 @@ impl Default for Metrics {
         let tree_generation = gauge("tree_generation", "The newest generation in the tree");
         let objects = gauge("snapshot_objects", "Objects of the published tree");
         let bytes = gauge("snapshot_bytes", "Bytes of the published tree");
-        Self {
-            registry,
-            requests,
-            seconds,
-            generation,
-            published_generation,
-            tree_generation,
-            objects,
-            bytes,
-        }
+        Self { registry, requests, seconds, generation, published_generation, tree_generation, objects, bytes }
     }
 }
 
@@ -91,15 +74,9 @@ impl Metrics {
         let method = label_of(method).to_owned();
         let route = route.to_owned();
         self.requests
-            .get_or_create(&Labels {
-                method: method.clone(),
-                route: route.clone(),
-                status: status.as_u16(),
-            })
+            .get_or_create(&Labels { method: method.clone(), route: route.clone(), status: status.as_u16() })
             .inc();
-        self.seconds
-            .get_or_create(&RouteLabels { method, route })
-            .observe(took.as_secs_f64());
+        self.seconds.get_or_create(&RouteLabels { method, route }).observe(took.as_secs_f64());
     }
 
     /// The figures as text, with publishing as it stands now.

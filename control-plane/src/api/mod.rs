@@ -64,9 +64,7 @@ pub fn router(state: ApiState) -> Router {
 }
 
 async fn nothing_here() -> Response {
-    Problem::new(Code::NotFound)
-        .detail("nothing is at this path")
-        .into_response()
+    Problem::new(Code::NotFound).detail("nothing is at this path").into_response()
 }
 
 async fn other_method() -> Response {

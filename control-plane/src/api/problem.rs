@@ -141,23 +141,15 @@ impl Problem {
     /// A problem with nothing to add to its title.
     pub fn new(code: Code) -> Self {
         let headers = match code {
-            Code::Unauthorized => vec![(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"keyward\""),
-            )],
+            Code::Unauthorized => {
+                vec![(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keyward\""))]
+            }
             Code::Unavailable | Code::IdempotencyInProgress => {
                 vec![(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))]
             }
             _ => Vec::new(),
         };
-        Self {
-            code,
-            detail: None,
-            field: None,
-            fault: None,
-            headers,
-            cause: None,
-        }
+        Self { code, detail: None, field: None, fault: None, headers, cause: None }
     }
 
     /// Says what is wrong in this case.
@@ -218,10 +210,7 @@ impl Problem {
         let bytes = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.code.status(), bytes).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
@@ -241,10 +230,7 @@ impl IntoResponse for Problem {
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        Self::new(Code::Invalid)
-            .detail(invalid.detail)
-            .fault(invalid.fault.code())
-            .field(invalid.field)
+        Self::new(Code::Invalid).detail(invalid.detail).fault(invalid.fault.code()).field(invalid.field)
     }
 }
 
@@ -254,13 +240,7 @@ pub fn markdown() -> String {
 
     let mut text = String::from("| code | status | when |\n|---|---|---|\n");
     for code in Code::ALL {
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} |",
-            code.as_str(),
-            code.status().as_u16(),
-            code.when()
-        );
+        let _ = writeln!(text, "| `{}` | {} | {} |", code.as_str(), code.status().as_u16(), code.when());
     }
     text
 }

@@ -9,9 +9,7 @@ impl From<Refusal> for Problem {
         let words = refusal.to_string();
         match refusal {
             Refusal::Invalid(invalid) if invalid.field == "Idempotency-Key" => {
-                Self::new(Code::BadHeader)
-                    .field(invalid.field)
-                    .detail(invalid.detail)
+                Self::new(Code::BadHeader).field(invalid.field).detail(invalid.detail)
             }
             Refusal::Invalid(invalid) => invalid.into(),
             Refusal::NotFound(_) => Self::new(Code::NotFound).detail(words),
@@ -23,19 +21,15 @@ impl From<Refusal> for Problem {
             Refusal::ApiNumbersExhausted => Self::new(Code::ApiLimit).detail(words),
             Refusal::SecretExists => Self::new(Code::SecretExists).field("sha256").detail(words),
             Refusal::NotSuspended => Self::new(Code::NotSuspended).detail(words),
-            Refusal::RouteConflict(conflict) => Self::new(Code::RouteConflict)
-                .field(conflict.field)
-                .detail(words),
-            Refusal::IdempotencyMismatch => Self::new(Code::IdempotencyKeyReused)
-                .field("Idempotency-Key")
-                .detail(words),
-            Refusal::IdempotencyRunning => Self::new(Code::IdempotencyInProgress)
-                .field("Idempotency-Key")
-                .detail(words),
-            Refusal::BadCursor => Self::new(Code::BadParameter).field("cursor").detail(words),
-            Refusal::Store(_) if refusal.is_unavailable() => {
-                Self::new(Code::Unavailable).caused_by(refusal)
+            Refusal::RouteConflict(conflict) => Self::new(Code::RouteConflict).field(conflict.field).detail(words),
+            Refusal::IdempotencyMismatch => {
+                Self::new(Code::IdempotencyKeyReused).field("Idempotency-Key").detail(words)
             }
+            Refusal::IdempotencyRunning => {
+                Self::new(Code::IdempotencyInProgress).field("Idempotency-Key").detail(words)
+            }
+            Refusal::BadCursor => Self::new(Code::BadParameter).field("cursor").detail(words),
+            Refusal::Store(_) if refusal.is_unavailable() => Self::new(Code::Unavailable).caused_by(refusal),
             Refusal::Store(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Vault(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Audit(error) => Self::new(Code::Internal).caused_by(error),
@@ -49,10 +43,9 @@ impl Problem {
     /// The problem of a refused list: what was wrong stood in the query.
     pub(super) fn of_query(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Invalid(invalid) => Self::new(Code::BadParameter)
-                .field(invalid.field)
-                .fault(invalid.fault.code())
-                .detail(invalid.detail),
+            Refusal::Invalid(invalid) => {
+                Self::new(Code::BadParameter).field(invalid.field).fault(invalid.fault.code()).detail(invalid.detail)
+            }
             refusal => refusal.into(),
         }
     }

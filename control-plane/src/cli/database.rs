@@ -34,9 +34,7 @@ pub(super) async fn open(layers: &Layers<'_>) -> Result<Arc<SqliteStore>, CliErr
     let data_dir = layers.data_dir()?;
     let url = layers.database()?;
     make_dir(&data_dir)?;
-    let store = SqliteStore::open(url.expose())
-        .await
-        .map_err(|source| CliError::Store { data_dir, source })?;
+    let store = SqliteStore::open(url.expose()).await.map_err(|source| CliError::Store { data_dir, source })?;
     Ok(Arc::new(store))
 }
 
@@ -47,9 +45,7 @@ pub(super) async fn ensure_operator_token(
     now: UnixMillis,
 ) -> Result<(), CliError> {
     let context = context("init", now)?;
-    lifecycle
-        .ensure_operator_token(&context, token.expose(), OPERATOR_TOKEN_NAME)
-        .await?;
+    lifecycle.ensure_operator_token(&context, token.expose(), OPERATOR_TOKEN_NAME).await?;
     Ok(())
 }
 
@@ -61,8 +57,5 @@ pub(super) fn context(command: &str, now: UnixMillis) -> Result<Context, CliErro
 }
 
 fn make_dir(path: &Path) -> Result<(), CliError> {
-    file::create_dir(path).map_err(|source| CliError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    file::create_dir(path).map_err(|source| CliError::Io { path: path.to_owned(), source })
 }

@@ -30,11 +30,7 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     control_plane: Url,
     /// File that holds an operator's token
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = ".keyward/secrets/operator-token"
-    )]
+    #[arg(long, value_name = "FILE", default_value = ".keyward/secrets/operator-token")]
     token_file: PathBuf,
     /// How long to wait for the edge at each step; over KV a minute or two are usual
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -51,35 +47,22 @@ const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 enum Finding {
     #[error("{what} did not answer: {source}")]
-    Unreachable {
-        what: String,
-        source: reqwest::Error,
-    },
+    Unreachable { what: String, source: reqwest::Error },
     #[error("{what} answered {status}{code}")]
-    Refused {
-        what: String,
-        status: StatusCode,
-        code: String,
-    },
+    Refused { what: String, status: StatusCode, code: String },
     #[error("{what} answered without `{member}`; is that a Keyward control plane?")]
     Incomplete { what: String, member: &'static str },
     #[error(
         "the edge still answered {last} to the key after {seconds} s, instead of {wanted}; \
          look at `GET /v1/snapshot` of the control plane and `GET /.keyward/status` of the edge"
     )]
-    TooLate {
-        wanted: u16,
-        last: String,
-        seconds: u64,
-    },
+    TooLate { wanted: u16, last: String, seconds: u64 },
 }
 
 impl Doctor {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
-        let token = secrets::file::read(&self.token_file).map_err(|source| CliError::Io {
-            path: self.token_file.clone(),
-            source,
-        })?;
+        let token = secrets::file::read(&self.token_file)
+            .map_err(|source| CliError::Io { path: self.token_file.clone(), source })?;
         let client = Client::builder()
             .timeout(EXCHANGE_LIMIT)
             .redirect(reqwest::redirect::Policy::none())
@@ -171,21 +154,10 @@ impl Visit {
     }
 
     /// Asks the edge until it answers the key as wanted, and tells how long after `started`.
-    async fn ping_until(
-        &self,
-        path: &str,
-        secret: &str,
-        wanted: u16,
-        started: Instant,
-    ) -> Result<Duration, Finding> {
+    async fn ping_until(&self, path: &str, secret: &str, wanted: u16, started: Instant) -> Result<Duration, Finding> {
         loop {
             let url = join(&self.edge, path);
-            let answer = self
-                .client
-                .get(url)
-                .basic_auth(secret, Some(""))
-                .send()
-                .await;
+            let answer = self.client.get(url).basic_auth(secret, Some("")).send().await;
             let took = started.elapsed();
             let last = match answer {
                 Ok(answer) if answer.status().as_u16() == wanted => return Ok(took),
@@ -193,11 +165,7 @@ impl Visit {
                 Err(_) => "nothing".to_owned(),
             };
             if took > self.limit {
-                return Err(Finding::TooLate {
-                    wanted,
-                    last,
-                    seconds: took.as_secs(),
-                });
+                return Err(Finding::TooLate { wanted, last, seconds: took.as_secs() });
             }
             tokio::time::sleep(PING_EVERY).await;
         }
@@ -207,57 +175,34 @@ impl Visit {
         let what = "the edge".to_owned();
         let url = join(&self.edge, "/.keyward/status");
         let answer = self.client.get(url).send().await;
-        let answer = answer.map_err(|source| Finding::Unreachable {
-            what: what.clone(),
-            source: source.without_url(),
-        })?;
+        let answer =
+            answer.map_err(|source| Finding::Unreachable { what: what.clone(), source: source.without_url() })?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
         match body["state"].as_str() {
             Some(state) => Ok(state.to_owned()),
-            None if status.is_success() => Err(Finding::Incomplete {
-                what,
-                member: "state",
-            }),
-            None => Err(Finding::Refused {
-                what,
-                status,
-                code: String::new(),
-            }),
+            None if status.is_success() => Err(Finding::Incomplete { what, member: "state" }),
+            None => Err(Finding::Refused { what, status, code: String::new() }),
         }
     }
 
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value, Finding> {
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Finding> {
         let shown = path.split('?').next().unwrap_or(path);
         let what = format!("{method} /{shown}");
-        let mut request = self
-            .client
-            .request(method, join(&self.control_plane, path))
-            .bearer_auth(self.token.expose());
+        let mut request = self.client.request(method, join(&self.control_plane, path)).bearer_auth(self.token.expose());
         if let Some(body) = body {
             request = request.json(&body);
         }
         let answer = request
             .send()
             .await
-            .map_err(|source| Finding::Unreachable {
-                what: what.clone(),
-                source: source.without_url(),
-            })?;
+            .map_err(|source| Finding::Unreachable { what: what.clone(), source: source.without_url() })?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
         if status.is_success() {
             return Ok(body);
         }
-        let code = body["code"]
-            .as_str()
-            .map(|code| format!(" ({code})"))
-            .unwrap_or_default();
+        let code = body["code"].as_str().map(|code| format!(" ({code})")).unwrap_or_default();
         Err(Finding::Refused { what, status, code })
     }
 }
@@ -268,10 +213,7 @@ fn join(base: &Url, path: &str) -> String {
 }
 
 fn text<'a>(body: &'a Value, what: &str, member: &'static str) -> Result<&'a str, Finding> {
-    body[member].as_str().ok_or_else(|| Finding::Incomplete {
-        what: what.to_owned(),
-        member,
-    })
+    body[member].as_str().ok_or_else(|| Finding::Incomplete { what: what.to_owned(), member })
 }
 
 fn generation(body: &Value) -> String {

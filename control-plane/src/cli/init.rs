@@ -28,15 +28,11 @@ impl Init {
         logging::start(&layers.log()?);
         let data_dir = layers.data_dir()?;
         let deployment = layers.deployment()?;
-        file::create_dir(&data_dir).map_err(|source| CliError::Io {
-            path: data_dir.clone(),
-            source,
-        })?;
+        file::create_dir(&data_dir).map_err(|source| CliError::Io { path: data_dir.clone(), source })?;
         let created = create::create_all(&secrets_dir(&data_dir), &deployment, &SystemEntropy)?;
         let vault = database::vault(&layers)?;
         let lifecycle = Lifecycle::new(database::open(&layers).await?, vault);
-        database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now())
-            .await?;
+        database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now()).await?;
         tell(&created, &deployment, &data_dir);
         Ok(ExitCode::SUCCESS)
     }
@@ -67,13 +63,7 @@ fn tell(created: &Created, deployment: &str, data_dir: &Path) {
         println!("  npx wrangler secret put {variable} < {}", file(name));
     }
     println!();
-    println!(
-        "All of them for a local edge: {}",
-        created.edge_env.display()
-    );
+    println!("All of them for a local edge: {}", created.edge_env.display());
     println!("The operator's token:         {}", file("operator-token"));
-    println!(
-        "Next:                         keyward serve --data-dir {}",
-        data_dir.display()
-    );
+    println!("Next:                         keyward serve --data-dir {}", data_dir.display());
 }

@@ -13,25 +13,14 @@ pub(super) struct DataDirLock {
 impl DataDirLock {
     /// Takes the lock at once or says who may have it.
     pub(super) fn take(data_dir: &Path) -> Result<Self, CliError> {
-        crate::secrets::file::create_dir(data_dir).map_err(|source| CliError::Io {
-            path: data_dir.to_owned(),
-            source,
-        })?;
+        crate::secrets::file::create_dir(data_dir)
+            .map_err(|source| CliError::Io { path: data_dir.to_owned(), source })?;
         let path = data_dir.join("lock");
-        let open = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let file = open.map_err(|source| CliError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = open.map_err(|source| CliError::Io { path: path.clone(), source })?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(CliError::Locked {
-                data_dir: data_dir.to_owned(),
-            }),
+            Err(TryLockError::WouldBlock) => Err(CliError::Locked { data_dir: data_dir.to_owned() }),
             Err(TryLockError::Error(source)) => Err(CliError::Io { path, source }),
         }
     }
@@ -45,10 +34,7 @@ mod tests {
     fn a_second_process_is_refused_until_the_first_is_done() {
         let dir = tempfile::tempdir().unwrap();
         let first = DataDirLock::take(dir.path()).unwrap();
-        assert!(matches!(
-            DataDirLock::take(dir.path()),
-            Err(CliError::Locked { .. })
-        ));
+        assert!(matches!(DataDirLock::take(dir.path()), Err(CliError::Locked { .. })));
         drop(first);
         assert!(DataDirLock::take(dir.path()).is_ok());
     }

@@ -28,12 +28,7 @@ pub use error::CliError;
 /// `init` makes the secrets of a new deployment, `serve` runs it, `doctor` shows that a key
 /// works at the edge and stops working when it is disabled.
 #[derive(Parser)]
-#[command(
-    name = "keyward",
-    version,
-    arg_required_else_help = true,
-    max_term_width = 100
-)]
+#[command(name = "keyward", version, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,10 +61,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {
         match cli.command {
             Command::Init(command) => command.run().await,

@@ -30,10 +30,7 @@ pub(super) fn options(layers: &Layers<'_>) -> Result<PublishOptions, CliError> {
 /// The namespace's base URL and token, as the KV client takes them.
 pub(super) fn namespace(kv: &KvTarget) -> (String, Option<Zeroizing<String>>) {
     let token = kv.token.as_ref().map(SecretText::expose);
-    (
-        kv.url.to_string(),
-        token.map(|token| Zeroizing::new(token.to_owned())),
-    )
+    (kv.url.to_string(), token.map(|token| Zeroizing::new(token.to_owned())))
 }
 
 /// Names this process in the lease: no two have one name, also over restarts.

@@ -58,40 +58,24 @@ async fn disable(lifecycle: &Lifecycle, orphan: &Orphan) -> Result<(), CliError>
     let context = database::context("raise-epoch", SystemClock.now())?
         .with_reason(Some(REASON))
         .map_err(crate::lifecycle::Refusal::from)?;
-    let target = KeyRef {
-        workspace: orphan.workspace,
-        key: orphan.key,
-    };
+    let target = KeyRef { workspace: orphan.workspace, key: orphan.key };
     lifecycle.execute(&context, DisableKey { target }).await?;
     Ok(())
 }
 
 fn tell(raised: &RaisedEpoch) {
     match raised.kv {
-        Some(order) => println!(
-            "KV holds a head of epoch {}, generation {}",
-            order.epoch, order.generation
-        ),
+        Some(order) => println!("KV holds a head of epoch {}, generation {}", order.epoch, order.generation),
         None => println!("KV holds no head"),
     }
-    println!(
-        "the next head is above epoch {} and generation {}",
-        raised.epoch, raised.generation
-    );
+    println!("the next head is above epoch {} and generation {}", raised.epoch, raised.generation);
     if raised.orphans.is_empty() {
         println!("every key of this database is in KV's last state");
         return;
     }
     println!("disabled until you enable them, because KV's last state does not have them:");
     for orphan in &raised.orphans {
-        let before = if orphan.disabled {
-            ", disabled before"
-        } else {
-            ""
-        };
-        println!(
-            "  {} of {}, \"{}\"{before}",
-            orphan.key, orphan.workspace, orphan.name
-        );
+        let before = if orphan.disabled { ", disabled before" } else { "" };
+        println!("  {} of {}, \"{}\"{before}", orphan.key, orphan.workspace, orphan.name);
     }
 }

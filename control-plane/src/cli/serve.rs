@@ -46,18 +46,14 @@ impl Serve {
 
         let _lock = DataDirLock::take(&layers.data_dir()?)?;
         let stop = stop_signal()?;
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| CliError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
         let store = database::open(&layers).await?;
         let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
-        let publisher = Publisher::new(store, Arc::new(SystemClock), publishing)
-            .await?
-            .spawn();
+        let publisher = Publisher::new(store, Arc::new(SystemClock), publishing).await?.spawn();
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),
@@ -77,11 +73,7 @@ impl Serve {
 }
 
 /// Serves until told to stop, and then until what runs is done or its time is up.
-async fn serve(
-    listener: TcpListener,
-    state: ApiState,
-    stop: watch::Receiver<bool>,
-) -> Result<(), CliError> {
+async fn serve(listener: TcpListener, state: ApiState, stop: watch::Receiver<bool>) -> Result<(), CliError> {
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::debug!(%error, "answers may wait for more to send");

@@ -32,11 +32,7 @@ pub(super) struct Inspect {
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     head: Option<PathBuf>,
     /// URL of a head
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080/v1/snapshot/head"
-    )]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/v1/snapshot/head")]
     url: Url,
     /// Public key to trust, base64url; that of the data directory's signing key when absent
     #[arg(long, value_name = "KEY")]
@@ -97,10 +93,7 @@ impl Inspect {
         let deployment = layers.deployment()?;
         let trusted = self.trusted(&layers)?;
         let bytes = match &self.head {
-            Some(path) => std::fs::read(path).map_err(|source| CliError::Io {
-                path: path.clone(),
-                source,
-            })?,
+            Some(path) => std::fs::read(path).map_err(|source| CliError::Io { path: path.clone(), source })?,
             None => self.fetch(&layers).await?,
         };
         let head = Head::verify(&bytes, &deployment, &trusted)
@@ -127,14 +120,9 @@ impl Inspect {
 
     async fn fetch(&self, layers: &Layers<'_>) -> Result<Vec<u8>, CliError> {
         let url = &self.url;
-        let client = Client::builder()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .map_err(CliError::Client)?;
-        let unreachable = |source: reqwest::Error| InspectError::Unreachable {
-            url: url.clone(),
-            source: source.without_url(),
-        };
+        let client = Client::builder().timeout(Duration::from_secs(10)).build().map_err(CliError::Client)?;
+        let unreachable =
+            |source: reqwest::Error| InspectError::Unreachable { url: url.clone(), source: source.without_url() };
         let mut answer = client
             .get(url.clone())
             .bearer_auth(layers.edge_credential()?.expose())
@@ -148,12 +136,7 @@ impl Inspect {
                 StatusCode::UNAUTHORIZED => "; the edge credential is another deployment's",
                 _ => "",
             };
-            return Err(InspectError::Refused {
-                url: url.clone(),
-                status,
-                hint,
-            }
-            .into());
+            return Err(InspectError::Refused { url: url.clone(), status, hint }.into());
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
@@ -180,25 +163,16 @@ fn describe(head: &Head, bytes: usize, now: UnixMillis) -> String {
     line("narrowed since", &head.narrowed_since);
     line("narrowed through", &head.narrowed_through);
     line("issued at", &when(head.issued_at));
-    let state = if i64::try_from(head.expires_at).is_ok_and(|at| now.as_millis() < at) {
-        "good until then"
-    } else {
-        "expired"
-    };
-    line(
-        "expires at",
-        &format_args!("{}, {state}", when(head.expires_at)),
-    );
+    let state =
+        if i64::try_from(head.expires_at).is_ok_and(|at| now.as_millis() < at) { "good until then" } else { "expired" };
+    line("expires at", &format_args!("{}, {state}", when(head.expires_at)));
     line("settings", &head.settings);
     line("tree", &tree(&head.tree));
     match &head.next {
         Some(next) => line("next tree", &tree(next)),
         None => line("next tree", &"none"),
     }
-    line(
-        "audit checkpoint",
-        &format_args!("{} bytes", head.checkpoint.len()),
-    );
+    line("audit checkpoint", &format_args!("{} bytes", head.checkpoint.len()));
     line("ack wanted", &head.ack_wanted);
     line("recent", &format_args!("{} entries", head.recent.len()));
     for entry in &head.recent {
@@ -210,10 +184,7 @@ fn describe(head: &Head, bytes: usize, now: UnixMillis) -> String {
 fn tree(tree: &Tree) -> String {
     let objects = tree.top.len();
     let depth = tree.shape.depth();
-    format!(
-        "depth {depth}, {objects} objects at the top, pepper {}",
-        tree.pepper
-    )
+    format!("depth {depth}, {objects} objects at the top, pepper {}", tree.pepper)
 }
 
 fn change(entry: &RecentEntry) -> String {
@@ -222,18 +193,13 @@ fn change(entry: &RecentEntry) -> String {
     let Some((record, policy)) = &entry.state else {
         return format!("{fingerprint}  generation {generation}  gone");
     };
-    let mut text = format!(
-        "{fingerprint}  generation {generation}  {} of {}",
-        record.key, policy.workspace
-    );
+    let mut text = format!("{fingerprint}  generation {generation}  {} of {}", record.key, policy.workspace);
     if let Some(seconds) = record.deadline.seconds() {
         let _ = write!(text, ", until {}", when(u64::from(seconds) * 1000));
     }
-    for (is_set, word) in [
-        (record.disabled, "disabled"),
-        (record.paused, "paused"),
-        (record.suspended, "workspace suspended"),
-    ] {
+    for (is_set, word) in
+        [(record.disabled, "disabled"), (record.paused, "paused"), (record.suspended, "workspace suspended")]
+    {
         if is_set {
             text.push_str(", ");
             text.push_str(word);

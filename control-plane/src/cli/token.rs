@@ -48,21 +48,12 @@ impl Create {
         let vault = database::vault(&layers)?;
         let lifecycle = Lifecycle::new(database::open(&layers).await?, vault);
         let context = database::context("token create", now)?;
-        let verb = CreateToken {
-            name: self.name,
-            expires_at,
-        };
+        let verb = CreateToken { name: self.name, expires_at };
         let (created, _) = lifecycle.execute(&context, verb).await?;
         println!("{}", *created.text);
         match expires_at {
-            Some(at) => eprintln!(
-                "{} is valid until {at}; it is not shown again",
-                created.token.id
-            ),
-            None => eprintln!(
-                "{} is valid for ever; it is not shown again",
-                created.token.id
-            ),
+            Some(at) => eprintln!("{} is valid until {at}; it is not shown again", created.token.id),
+            None => eprintln!("{} is valid for ever; it is not shown again", created.token.id),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -76,11 +67,7 @@ fn seconds(text: &str) -> Result<u32, CliError> {
         value: text.to_owned(),
         wanted: "a number and s, m, h or d, such as 90d, at most ten years",
     };
-    let (number, unit) = text
-        .char_indices()
-        .next_back()
-        .map(|(at, _)| text.split_at(at))
-        .ok_or_else(refuse)?;
+    let (number, unit) = text.char_indices().next_back().map(|(at, _)| text.split_at(at)).ok_or_else(refuse)?;
     let unit = match unit {
         "s" => 1,
         "m" => 60,
@@ -102,25 +89,10 @@ mod tests {
 
     #[test]
     fn durations_are_a_number_and_a_unit() {
-        for (text, wanted) in [
-            ("45s", 45),
-            ("30m", 1_800),
-            ("12h", 43_200),
-            ("90d", 7_776_000),
-        ] {
+        for (text, wanted) in [("45s", 45), ("30m", 1_800), ("12h", 43_200), ("90d", 7_776_000)] {
             assert_eq!(seconds(text).unwrap(), wanted);
         }
-        for wrong in [
-            "",
-            "d",
-            "0d",
-            "90",
-            "-1d",
-            "1.5h",
-            "90 d",
-            "99999999d",
-            "1é",
-        ] {
+        for wrong in ["", "d", "0d", "90", "-1d", "1.5h", "90 d", "99999999d", "1é"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }

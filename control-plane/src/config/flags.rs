@@ -23,8 +23,7 @@ pub trait Scope {
 pub struct DatabaseScope;
 
 impl Scope for DatabaseScope {
-    const SETTINGS: &'static [&'static Setting] =
-        &[&table::DATA_DIR, &table::DATABASE, &table::LOG];
+    const SETTINGS: &'static [&'static Setting] = &[&table::DATA_DIR, &table::DATABASE, &table::LOG];
     const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
 }
 
@@ -33,12 +32,8 @@ impl Scope for DatabaseScope {
 pub struct InitScope;
 
 impl Scope for InitScope {
-    const SETTINGS: &'static [&'static Setting] = &[
-        &table::DATA_DIR,
-        &table::DATABASE,
-        &table::DEPLOYMENT,
-        &table::LOG,
-    ];
+    const SETTINGS: &'static [&'static Setting] =
+        &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::LOG];
     const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
 }
 
@@ -47,10 +42,8 @@ impl Scope for InitScope {
 pub struct InspectScope;
 
 impl Scope for InspectScope {
-    const SETTINGS: &'static [&'static Setting] =
-        &[&table::DATA_DIR, &table::DEPLOYMENT, &table::LOG];
-    const SECRETS: &'static [&'static SecretSetting] =
-        &[&table::SIGNING_KEY, &table::EDGE_CREDENTIAL];
+    const SETTINGS: &'static [&'static Setting] = &[&table::DATA_DIR, &table::DEPLOYMENT, &table::LOG];
+    const SECRETS: &'static [&'static SecretSetting] = &[&table::SIGNING_KEY, &table::EDGE_CREDENTIAL];
 }
 
 /// What `raise-epoch` needs.
@@ -58,19 +51,10 @@ impl Scope for InspectScope {
 pub struct RaiseEpochScope;
 
 impl Scope for RaiseEpochScope {
-    const SETTINGS: &'static [&'static Setting] = &[
-        &table::DATA_DIR,
-        &table::DATABASE,
-        &table::DEPLOYMENT,
-        &table::KV_URL,
-        &table::LOG,
-    ];
-    const SECRETS: &'static [&'static SecretSetting] = &[
-        &table::PEPPER,
-        &table::SIGNING_KEY,
-        &table::KEK,
-        &table::KV_TOKEN,
-    ];
+    const SETTINGS: &'static [&'static Setting] =
+        &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::KV_URL, &table::LOG];
+    const SECRETS: &'static [&'static SecretSetting] =
+        &[&table::PEPPER, &table::SIGNING_KEY, &table::KEK, &table::KV_TOKEN];
 }
 
 /// Everything, for `serve`.
@@ -98,14 +82,7 @@ impl<S: Scope> Flags<S> {
     fn arguments() -> Vec<Arg> {
         let settings = std::iter::once(&table::CONFIG)
             .chain(S::SETTINGS.iter().copied())
-            .map(|setting| {
-                argument(
-                    setting.name,
-                    setting.placeholder,
-                    setting.help,
-                    setting.default,
-                )
-            });
+            .map(|setting| argument(setting.name, setting.placeholder, setting.help, setting.default));
         let secrets = S::SECRETS.iter().map(|secret| {
             argument(
                 &table::file_of(secret.name),
@@ -156,10 +133,7 @@ impl<S: Scope> FromArgMatches for Flags<S> {
                 Some((name.to_owned(), value.clone()))
             })
             .collect();
-        Ok(Self {
-            values,
-            scope: PhantomData,
-        })
+        Ok(Self { values, scope: PhantomData })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

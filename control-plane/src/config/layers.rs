@@ -47,15 +47,8 @@ pub struct Layers<'a> {
 impl<'a> Layers<'a> {
     /// Takes the flags by setting name (`data_dir`, `pepper_file`, `config`, …) and reads
     /// the TOML file that `config` names, if any.
-    pub fn new(
-        flags: BTreeMap<String, String>,
-        environment: Environment<'a>,
-    ) -> Result<Self, ConfigError> {
-        let mut layers = Self {
-            flags,
-            environment,
-            file: None,
-        };
+    pub fn new(flags: BTreeMap<String, String>, environment: Environment<'a>) -> Result<Self, ConfigError> {
+        let mut layers = Self { flags, environment, file: None };
         if let Some((path, _)) = layers.get(table::CONFIG.name)? {
             let path = PathBuf::from(path);
             let members = read_file(&path)?;
@@ -66,12 +59,9 @@ impl<'a> Layers<'a> {
 
     /// What was said about a setting, or its default.
     pub(super) fn value(&self, setting: &Setting) -> Result<(String, Origin), ConfigError> {
-        Ok(self.get(setting.name)?.unwrap_or_else(|| {
-            (
-                setting.default.to_owned(),
-                Origin::Default(setting.name.to_owned()),
-            )
-        }))
+        Ok(self
+            .get(setting.name)?
+            .unwrap_or_else(|| (setting.default.to_owned(), Origin::Default(setting.name.to_owned()))))
     }
 
     /// What was said about a name, by the first place that said something.
@@ -111,10 +101,8 @@ impl<'a> Layers<'a> {
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::ReadFile {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::ReadFile { path: path.to_owned(), source })?;
     let parsed: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         let end = error.span().map_or(0, |span| span.start.min(text.len()));
         ConfigError::Syntax {
@@ -131,20 +119,14 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         .into_iter()
         .map(|(name, value)| {
             if !is_known(&name) {
-                return Err(ConfigError::Unknown {
-                    path: path.to_owned(),
-                    name,
-                });
+                return Err(ConfigError::Unknown { path: path.to_owned(), name });
             }
             let text = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(flag) => flag.to_string(),
                 _ => {
-                    return Err(ConfigError::NotScalar {
-                        path: path.to_owned(),
-                        name,
-                    });
+                    return Err(ConfigError::NotScalar { path: path.to_owned(), name });
                 }
             };
             Ok((name, text))
@@ -154,7 +136,5 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
 
 fn is_known(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.name == name)
-        || SECRETS
-            .iter()
-            .any(|secret| secret.name == name || table::file_of(secret.name) == name)
+        || SECRETS.iter().any(|secret| secret.name == name || table::file_of(secret.name) == name)
 }

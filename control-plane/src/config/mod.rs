@@ -7,6 +7,7 @@
 pub mod error;
 pub mod flags;
 pub mod layers;
+mod secret;
 pub mod table;
 
 use std::net::SocketAddr;
@@ -101,26 +102,14 @@ impl Layers<'_> {
     pub fn deployment(&self) -> Result<String, ConfigError> {
         let (value, origin) = self.value(&table::DEPLOYMENT)?;
         let fits = (1..=64).contains(&value.len())
-            && value
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits {
-            Ok(value)
-        } else {
-            Err(invalid(origin, value, "1 to 64 of a-z, 0-9 and -"))
-        }
+            && value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits { Ok(value) } else { Err(invalid(origin, value, "1 to 64 of a-z, 0-9 and -")) }
     }
 
     /// The address of the REST API.
     pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
         let (value, origin) = self.value(&table::LISTEN)?;
-        value.parse().map_err(|_| {
-            invalid(
-                origin,
-                value,
-                "an IP address and a port, such as 127.0.0.1:8080",
-            )
-        })
+        value.parse().map_err(|_| invalid(origin, value, "an IP address and a port, such as 127.0.0.1:8080"))
     }
 
     /// The KV namespace, if there is one.
@@ -141,27 +130,12 @@ impl Layers<'_> {
 
     /// How often to publish.
     pub fn cadence(&self) -> Result<Cadence, ConfigError> {
-        let (head_ttl, _) = self.number(
-            &table::HEAD_TTL,
-            600,
-            2_592_000,
-            "a number from 600 to 2592000",
-        )?;
-        let (heartbeat, origin) =
-            self.number(&table::HEARTBEAT, 10, 3600, "a number from 10 to 3600")?;
+        let (head_ttl, _) = self.number(&table::HEAD_TTL, 600, 2_592_000, "a number from 600 to 2592000")?;
+        let (heartbeat, origin) = self.number(&table::HEARTBEAT, 10, 3600, "a number from 10 to 3600")?;
         if heartbeat > head_ttl / 2 {
-            return Err(invalid(
-                origin,
-                heartbeat.to_string(),
-                "at most half of head_ttl_seconds",
-            ));
+            return Err(invalid(origin, heartbeat.to_string(), "at most half of head_ttl_seconds"));
         }
-        let (interval, _) = self.number(
-            &table::KV_MIN_INTERVAL,
-            0,
-            60_000,
-            "a number from 0 to 60000",
-        )?;
+        let (interval, _) = self.number(&table::KV_MIN_INTERVAL, 0, 60_000, "a number from 0 to 60000")?;
         Ok(Cadence {
             head_ttl: Duration::from_secs(head_ttl),
             heartbeat: Duration::from_secs(heartbeat),
@@ -172,10 +146,7 @@ impl Layers<'_> {
     /// What to log.
     pub fn log(&self) -> Result<LogConfig, ConfigError> {
         let (filter, filter_origin) = self.value(&table::LOG)?;
-        if filter
-            .parse::<tracing_subscriber::filter::Targets>()
-            .is_err()
-        {
+        if filter.parse::<tracing_subscriber::filter::Targets>().is_err() {
             return Err(invalid(
                 filter_origin,
                 filter,
@@ -191,42 +162,6 @@ impl Layers<'_> {
         Ok(LogConfig { filter, format })
     }
 
-    /// The pepper.
-    pub fn pepper(&self) -> Result<SecretKey, ConfigError> {
-        self.key(&table::PEPPER)
-    }
-
-    /// The seed of the key that signs heads.
-    pub fn signing_key(&self) -> Result<SecretKey, ConfigError> {
-        self.key(&table::SIGNING_KEY)
-    }
-
-    /// The key-encryption key.
-    pub fn kek(&self) -> Result<SecretKey, ConfigError> {
-        self.key(&table::KEK)
-    }
-
-    /// What edges show to read snapshots.
-    pub fn edge_credential(&self) -> Result<SecretText, ConfigError> {
-        let (text, origin) = self.required(&table::EDGE_CREDENTIAL)?;
-        let fits = (32..=256).contains(&text.expose().len())
-            && text.expose().bytes().all(|b| b.is_ascii_graphic());
-        if fits {
-            Ok(text)
-        } else {
-            Err(ConfigError::InvalidSecret {
-                name: table::EDGE_CREDENTIAL.name,
-                origin,
-                wanted: "32 to 256 printable ASCII characters",
-            })
-        }
-    }
-
-    /// The first operator's token, if its file is still there.
-    pub fn operator_token(&self) -> Result<Option<SecretText>, ConfigError> {
-        Ok(self.secret(&table::OPERATOR_TOKEN)?.map(|(text, _)| text))
-    }
-
     fn number(
         &self,
         setting: &Setting,
@@ -240,85 +175,6 @@ impl Layers<'_> {
             _ => Err(invalid(origin, value, wanted)),
         }
     }
-
-    fn key(&self, secret: &'static SecretSetting) -> Result<SecretKey, ConfigError> {
-        let (text, origin) = self.required(secret)?;
-        SecretKey::from_text(&text).ok_or(ConfigError::InvalidSecret {
-            name: secret.name,
-            origin,
-            wanted: "32 bytes as base64url without padding, 43 characters",
-        })
-    }
-
-    fn required(
-        &self,
-        secret: &'static SecretSetting,
-    ) -> Result<(SecretText, Origin), ConfigError> {
-        match self.secret(secret)? {
-            Some(found) => Ok(found),
-            None => Err(ConfigError::MissingSecret {
-                name: secret.name,
-                path: self.default_file(secret)?,
-                variable: table::variable_of(secret.name),
-            }),
-        }
-    }
-
-    /// A secret: itself or its file, by the first place that says something; else the
-    /// default file, if it is there.
-    fn secret(
-        &self,
-        secret: &'static SecretSetting,
-    ) -> Result<Option<(SecretText, Origin)>, ConfigError> {
-        let file = table::file_of(secret.name);
-        let named = if let Some(flag) = self.flag(&file) {
-            Some(flag)
-        } else {
-            let places = [
-                (self.variable(secret.name)?, self.variable(&file)?),
-                (self.member(secret.name), self.member(&file)),
-            ];
-            let mut named = None;
-            for place in places {
-                match place {
-                    (Some((_, value)), Some((_, file))) => {
-                        return Err(ConfigError::Twice { value, file });
-                    }
-                    (Some((value, origin)), None) => {
-                        return Ok(Some((SecretText::new(Zeroizing::new(value)), origin)));
-                    }
-                    (None, Some(file)) => {
-                        named = Some(file);
-                        break;
-                    }
-                    (None, None) => {}
-                }
-            }
-            named
-        };
-        let (path, origin, must_exist) = match named {
-            Some((path, origin)) => (PathBuf::from(path), origin, true),
-            None => (
-                self.default_file(secret)?,
-                Origin::Default(file.clone()),
-                false,
-            ),
-        };
-        match crate::secrets::file::read(&path) {
-            Ok(text) => Ok(Some((text, origin))),
-            Err(error) if !must_exist && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(ConfigError::ReadSecret {
-                name: secret.name,
-                path,
-                origin,
-                source,
-            }),
-        }
-    }
-
-    fn default_file(&self, secret: &SecretSetting) -> Result<PathBuf, ConfigError> {
-        Ok(secrets_dir(&self.data_dir()?).join(secret.file))
-    }
 }
 
 /// The directory of the secrets below a data directory.
@@ -327,11 +183,7 @@ pub fn secrets_dir(data_dir: &Path) -> PathBuf {
 }
 
 fn invalid(origin: Origin, value: String, wanted: &'static str) -> ConfigError {
-    ConfigError::Invalid {
-        origin,
-        value,
-        wanted,
-    }
+    ConfigError::Invalid { origin, value, wanted }
 }
 
 #[cfg(test)]

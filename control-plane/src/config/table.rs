@@ -114,26 +114,12 @@ pub(super) const LOG: Setting = Setting {
            info,keyward_control_plane=debug.",
 };
 
-pub(super) const LOG_FORMAT: Setting = Setting {
-    name: "log_format",
-    placeholder: "FORMAT",
-    default: "text",
-    help: "text or json.",
-};
+pub(super) const LOG_FORMAT: Setting =
+    Setting { name: "log_format", placeholder: "FORMAT", default: "text", help: "text or json." };
 
 /// All plain settings, in the order of the docs.
-pub static SETTINGS: &[&Setting] = &[
-    &DATA_DIR,
-    &DATABASE,
-    &DEPLOYMENT,
-    &LISTEN,
-    &KV_URL,
-    &HEAD_TTL,
-    &HEARTBEAT,
-    &KV_MIN_INTERVAL,
-    &LOG,
-    &LOG_FORMAT,
-];
+pub static SETTINGS: &[&Setting] =
+    &[&DATA_DIR, &DATABASE, &DEPLOYMENT, &LISTEN, &KV_URL, &HEAD_TTL, &HEARTBEAT, &KV_MIN_INTERVAL, &LOG, &LOG_FORMAT];
 
 pub(super) const PEPPER: SecretSetting = SecretSetting {
     name: "pepper",
@@ -179,14 +165,7 @@ pub(super) const OPERATOR_TOKEN: SecretSetting = SecretSetting {
 };
 
 /// All secrets, in the order of the docs.
-pub static SECRETS: &[&SecretSetting] = &[
-    &PEPPER,
-    &SIGNING_KEY,
-    &KEK,
-    &EDGE_CREDENTIAL,
-    &KV_TOKEN,
-    &OPERATOR_TOKEN,
-];
+pub static SECRETS: &[&SecretSetting] = &[&PEPPER, &SIGNING_KEY, &KEK, &EDGE_CREDENTIAL, &KV_TOKEN, &OPERATOR_TOKEN];
 
 /// `head_ttl_seconds` → `--head-ttl-seconds`, without the dashes in front.
 pub fn flag_of(name: &str) -> String {
@@ -207,8 +186,7 @@ pub fn file_of(name: &str) -> String {
 pub fn markdown() -> String {
     use std::fmt::Write as _;
 
-    let mut text =
-        String::from("| setting | flag | variable | default | |\n|---|---|---|---|---|\n");
+    let mut text = String::from("| setting | flag | variable | default | |\n|---|---|---|---|---|\n");
     for setting in std::iter::once(&CONFIG).chain(SETTINGS.iter().copied()) {
         let default = match setting.default {
             "" => "none".to_owned(),
@@ -224,9 +202,7 @@ pub fn markdown() -> String {
             setting.help,
         );
     }
-    text.push_str(
-        "\n| secret | variable | file named by | default file | |\n|---|---|---|---|---|\n",
-    );
+    text.push_str("\n| secret | variable | file named by | default file | |\n|---|---|---|---|---|\n");
     for secret in SECRETS {
         let file = file_of(secret.name);
         let _ = writeln!(

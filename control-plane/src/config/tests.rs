@@ -1,9 +1,6 @@
 //! Precedence, secrets and refusals, without touching the process's own environment.
 
-#![allow(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the methods' own lifetimes are not general enough"
-)]
+#![allow(clippy::redundant_closure_for_method_calls, reason = "the methods' own lifetimes are not general enough")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,11 +16,7 @@ struct Given {
 impl Given {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut given = Self {
-            flags: BTreeMap::new(),
-            variables: BTreeMap::new(),
-            dir,
-        };
+        let mut given = Self { flags: BTreeMap::new(), variables: BTreeMap::new(), dir };
         let data_dir = given.dir.path().display().to_string();
         given.flags.insert("data_dir".to_owned(), data_dir);
         given
@@ -52,14 +45,9 @@ impl Given {
         self
     }
 
-    fn read<T>(
-        &self,
-        get: impl FnOnce(&Layers<'_>) -> Result<T, ConfigError>,
-    ) -> Result<T, String> {
+    fn read<T>(&self, get: impl FnOnce(&Layers<'_>) -> Result<T, ConfigError>) -> Result<T, String> {
         let environment = |name: &str| self.variables.get(name).cloned();
-        Layers::new(self.flags.clone(), &environment)
-            .and_then(|layers| get(&layers))
-            .map_err(|error| error.to_string())
+        Layers::new(self.flags.clone(), &environment).and_then(|layers| get(&layers)).map_err(|error| error.to_string())
     }
 }
 
@@ -80,17 +68,12 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default(
 fn a_wrong_value_is_reported_with_the_place_it_came_from() {
     let given = Given::new().variable("KEYWARD_HEARTBEAT_SECONDS", "often");
     let error = given.read(|l| l.cadence()).unwrap_err();
-    assert_eq!(
-        error,
-        "KEYWARD_HEARTBEAT_SECONDS is `often`, but must be a number from 10 to 3600"
-    );
+    assert_eq!(error, "KEYWARD_HEARTBEAT_SECONDS is `often`, but must be a number from 10 to 3600");
 }
 
 #[test]
 fn a_heartbeat_slower_than_half_of_a_heads_life_is_refused() {
-    let given = Given::new()
-        .flag("head_ttl_seconds", "600")
-        .flag("heartbeat_seconds", "301");
+    let given = Given::new().flag("head_ttl_seconds", "600").flag("heartbeat_seconds", "301");
     assert!(given.read(|l| l.cadence()).is_err());
 }
 
@@ -137,9 +120,7 @@ fn a_secret_is_taken_from_its_variable_or_file_or_the_data_directory() {
 
 #[test]
 fn a_secret_and_its_file_in_one_place_are_one_too_many() {
-    let given = Given::new()
-        .variable("KEYWARD_KEK", "x")
-        .variable("KEYWARD_KEK_FILE", "y");
+    let given = Given::new().variable("KEYWARD_KEK", "x").variable("KEYWARD_KEK_FILE", "y");
     let error = given.read(|l| l.kek().map(|_| ())).unwrap_err();
     assert!(error.contains("KEYWARD_KEK_FILE"), "{error}");
 }
@@ -164,11 +145,7 @@ fn every_name_is_there_once() {
     let mut names: Vec<String> = table::SETTINGS
         .iter()
         .map(|setting| setting.name.to_owned())
-        .chain(
-            table::SECRETS
-                .iter()
-                .flat_map(|secret| [secret.name.to_owned(), table::file_of(secret.name)]),
-        )
+        .chain(table::SECRETS.iter().flat_map(|secret| [secret.name.to_owned(), table::file_of(secret.name)]))
         .collect();
     let count = names.len();
     names.sort();

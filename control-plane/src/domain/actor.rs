@@ -69,11 +69,7 @@ impl Actor {
     /// Whoever holds `token`, asking from `ip` with the request `request_id`.
     pub fn of_token(token: &Token, ip: Option<IpAddr>, request_id: String) -> Self {
         Self {
-            kind: if token.member.is_some() {
-                ActorKind::Member
-            } else {
-                ActorKind::Operator
-            },
+            kind: if token.member.is_some() { ActorKind::Member } else { ActorKind::Operator },
             token: Some(token.id),
             member: token.member,
             name: token.name.as_str().to_owned(),
@@ -86,8 +82,6 @@ impl Actor {
 
     /// The principal's identifier as text: the member's, else the token's.
     pub fn id(&self) -> Option<String> {
-        self.member
-            .map(|member| member.to_string())
-            .or_else(|| self.token.map(|token| token.to_string()))
+        self.member.map(|member| member.to_string()).or_else(|| self.token.map(|token| token.to_string()))
     }
 }

@@ -114,20 +114,11 @@ impl Catalogue {
     /// Reads the names that a client grants; `*` alone stands for every API.
     pub fn grant(&self, field: &str, names: &[String]) -> Result<Apis, Invalid> {
         if names.is_empty() {
-            return Err(Invalid::new(
-                field,
-                Fault::TooShort,
-                "names no API; `*` stands for all of them",
-            ));
+            return Err(Invalid::new(field, Fault::TooShort, "names no API; `*` stands for all of them"));
         }
         if let Some(index) = names.iter().position(|name| name == "*") {
             if names.len() > 1 {
-                return Err(Invalid::at(
-                    field,
-                    index,
-                    Fault::Conflicting,
-                    "`*` stands alone",
-                ));
+                return Err(Invalid::at(field, index, Fault::Conflicting, "`*` stands alone"));
             }
             return Ok(Apis::All);
         }
@@ -138,20 +129,10 @@ impl Catalogue {
         let mut numbers = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
             let Some(api) = self.named(name) else {
-                return Err(Invalid::at(
-                    field,
-                    index,
-                    Fault::Unknown,
-                    "the catalogue has no such API",
-                ));
+                return Err(Invalid::at(field, index, Fault::Unknown, "the catalogue has no such API"));
             };
             if numbers.contains(&api.number) {
-                return Err(Invalid::at(
-                    field,
-                    index,
-                    Fault::Duplicate,
-                    "is in the list already",
-                ));
+                return Err(Invalid::at(field, index, Fault::Duplicate, "is in the list already"));
             }
             numbers.push(api.number);
         }
@@ -176,15 +157,9 @@ impl Catalogue {
     pub fn coverage(&self, granted: &Apis) -> Coverage {
         let full = match granted {
             Apis::All => true,
-            Apis::Only(numbers) => {
-                !self.0.is_empty() && self.0.iter().all(|api| numbers.contains(&api.number))
-            }
+            Apis::Only(numbers) => !self.0.is_empty() && self.0.iter().all(|api| numbers.contains(&api.number)),
         };
-        if full {
-            Coverage::Full
-        } else {
-            Coverage::Partial
-        }
+        if full { Coverage::Full } else { Coverage::Partial }
     }
 
     /// The routes of all APIs, as the snapshot's settings carry them.
@@ -210,18 +185,11 @@ impl Catalogue {
             return Err(Invalid::new("routes", Fault::TooMany, detail).into());
         }
         for (index, route) in routes.iter().enumerate() {
-            if routes[..index]
-                .iter()
-                .any(|earlier| earlier.conflicts_with(route))
-            {
+            if routes[..index].iter().any(|earlier| earlier.conflicts_with(route)) {
                 let detail = "an earlier route has this prefix and method already";
                 return Err(Invalid::at("routes", index, Fault::Duplicate, detail).into());
             }
-            let conflict = others().find(|api| {
-                api.routes
-                    .iter()
-                    .any(|existing| existing.conflicts_with(route))
-            });
+            let conflict = others().find(|api| api.routes.iter().any(|existing| existing.conflicts_with(route)));
             if let Some(api) = conflict {
                 return Err(RouteConflict {
                     field: format!("routes[{index}]"),
@@ -263,11 +231,7 @@ mod tests {
     }
 
     fn route(prefix: &str) -> ApiRoute {
-        ApiRoute {
-            path_prefix: prefix.to_owned(),
-            methods: Vec::new(),
-            access: RouteAccess::ByMethod,
-        }
+        ApiRoute { path_prefix: prefix.to_owned(), methods: Vec::new(), access: RouteAccess::ByMethod }
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -277,16 +241,11 @@ mod tests {
     #[test]
     fn grants_go_from_names_to_numbers_and_back() {
         let catalogue = Catalogue::new(vec![api(1, "data", &[]), api(3, "push", &[])]);
-        let granted = catalogue
-            .grant("apis", &names(&["push", "data"]))
-            .expect("granted");
+        let granted = catalogue.grant("apis", &names(&["push", "data"])).expect("granted");
         assert_eq!(granted, Apis::Only(vec![1, 3]));
         assert_eq!(catalogue.names(&granted), ["data", "push"]);
         assert_eq!(catalogue.coverage(&granted), Coverage::Full);
-        assert_eq!(
-            catalogue.coverage(&Apis::Only(vec![1, 2])),
-            Coverage::Partial
-        );
+        assert_eq!(catalogue.coverage(&Apis::Only(vec![1, 2])), Coverage::Partial);
         assert_eq!(catalogue.names(&Apis::Only(vec![1, 2])), ["data"]);
         assert_eq!(catalogue.grant("apis", &names(&["*"])), Ok(Apis::All));
     }
@@ -300,9 +259,7 @@ mod tests {
             (&["data", "*"], "apis[1]", Fault::Conflicting),
             (&["data", "data"], "apis[1]", Fault::Duplicate),
         ] {
-            let refused = catalogue
-                .grant("apis", &names(granted))
-                .expect_err("refused");
+            let refused = catalogue.grant("apis", &names(granted)).expect_err("refused");
             assert_eq!((refused.field.as_str(), refused.fault), (field, fault));
         }
     }
@@ -319,10 +276,7 @@ mod tests {
         ));
         assert!(matches!(
             catalogue.admit_routes(&push, &[route("/v1/push"), route("/v1/push")]),
-            Err(RoutesRefused::Invalid(Invalid {
-                fault: Fault::Duplicate,
-                ..
-            }))
+            Err(RoutesRefused::Invalid(Invalid { fault: Fault::Duplicate, .. }))
         ));
     }
 }

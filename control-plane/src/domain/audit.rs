@@ -213,10 +213,7 @@ mod tests {
             actor: Actor::system("init"),
             action: Action::Update,
             entity: Entity::Settings,
-            target: Target {
-                id: "settings".to_owned(),
-                name: "settings".to_owned(),
-            },
+            target: Target { id: "settings".to_owned(), name: "settings".to_owned() },
             workspace_id: None,
             team_id: None,
             reason: None,

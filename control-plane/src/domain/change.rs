@@ -33,13 +33,7 @@ pub struct Change {
 impl Change {
     /// A change that touches no secret yet.
     pub const fn new(generation: Generation, event: AuditEvent) -> Self {
-        Self {
-            generation,
-            first: event,
-            more: Vec::new(),
-            touched: Vec::new(),
-            settings: false,
-        }
+        Self { generation, first: event, more: Vec::new(), touched: Vec::new(), settings: false }
     }
 
     /// The same change with one more event.

@@ -76,20 +76,11 @@ pub struct Invalid {
 impl Invalid {
     /// A refused value.
     pub fn new(field: impl Into<String>, fault: Fault, detail: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            fault,
-            detail: detail.into(),
-        }
+        Self { field: field.into(), fault, detail: detail.into() }
     }
 
     /// The entry `index` of the list `field` was refused.
-    pub fn at(
-        field: impl fmt::Display,
-        index: usize,
-        fault: Fault,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn at(field: impl fmt::Display, index: usize, fault: Fault, detail: impl Into<String>) -> Self {
         Self::new(format!("{field}[{index}]"), fault, detail)
     }
 }

@@ -43,21 +43,13 @@ impl MemberKind {
 
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Person, Self::Machine]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [Self::Person, Self::Machine].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
 impl Role {
     /// Every role, highest first.
-    pub const ALL: [Self; 5] = [
-        Self::Owner,
-        Self::Admin,
-        Self::Staff,
-        Self::ReadOnly,
-        Self::Lite,
-    ];
+    pub const ALL: [Self; 5] = [Self::Owner, Self::Admin, Self::Staff, Self::ReadOnly, Self::Lite];
 
     /// The role as it is stored and shown.
     pub const fn as_str(self) -> &'static str {
@@ -115,10 +107,6 @@ pub struct MemberSummary {
 
 impl From<&Member> for MemberSummary {
     fn from(member: &Member) -> Self {
-        Self {
-            id: member.id,
-            name: member.name.as_str().to_owned(),
-            role: member.role,
-        }
+        Self { id: member.id, name: member.name.as_str().to_owned(), role: member.role }
     }
 }

@@ -42,31 +42,14 @@ impl RouteInput {
                 let detail = format!("1 to {} characters", limits::METHOD_CHARS);
                 return Err(Invalid::at(field, at, Fault::OutOfRange, detail));
             }
-            if !method
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte == b'-')
-            {
-                return Err(Invalid::at(
-                    field,
-                    at,
-                    Fault::BadFormat,
-                    "a method in upper-case letters",
-                ));
+            if !method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+                return Err(Invalid::at(field, at, Fault::BadFormat, "a method in upper-case letters"));
             }
             if self.methods[..at].contains(method) {
-                return Err(Invalid::at(
-                    field,
-                    at,
-                    Fault::Duplicate,
-                    "is in the list already",
-                ));
+                return Err(Invalid::at(field, at, Fault::Duplicate, "is in the list already"));
             }
         }
-        Ok(ApiRoute {
-            path_prefix: self.path_prefix.clone(),
-            methods: self.methods.clone(),
-            access: self.access,
-        })
+        Ok(ApiRoute { path_prefix: self.path_prefix.clone(), methods: self.methods.clone(), access: self.access })
     }
 }
 
@@ -75,10 +58,7 @@ impl ApiRoute {
     /// prefixes, a route that names the method goes before one for all methods.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         let both_for_all = self.methods.is_empty() && other.methods.is_empty();
-        let named_twice = self
-            .methods
-            .iter()
-            .any(|method| other.methods.contains(method));
+        let named_twice = self.methods.iter().any(|method| other.methods.contains(method));
         (both_for_all || named_twice) && self.path_prefix == other.path_prefix
     }
 }
@@ -91,34 +71,19 @@ pub(super) fn path(field: &str, path: &str) -> Result<(), Invalid> {
         return refuse(Fault::BadFormat, "must begin with a slash");
     }
     if path.len() > MAX_PATH_BYTES {
-        return refuse(
-            Fault::TooLong,
-            &format!("{} bytes, at most {MAX_PATH_BYTES}", path.len()),
-        );
+        return refuse(Fault::TooLong, &format!("{} bytes, at most {MAX_PATH_BYTES}", path.len()));
     }
     // A semicolon begins path parameters (RFC 3986, section 3.3), which an edge looks past.
-    if !path
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && !b"\\%?#;\"<>^`{|}".contains(&byte))
-    {
-        return refuse(
-            Fault::BadFormat,
-            "characters of a URL's path only, nothing percent-encoded",
-        );
+    if !path.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\%?#;\"<>^`{|}".contains(&byte)) {
+        return refuse(Fault::BadFormat, "characters of a URL's path only, nothing percent-encoded");
     }
     if path == "/" {
         return Ok(());
     }
     if path.ends_with('/') {
-        return refuse(
-            Fault::BadFormat,
-            "must not end with a slash; segments are matched whole",
-        );
+        return refuse(Fault::BadFormat, "must not end with a slash; segments are matched whole");
     }
-    match path[1..]
-        .split('/')
-        .find(|segment| matches!(*segment, "" | "." | ".."))
-    {
+    match path[1..].split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
         Some("") => refuse(Fault::BadFormat, "must not hold two slashes in a row"),
         Some(_) => refuse(Fault::BadFormat, "must not hold `.` or `..` as a segment"),
         None => Ok(()),
@@ -159,16 +124,8 @@ mod tests {
         ] {
             assert_eq!(route(text, &[]).parse(0).is_ok(), reads, "{text}");
         }
-        assert!(
-            route(&format!("/{}", "a".repeat(255)), &[])
-                .parse(0)
-                .is_ok()
-        );
-        assert!(
-            route(&format!("/{}", "a".repeat(256)), &[])
-                .parse(0)
-                .is_err()
-        );
+        assert!(route(&format!("/{}", "a".repeat(255)), &[]).parse(0).is_ok());
+        assert!(route(&format!("/{}", "a".repeat(256)), &[]).parse(0).is_err());
     }
 
     #[test]
@@ -179,10 +136,7 @@ mod tests {
             (&["GET", ""], "routes[3].methods[1]"),
             (&["GET", "GET"], "routes[3].methods[1]"),
         ] {
-            assert_eq!(
-                route("/a", methods).parse(3).expect_err("refused").field,
-                field
-            );
+            assert_eq!(route("/a", methods).parse(3).expect_err("refused").field, field);
         }
     }
 

@@ -22,10 +22,7 @@ pub struct SettingsDocument {
 
 impl Default for SettingsDocument {
     fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            version: 1,
-        }
+        Self { settings: Settings::default(), version: 1 }
     }
 }
 
@@ -70,11 +67,7 @@ impl SettingsDocument {
             header: header.apply(before.accept.header.clone()),
         };
         if !accept.basic && !accept.bearer && accept.header.is_none() {
-            return Err(Invalid::new(
-                "accept",
-                Fault::TooShort,
-                "at least one form must be accepted",
-            ));
+            return Err(Invalid::new("accept", Fault::TooShort, "at least one form must be accepted"));
         }
         let settings = Settings {
             key_prefix: edit.key_prefix.unwrap_or_else(|| before.key_prefix.clone()),
@@ -85,31 +78,17 @@ impl SettingsDocument {
             ping_path: edit.ping_path.unwrap_or_else(|| before.ping_path.clone()),
             routes: Vec::new(),
         };
-        Ok(Self {
-            settings,
-            version: self.version,
-        })
+        Ok(Self { settings, version: self.version })
     }
 
     /// What the snapshot's settings object holds: these settings and the catalogue's routes.
     pub fn travelling(&self, catalogue: &Catalogue) -> Settings {
-        Settings {
-            routes: catalogue.routes(),
-            ..self.settings.clone()
-        }
+        Settings { routes: catalogue.routes(), ..self.settings.clone() }
     }
 
     /// The fields, for the audit log.
     pub fn facts(&self) -> Value {
-        let Settings {
-            key_prefix,
-            check_digits,
-            accept,
-            basic_user,
-            realm,
-            ping_path,
-            routes: _,
-        } = &self.settings;
+        let Settings { key_prefix, check_digits, accept, basic_user, realm, ping_path, routes: _ } = &self.settings;
         json!({
             "key_prefix": key_prefix,
             "check_digits": check_digits,
@@ -129,21 +108,14 @@ fn key_prefix(prefix: &str) -> Result<(), Invalid> {
         return Err(Invalid::new(FIELD, Fault::TooLong, detail));
     }
     let form = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let begins = prefix
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphabetic());
+    let begins = prefix.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     if !begins || !prefix.bytes().all(form) || prefix.ends_with('_') || prefix.contains("__") {
         let detail = "letters, digits and single underscores, beginning with a letter, ending without underscore";
         return Err(Invalid::new(FIELD, Fault::BadFormat, detail));
     }
     // Keys of the test environment read `<prefix>_test_…`: such a prefix would make the two alike.
     if prefix.ends_with(keyward_shared::api_key::TEST_SUFFIX) {
-        return Err(Invalid::new(
-            FIELD,
-            Fault::Conflicting,
-            "must not end like the prefix of test keys",
-        ));
+        return Err(Invalid::new(FIELD, Fault::Conflicting, "must not end like the prefix of test keys"));
     }
     Ok(())
 }
@@ -154,15 +126,8 @@ fn realm(text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(Invalid::new(FIELD, Fault::TooShort, "must not be empty"));
     }
-    if !text
-        .bytes()
-        .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
-    {
-        return Err(Invalid::new(
-            FIELD,
-            Fault::BadFormat,
-            "printable ASCII without quotes and backslashes",
-        ));
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        return Err(Invalid::new(FIELD, Fault::BadFormat, "printable ASCII without quotes and backslashes"));
     }
     if text.len() > limits::REALM_CHARS {
         let detail = format!("{} characters, at most {}", text.len(), limits::REALM_CHARS);
@@ -175,11 +140,7 @@ fn ping_path(path: &str) -> Result<(), Invalid> {
     const FIELD: &str = "ping_path";
     route::path(FIELD, path)?;
     if path == "/.keyward" || path.starts_with("/.keyward/") {
-        return Err(Invalid::new(
-            FIELD,
-            Fault::Conflicting,
-            "`/.keyward` is the edge's own",
-        ));
+        return Err(Invalid::new(FIELD, Fault::Conflicting, "`/.keyward` is the edge's own"));
     }
     Ok(())
 }
@@ -213,31 +174,14 @@ fn accepted_header(name: &str) -> Result<String, Invalid> {
         return Err(Invalid::new(FIELD, Fault::TooShort, "must not be empty"));
     }
     if name.len() > MAX_TOKEN_BYTES {
-        return Err(Invalid::new(
-            FIELD,
-            Fault::TooLong,
-            format!("{} bytes, at most {MAX_TOKEN_BYTES}", name.len()),
-        ));
+        return Err(Invalid::new(FIELD, Fault::TooLong, format!("{} bytes, at most {MAX_TOKEN_BYTES}", name.len())));
     }
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    {
-        return Err(Invalid::new(
-            FIELD,
-            Fault::BadFormat,
-            "letters, digits and hyphens",
-        ));
+    if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        return Err(Invalid::new(FIELD, Fault::BadFormat, "letters, digits and hyphens"));
     }
-    let taken = ["x-keyward-", "cf-", "sec-", "x-forwarded-"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
+    let taken = ["x-keyward-", "cf-", "sec-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix));
     if taken || TAKEN.contains(&name.as_str()) {
-        return Err(Invalid::new(
-            FIELD,
-            Fault::Conflicting,
-            "this header has a meaning of its own",
-        ));
+        return Err(Invalid::new(FIELD, Fault::Conflicting, "this header has a meaning of its own"));
     }
     Ok(name)
 }
@@ -256,11 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_not_named_stays() {
-        let after = edited(SettingsEdit {
-            realm: Some(text("Acme API")),
-            ..SettingsEdit::default()
-        })
-        .expect("edited");
+        let after = edited(SettingsEdit { realm: Some(text("Acme API")), ..SettingsEdit::default() }).expect("edited");
         assert_eq!(after.settings.realm, "Acme API");
         assert_eq!(after.settings.key_prefix, "kw");
         assert!(after.settings.accept.basic);
@@ -280,34 +220,20 @@ mod tests {
             ("acme_test", false),
             ("é", false),
         ] {
-            let edit = SettingsEdit {
-                key_prefix: Some(text(prefix)),
-                ..SettingsEdit::default()
-            };
+            let edit = SettingsEdit { key_prefix: Some(text(prefix)), ..SettingsEdit::default() };
             assert_eq!(edited(edit).is_ok(), reads, "{prefix}");
         }
     }
 
     #[test]
     fn a_realm_needs_no_escaping() {
-        for (words, reads) in [
-            ("My API", true),
-            ("", false),
-            ("a\"b", false),
-            ("a\\b", false),
-            ("é", false),
-            ("a\tb", false),
-        ] {
-            let edit = SettingsEdit {
-                realm: Some(text(words)),
-                ..SettingsEdit::default()
-            };
+        for (words, reads) in
+            [("My API", true), ("", false), ("a\"b", false), ("a\\b", false), ("é", false), ("a\tb", false)]
+        {
+            let edit = SettingsEdit { realm: Some(text(words)), ..SettingsEdit::default() };
             assert_eq!(edited(edit).is_ok(), reads, "{words}");
         }
-        let edit = SettingsEdit {
-            realm: Some("a".repeat(65)),
-            ..SettingsEdit::default()
-        };
+        let edit = SettingsEdit { realm: Some("a".repeat(65)), ..SettingsEdit::default() };
         assert_eq!(edited(edit).expect_err("refused").fault, Fault::TooLong);
     }
 
@@ -322,34 +248,20 @@ mod tests {
             ("", false),
             ("x_api_key", false),
         ] {
-            let edit = SettingsEdit {
-                accept_header: Edit::Set(name.to_owned()),
-                ..SettingsEdit::default()
-            };
+            let edit = SettingsEdit { accept_header: Edit::Set(name.to_owned()), ..SettingsEdit::default() };
             assert_eq!(edited(edit).is_ok(), reads, "{name}");
         }
     }
 
     #[test]
     fn some_form_of_credential_is_always_accepted() {
-        let edit = SettingsEdit {
-            accept_basic: Some(false),
-            ..SettingsEdit::default()
-        };
+        let edit = SettingsEdit { accept_basic: Some(false), ..SettingsEdit::default() };
         assert_eq!(edited(edit).expect_err("refused").field, "accept");
         let edit = SettingsEdit {
             accept_basic: Some(false),
             accept_header: Edit::Set("X-Api-Key".to_owned()),
             ..SettingsEdit::default()
         };
-        assert_eq!(
-            edited(edit)
-                .expect("edited")
-                .settings
-                .accept
-                .header
-                .as_deref(),
-            Some("x-api-key")
-        );
+        assert_eq!(edited(edit).expect("edited").settings.accept.header.as_deref(), Some("x-api-key"));
     }
 }

@@ -84,21 +84,13 @@ impl Slug {
         }
         slug.truncate(limits::SLUG_MAX_CHARS - SUFFIX_CHARS);
         let slug = slug.trim_end_matches('-');
-        Self(if slug.len() < limits::SLUG_MIN_CHARS {
-            "workspace".to_owned()
-        } else {
-            slug.to_owned()
-        })
+        Self(if slug.len() < limits::SLUG_MIN_CHARS { "workspace".to_owned() } else { slug.to_owned() })
     }
 
     /// The slug with a suffix from random bits, for when the derived one is taken.
     #[must_use]
     pub fn with_suffix(&self, bits: u64) -> Self {
-        let stem: String = self
-            .0
-            .chars()
-            .take(limits::SLUG_MAX_CHARS - SUFFIX_CHARS)
-            .collect();
+        let stem: String = self.0.chars().take(limits::SLUG_MAX_CHARS - SUFFIX_CHARS).collect();
         Self(format!("{stem}-{:08x}", bits & 0xffff_ffff))
     }
 
@@ -147,11 +139,7 @@ impl Metadata {
 /// Checks a text of lower-case letters, digits and hyphens that begins with a letter or digit.
 pub(super) fn dashed(field: &str, text: &str, min: usize, max: usize) -> Result<(), Invalid> {
     if text.len() < min {
-        return Err(Invalid::new(
-            field,
-            Fault::TooShort,
-            format!("{} characters, at least {min}", text.len()),
-        ));
+        return Err(Invalid::new(field, Fault::TooShort, format!("{} characters, at least {min}", text.len())));
     }
     let form = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !text.bytes().all(form) || text.starts_with('-') {
@@ -159,11 +147,7 @@ pub(super) fn dashed(field: &str, text: &str, min: usize, max: usize) -> Result<
         return Err(Invalid::new(field, Fault::BadFormat, detail));
     }
     if text.len() > max {
-        return Err(Invalid::new(
-            field,
-            Fault::TooLong,
-            format!("{} characters, at most {max}", text.len()),
-        ));
+        return Err(Invalid::new(field, Fault::TooLong, format!("{} characters, at most {max}", text.len())));
     }
     Ok(())
 }
@@ -174,18 +158,10 @@ fn plain(field: &str, text: &str, max: usize) -> Result<(), Invalid> {
         return Err(Invalid::new(field, Fault::TooShort, "must not be empty"));
     }
     if characters > max {
-        return Err(Invalid::new(
-            field,
-            Fault::TooLong,
-            format!("{characters} characters, at most {max}"),
-        ));
+        return Err(Invalid::new(field, Fault::TooLong, format!("{characters} characters, at most {max}")));
     }
     if text.chars().any(char::is_control) {
-        return Err(Invalid::new(
-            field,
-            Fault::BadFormat,
-            "must not hold control characters",
-        ));
+        return Err(Invalid::new(field, Fault::BadFormat, "must not hold control characters"));
     }
     if text.trim().is_empty() {
         return Err(Invalid::new(field, Fault::BadFormat, "must not be blank"));
@@ -231,12 +207,7 @@ mod tests {
 
     #[test]
     fn every_name_suggests_a_slug_that_parses() {
-        for (name, slug) in [
-            ("Acme, Inc.", "acme-inc"),
-            ("Ü", "workspace"),
-            ("--a--b--", "a-b"),
-            ("x", "workspace"),
-        ] {
+        for (name, slug) in [("Acme, Inc.", "acme-inc"), ("Ü", "workspace"), ("--a--b--", "a-b"), ("x", "workspace")] {
             let name = Name::parse("name", name).expect("a name");
             let derived = Slug::derive(&name);
             assert_eq!(derived.as_str(), slug);
@@ -252,14 +223,8 @@ mod tests {
     fn metadata_is_bounded_in_bytes_and_depth() {
         let object = |value: Value| Map::from_iter([("k".to_owned(), value)]);
         assert!(Metadata::parse("metadata", object("v".repeat(4000).into())).is_ok());
-        assert_eq!(
-            fault(Metadata::parse("metadata", object("v".repeat(4096).into()))),
-            Fault::TooLong
-        );
+        assert_eq!(fault(Metadata::parse("metadata", object("v".repeat(4096).into()))), Fault::TooLong);
         let deep = (0..20).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-        assert_eq!(
-            fault(Metadata::parse("metadata", object(deep))),
-            Fault::TooLong
-        );
+        assert_eq!(fault(Metadata::parse("metadata", object(deep))), Fault::TooLong);
     }
 }

@@ -42,18 +42,12 @@ pub struct UnixSeconds(u32);
 impl UnixSeconds {
     /// The deadline at `seconds`, or `None` for the value that the wire keeps for "never".
     pub const fn new(seconds: u32) -> Option<Self> {
-        if seconds == u32::MAX {
-            None
-        } else {
-            Some(Self(seconds))
-        }
+        if seconds == u32::MAX { None } else { Some(Self(seconds)) }
     }
 
     /// The second that `instant` lies in, or `None` outside 1970 to 2106.
     pub fn floor(instant: UnixMillis) -> Option<Self> {
-        u32::try_from(instant.0.div_euclid(1000))
-            .ok()
-            .and_then(Self::new)
+        u32::try_from(instant.0.div_euclid(1000)).ok().and_then(Self::new)
     }
 
     /// Seconds since the Unix epoch.
@@ -115,21 +109,12 @@ mod tests {
     #[test]
     fn what_a_record_cannot_carry_is_no_deadline() {
         assert_eq!(UnixSeconds::floor(UnixMillis::from_millis(-1)), None);
-        assert_eq!(
-            UnixSeconds::floor(UnixMillis::from_millis(i64::from(u32::MAX) * 1000)),
-            None
-        );
+        assert_eq!(UnixSeconds::floor(UnixMillis::from_millis(i64::from(u32::MAX) * 1000)), None);
     }
 
     #[test]
     fn the_text_is_rfc_3339_in_utc() {
-        assert_eq!(
-            UnixMillis::from_millis(1_700_000_000_123).to_string(),
-            "2023-11-14T22:13:20.123Z"
-        );
-        assert_eq!(
-            UnixMillis::from_millis(1_700_000_000_000).to_string(),
-            "2023-11-14T22:13:20Z"
-        );
+        assert_eq!(UnixMillis::from_millis(1_700_000_000_123).to_string(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(UnixMillis::from_millis(1_700_000_000_000).to_string(), "2023-11-14T22:13:20Z");
     }
 }

@@ -39,9 +39,7 @@ impl WorkspaceStatus {
 
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Suspended]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        [Self::Active, Self::Suspended].into_iter().find(|status| status.as_str() == text)
     }
 }
 
@@ -56,9 +54,7 @@ impl Reveal {
 
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Once, Self::Sealed]
-            .into_iter()
-            .find(|reveal| reveal.as_str() == text)
+        [Self::Once, Self::Sealed].into_iter().find(|reveal| reveal.as_str() == text)
     }
 }
 

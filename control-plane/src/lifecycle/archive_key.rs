@@ -20,10 +20,7 @@ impl Verb for ArchiveKey {
     type Answer = KeyView;
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
-        let operation = Operation {
-            action: Action::Delete,
-            name: "archive",
-        };
+        let operation = Operation { action: Action::Delete, name: "archive" };
         key_support::transition(tx, call, self.target, operation, Key::archive).await
     }
 }

@@ -15,17 +15,11 @@ pub enum Authenticated {
 
 impl Lifecycle {
     /// Looks up the token with this text. A refusal is a fault of ours, never of the caller.
-    pub async fn authenticate(
-        &self,
-        text: &str,
-        now: UnixMillis,
-    ) -> Result<Authenticated, Refusal> {
+    pub async fn authenticate(&self, text: &str, now: UnixMillis) -> Result<Authenticated, Refusal> {
         if !text.starts_with(TOKEN_PREFIX) {
             return Ok(Authenticated::Nobody);
         }
         let token = self.store.token_by_hash(&TokenHash::of(text)).await?;
-        Ok(token
-            .filter(|token| token.usable_at(now))
-            .map_or(Authenticated::Nobody, Authenticated::Token))
+        Ok(token.filter(|token| token.usable_at(now)).map_or(Authenticated::Nobody, Authenticated::Token))
     }
 }

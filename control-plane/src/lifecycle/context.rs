@@ -26,20 +26,12 @@ pub struct Context {
 impl Context {
     /// A context without reason and precondition.
     pub const fn new(actor: Actor, now: UnixMillis, entropy: Entropy) -> Self {
-        Self {
-            actor,
-            now,
-            reason: None,
-            if_match: None,
-            entropy,
-        }
+        Self { actor, now, reason: None, if_match: None, entropy }
     }
 
     /// The same context with the reason that stood in the field `reason`.
     pub fn with_reason(mut self, reason: Option<&str>) -> Result<Self, Invalid> {
-        self.reason = reason
-            .map(|reason| Reason::parse("reason", reason))
-            .transpose()?;
+        self.reason = reason.map(|reason| Reason::parse("reason", reason)).transpose()?;
         Ok(self)
     }
 
@@ -53,9 +45,7 @@ impl Context {
     /// Refuses unless the precondition holds for something in `version`.
     pub(super) fn check_version(&self, version: u64) -> Result<(), Refusal> {
         match &self.if_match {
-            Some(IfMatch::Versions(seen)) if !seen.contains(&version) => {
-                Err(Refusal::PreconditionFailed { version })
-            }
+            Some(IfMatch::Versions(seen)) if !seen.contains(&version) => Err(Refusal::PreconditionFailed { version }),
             _ => Ok(()),
         }
     }
@@ -63,21 +53,11 @@ impl Context {
     /// Refuses if there is a precondition: for things that do not exist yet (RFC 9110, section
     /// 13.1.1).
     pub(super) const fn check_absent(&self) -> Result<(), Refusal> {
-        if self.if_match.is_some() {
-            Err(Refusal::PreconditionFailed { version: 0 })
-        } else {
-            Ok(())
-        }
+        if self.if_match.is_some() { Err(Refusal::PreconditionFailed { version: 0 }) } else { Ok(()) }
     }
 
     /// An event of this context about something outside of any workspace.
-    pub(super) fn event(
-        &self,
-        action: Action,
-        entity: Entity,
-        target: Target,
-        details: Details,
-    ) -> AuditEvent {
+    pub(super) fn event(&self, action: Action, entity: Entity, target: Target, details: Details) -> AuditEvent {
         AuditEvent {
             at: self.now,
             actor: self.actor.clone(),
@@ -120,20 +100,11 @@ impl Entropy {
 
     /// Deals out freshly drawn bytes.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        let mut entropy = Self {
-            ids: [[0; 8]; 2],
-            secret: Zeroizing::new([0; 64]),
-            seal_nonce: [0; 24],
-            answer_nonce: [0; 24],
-        };
+        let mut entropy =
+            Self { ids: [[0; 8]; 2], secret: Zeroizing::new([0; 64]), seal_nonce: [0; 24], answer_nonce: [0; 24] };
         let [id, member] = &mut entropy.ids;
-        let parts: [&mut [u8]; 5] = [
-            id,
-            member,
-            &mut *entropy.secret,
-            &mut entropy.seal_nonce,
-            &mut entropy.answer_nonce,
-        ];
+        let parts: [&mut [u8]; 5] =
+            [id, member, &mut *entropy.secret, &mut entropy.seal_nonce, &mut entropy.answer_nonce];
         let mut rest = &bytes[..];
         for part in parts {
             let (taken, left) = rest.split_at(part.len());
@@ -152,12 +123,7 @@ mod tests {
     fn every_byte_is_dealt_out_once() {
         let bytes = core::array::from_fn(|i| u8::try_from(i).unwrap_or(0));
         let entropy = Entropy::from_bytes(&bytes);
-        let dealt = [
-            entropy.ids.as_flattened(),
-            &*entropy.secret,
-            &entropy.seal_nonce,
-            &entropy.answer_nonce,
-        ];
+        let dealt = [entropy.ids.as_flattened(), &*entropy.secret, &entropy.seal_nonce, &entropy.answer_nonce];
         assert_eq!(dealt.concat(), bytes);
     }
 }

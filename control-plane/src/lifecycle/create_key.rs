@@ -55,11 +55,8 @@ impl Verb for CreateKey {
         let (api_key, secret, sealed_digest) = match &self.source {
             KeySource::Generate => {
                 let settings = tx.settings().await?;
-                let Minted {
-                    api_key,
-                    secret,
-                    sealed_digest,
-                } = key_support::mint(call, &settings, self.fields.environment, id)?;
+                let Minted { api_key, secret, sealed_digest } =
+                    key_support::mint(call, &settings, self.fields.environment, id)?;
                 (Some(api_key), secret, sealed_digest)
             }
             KeySource::Sha256(text) => {
@@ -81,37 +78,15 @@ impl Verb for CreateKey {
         if tx.secret_known(&secret.fingerprint).await? {
             return Err(Refusal::SecretExists);
         }
-        let new_secret = NewSecret {
-            key_id: id,
-            secret: &secret,
-            sealed_digest: &sealed_digest,
-        };
+        let new_secret = NewSecret { key_id: id, secret: &secret, sealed_digest: &sealed_digest };
         tx.insert_key(&key, new_secret).await?;
-        let details = Details::new("create", None, Some(&key.facts(&catalogue))).with(
-            "secret",
-            if api_key.is_some() {
-                "generated"
-            } else {
-                "brought"
-            },
-        );
-        let change = Change::new(
-            tx.generation(),
-            key_support::event(call, &key, Action::Create, details),
-        )
-        .touching(touched(None, &key));
-        let stored = StoredKey {
-            key,
-            member: MemberSummary::from(&member),
-        };
+        let details = Details::new("create", None, Some(&key.facts(&catalogue)))
+            .with("secret", if api_key.is_some() { "generated" } else { "brought" });
+        let change = Change::new(tx.generation(), key_support::event(call, &key, Action::Create, details))
+            .touching(touched(None, &key));
+        let stored = StoredKey { key, member: MemberSummary::from(&member) };
         let view = KeyView::new(stored, &catalogue, call.context.now);
-        Ok((
-            CreatedKey {
-                key: view,
-                secret: api_key,
-            },
-            change,
-        ))
+        Ok((CreatedKey { key: view, secret: api_key }, change))
     }
 }
 
@@ -137,21 +112,11 @@ impl CreateKey {
             access: fields.access,
             apis: catalogue.grant("apis", &fields.apis)?,
             environment: fields.environment,
-            life: Life::Live(Live {
-                disabled: false,
-                current: secret.clone(),
-                rotation: None,
-            }),
-            expires_at: fields
-                .expires_at
-                .map(|at| key_input::deadline("expires_at", at, now))
-                .transpose()?,
+            life: Life::Live(Live { disabled: false, current: secret.clone(), rotation: None }),
+            expires_at: fields.expires_at.map(|at| key_input::deadline("expires_at", at, now)).transpose()?,
             rotate_every_days: fields.rotate_every_days.map(key_input::days).transpose()?,
             restrictions: fields.restrictions.parse()?,
-            external_id: fields
-                .external_id
-                .map(|id| ExternalId::parse("external_id", &id))
-                .transpose()?,
+            external_id: fields.external_id.map(|id| ExternalId::parse("external_id", &id)).transpose()?,
             metadata: Metadata::parse("metadata", fields.metadata)?,
             created_at: now,
             rotated_at: now,
@@ -165,19 +130,13 @@ impl CreateKey {
 
 async fn member(tx: &mut dyn Tx, create: &CreateKey) -> Result<Member, Refusal> {
     match create.fields.member_id {
-        Some(id) => tx.member(create.workspace, id).await?.ok_or_else(|| {
-            Invalid::new(
-                "member_id",
-                Fault::Unknown,
-                "the workspace has no such member",
-            )
-            .into()
-        }),
+        Some(id) => tx
+            .member(create.workspace, id)
+            .await?
+            .ok_or_else(|| Invalid::new("member_id", Fault::Unknown, "the workspace has no such member").into()),
         None => Ok(tx
             .default_member(create.workspace)
             .await?
-            .ok_or(StoreError::corrupt(
-                "a workspace without its default member",
-            ))?),
+            .ok_or(StoreError::corrupt("a workspace without its default member"))?),
     }
 }

@@ -37,19 +37,10 @@ pub struct CreatedToken {
 impl Verb for CreateToken {
     type Answer = CreatedToken;
 
-    async fn apply(
-        self,
-        tx: &mut dyn Tx,
-        call: Call<'_>,
-    ) -> Result<(CreatedToken, Change), Refusal> {
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(CreatedToken, Change), Refusal> {
         let now = call.context.now;
         if self.expires_at.is_some_and(|at| at <= now) {
-            return Err(Invalid::new(
-                "expires_at",
-                Fault::InThePast,
-                format!("must be after {now}"),
-            )
-            .into());
+            return Err(Invalid::new("expires_at", Fault::InThePast, format!("must be after {now}")).into());
         }
         let name = Name::parse("name", &self.name)?;
         let (random, _) = call.context.entropy.secret.split_at(32);
@@ -87,17 +78,11 @@ pub(super) async fn insert(
     tx.insert_token(token, hash).await?;
     let facts = json!({ "name": token.name, "expires_at": token.expires_at });
     let details = Details::new("create", None, Some(&facts));
-    Ok(Change::new(
-        tx.generation(),
-        event(call, token, Action::Create, details),
-    ))
+    Ok(Change::new(tx.generation(), event(call, token, Action::Create, details)))
 }
 
 /// An event about a token.
 pub(super) fn event(call: Call<'_>, token: &Token, action: Action, details: Details) -> AuditEvent {
-    let target = Target {
-        id: token.id.to_string(),
-        name: token.name.as_str().to_owned(),
-    };
+    let target = Target { id: token.id.to_string(), name: token.name.as_str().to_owned() };
     call.context.event(action, Entity::Tokens, target, details)
 }

@@ -41,11 +41,7 @@ impl Verb for CreateWorkspace {
         call.context.check_absent()?;
         let [id, member_id] = call.context.entropy.ids;
         let name = Name::parse("name", &self.name)?;
-        let slug = self
-            .slug
-            .as_deref()
-            .map(|slug| Slug::parse("slug", slug))
-            .transpose()?;
+        let slug = self.slug.as_deref().map(|slug| Slug::parse("slug", slug)).transpose()?;
         let mut workspace = Workspace {
             id: WorkspaceId::from_random(id),
             slug: slug.clone().unwrap_or_else(|| Slug::derive(&name)),
@@ -54,10 +50,7 @@ impl Verb for CreateWorkspace {
             staff_max_access: self.staff_max_access.unwrap_or(Access::ReadWrite),
             reveal: self.reveal.unwrap_or(Reveal::Once),
             max_keys: self.max_keys.map(max_keys).transpose()?,
-            external_id: self
-                .external_id
-                .map(|id| ExternalId::parse("external_id", &id))
-                .transpose()?,
+            external_id: self.external_id.map(|id| ExternalId::parse("external_id", &id)).transpose()?,
             metadata: Metadata::parse("metadata", self.metadata)?,
             created_at: call.context.now,
             version: 1,
@@ -69,16 +62,9 @@ impl Verb for CreateWorkspace {
             return Err(Refusal::SlugTaken);
         }
         tx.insert_workspace(&workspace).await?;
-        tx.insert_member(&default_member(
-            &workspace,
-            MemberId::from_random(member_id),
-        )?)
-        .await?;
+        tx.insert_member(&default_member(&workspace, MemberId::from_random(member_id))?).await?;
         let details = Details::new("create", None, Some(&workspace.facts()));
-        let change = Change::new(
-            tx.generation(),
-            event(call, &workspace, Action::Create, details),
-        );
+        let change = Change::new(tx.generation(), event(call, &workspace, Action::Create, details));
         Ok((workspace, change))
     }
 }
@@ -98,20 +84,7 @@ fn default_member(workspace: &Workspace, id: MemberId) -> Result<Member, Refusal
 }
 
 /// An event about a workspace.
-pub(super) fn event(
-    call: Call<'_>,
-    workspace: &Workspace,
-    action: Action,
-    details: Details,
-) -> AuditEvent {
-    let target = Target {
-        id: workspace.id.to_string(),
-        name: workspace.name.as_str().to_owned(),
-    };
-    AuditEvent {
-        workspace_id: Some(workspace.id),
-        ..call
-            .context
-            .event(action, Entity::Workspaces, target, details)
-    }
+pub(super) fn event(call: Call<'_>, workspace: &Workspace, action: Action, details: Details) -> AuditEvent {
+    let target = Target { id: workspace.id.to_string(), name: workspace.name.as_str().to_owned() };
+    AuditEvent { workspace_id: Some(workspace.id), ..call.context.event(action, Entity::Workspaces, target, details) }
 }

@@ -71,10 +71,7 @@ impl Page {
         let read = || {
             let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
             let cursor: Cursor = serde_json::from_slice(&bytes).ok()?;
-            (cursor.v == FORM && cursor.l == tag.0).then_some(Position {
-                value: cursor.k,
-                id: cursor.i,
-            })
+            (cursor.v == FORM && cursor.l == tag.0).then_some(Position { value: cursor.k, id: cursor.i })
         };
         if text.len() > LONGEST {
             return Err(Refusal::BadCursor);
@@ -87,11 +84,7 @@ impl ListTag {
     /// The tag of a list of `kind` narrowed and ordered as `query` says.
     pub(super) fn new(kind: &str, query: &impl Serialize) -> Result<Self, Refusal> {
         let query = serde_json::to_vec(query).map_err(|_| Refusal::BadCursor)?;
-        let hash = Sha256::new()
-            .chain_update(kind)
-            .chain_update([0])
-            .chain_update(query)
-            .finalize();
+        let hash = Sha256::new().chain_update(kind).chain_update([0]).chain_update(query).finalize();
         Ok(Self(hex::encode(&hash[..8])))
     }
 }
@@ -110,12 +103,7 @@ impl<T> Listed<T> {
         let next_cursor = match items.last().filter(|_| more) {
             Some(last) => {
                 let Position { value, id } = position(last);
-                let cursor = Cursor {
-                    v: FORM,
-                    l: tag.0.clone(),
-                    k: value,
-                    i: id,
-                };
+                let cursor = Cursor { v: FORM, l: tag.0.clone(), k: value, i: id };
                 let json = serde_json::to_vec(&cursor).map_err(|_| Refusal::BadCursor)?;
                 Some(URL_SAFE_NO_PAD.encode(json))
             }
@@ -126,10 +114,7 @@ impl<T> Listed<T> {
 
     /// The same page of something else.
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Listed<U> {
-        Listed {
-            items: self.items.into_iter().map(convert).collect(),
-            next_cursor: self.next_cursor,
-        }
+        Listed { items: self.items.into_iter().map(convert).collect(), next_cursor: self.next_cursor }
     }
 }
 
@@ -142,25 +127,15 @@ mod tests {
     }
 
     fn position(id: u64) -> Position {
-        Position {
-            value: SortValue::Millis(7),
-            id,
-        }
+        Position { value: SortValue::Millis(7), id }
     }
 
     #[test]
     fn a_cursor_leads_to_the_place_it_was_made_for() {
-        let listed =
-            Listed::new(vec![1, 2, u64::MAX, 4], 3, &tag("a"), |id| position(*id)).expect("a page");
+        let listed = Listed::new(vec![1, 2, u64::MAX, 4], 3, &tag("a"), |id| position(*id)).expect("a page");
         assert_eq!(listed.items, [1, 2, u64::MAX]);
-        let page = Page {
-            limit: None,
-            cursor: listed.next_cursor,
-        };
-        assert!(
-            page.position(&tag("a"))
-                .is_ok_and(|found| found == Some(position(u64::MAX)))
-        );
+        let page = Page { limit: None, cursor: listed.next_cursor };
+        assert!(page.position(&tag("a")).is_ok_and(|found| found == Some(position(u64::MAX))));
         assert!(matches!(page.position(&tag("b")), Err(Refusal::BadCursor)));
     }
 
@@ -173,26 +148,14 @@ mod tests {
     #[test]
     fn anything_else_is_no_cursor() {
         for text in ["", "x", "e30", "{}", &"A".repeat(4096)] {
-            let page = Page {
-                limit: None,
-                cursor: Some(text.to_owned()),
-            };
-            assert!(
-                matches!(page.position(&tag("a")), Err(Refusal::BadCursor)),
-                "{text}"
-            );
+            let page = Page { limit: None, cursor: Some(text.to_owned()) };
+            assert!(matches!(page.position(&tag("a")), Err(Refusal::BadCursor)), "{text}");
         }
     }
 
     #[test]
     fn a_page_has_1_to_200_entries() {
-        let limit = |limit| {
-            Page {
-                limit,
-                cursor: None,
-            }
-            .limit()
-        };
+        let limit = |limit| Page { limit, cursor: None }.limit();
         assert_eq!(limit(None), Ok(50));
         assert_eq!(limit(Some(200)), Ok(200));
         assert!(limit(Some(0)).is_err());

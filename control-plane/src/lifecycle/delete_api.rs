@@ -22,14 +22,11 @@ impl Verb for DeleteApi {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
         let catalogue = tx.catalogue().await?;
-        let api = catalogue
-            .named(&self.name)
-            .ok_or(Refusal::NotFound(Missing::Api))?;
+        let api = catalogue.named(&self.name).ok_or(Refusal::NotFound(Missing::Api))?;
         call.context.check_version(api.version)?;
         tx.delete_api(&api.name, call.context.now).await?;
         let details = Details::new("delete", Some(&api.facts()), None);
-        let change = Change::new(tx.generation(), event(call, api, Action::Delete, details))
-            .touching_settings();
+        let change = Change::new(tx.generation(), event(call, api, Action::Delete, details)).touching_settings();
         Ok(((), change))
     }
 }

@@ -20,12 +20,8 @@ impl Verb for DeleteKey {
     type Answer = ();
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
-        let operation = Operation {
-            action: Action::Delete,
-            name: "delete",
-        };
-        let (_, change) =
-            key_support::transition(tx, call, self.target, operation, Key::delete).await?;
+        let operation = Operation { action: Action::Delete, name: "delete" };
+        let (_, change) = key_support::transition(tx, call, self.target, operation, Key::delete).await?;
         Ok(((), change))
     }
 }

@@ -31,10 +31,7 @@ impl Verb for DeleteWorkspace {
             return Err(Refusal::NotSuspended);
         }
         let details = Details::new("delete", Some(&workspace.facts()), None);
-        let mut change = Change::new(
-            tx.generation(),
-            event(call, &workspace, Action::Delete, details),
-        );
+        let mut change = Change::new(tx.generation(), event(call, &workspace, Action::Delete, details));
         let catalogue = tx.catalogue().await?;
         let mut after = None;
         loop {

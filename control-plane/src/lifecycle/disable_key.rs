@@ -20,10 +20,7 @@ impl Verb for DisableKey {
     type Answer = KeyView;
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
-        let operation = Operation {
-            action: Action::Disable,
-            name: "disable",
-        };
+        let operation = Operation { action: Action::Disable, name: "disable" };
         key_support::transition(tx, call, self.target, operation, Key::disable).await
     }
 }

@@ -20,10 +20,7 @@ impl Verb for EnableKey {
     type Answer = KeyView;
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
-        let operation = Operation {
-            action: Action::Enable,
-            name: "enable",
-        };
+        let operation = Operation { action: Action::Enable, name: "enable" };
         key_support::transition(tx, call, self.target, operation, Key::enable).await
     }
 }

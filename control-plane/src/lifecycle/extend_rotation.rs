@@ -36,14 +36,8 @@ impl Verb for ExtendRotation {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
         let until = self.to.deadline(call.context.now)?;
-        let operation = Operation {
-            action: Action::Update,
-            name: "extend_rotation",
-        };
-        key_support::transition(tx, call, self.target, operation, |key, now| {
-            key.extend_rotation(until, now)
-        })
-        .await
+        let operation = Operation { action: Action::Update, name: "extend_rotation" };
+        key_support::transition(tx, call, self.target, operation, |key, now| key.extend_rotation(until, now)).await
     }
 }
 

@@ -53,11 +53,7 @@ impl Lifecycle {
             let detail = format!("1 to {IDEMPOTENCY_KEY_BYTES} visible ASCII characters");
             return Err(Invalid::new("Idempotency-Key", Fault::BadFormat, detail).into());
         }
-        let caller = context
-            .actor
-            .token
-            .map(|token| token.to_string())
-            .unwrap_or_default();
+        let caller = context.actor.token.map(|token| token.to_string()).unwrap_or_default();
         Ok(IdempotentCall {
             id: self.vault.call_id(&caller, idempotency_key),
             request_hash: request_hash(context, method, target, body),
@@ -77,17 +73,12 @@ impl IdempotentCall {
     }
 
     /// Opens a kept answer, if it is this request's.
-    pub(super) fn open(
-        &self,
-        vault: &Vault,
-        kept: &KeptAnswer,
-    ) -> Result<(StoredAnswer, Generation), Refusal> {
+    pub(super) fn open(&self, vault: &Vault, kept: &KeptAnswer) -> Result<(StoredAnswer, Generation), Refusal> {
         if kept.request_hash != self.request_hash {
             return Err(Refusal::IdempotencyMismatch);
         }
         let opened = vault.open_answer(&self.idempotency_key, &kept.sealed, &self.associated())?;
-        let sealed: Sealed =
-            serde_json::from_slice(&opened).map_err(|_| super::vault::VaultError::Form)?;
+        let sealed: Sealed = serde_json::from_slice(&opened).map_err(|_| super::vault::VaultError::Form)?;
         Ok((sealed.answer, Generation(sealed.generation)))
     }
 
@@ -99,13 +90,8 @@ impl IdempotentCall {
         answer: StoredAnswer,
         generation: Generation,
     ) -> Result<KeptAnswer, Refusal> {
-        let sealed = Sealed {
-            generation: generation.0,
-            answer,
-        };
-        let plain = serde_json::to_vec(&sealed)
-            .map(Zeroizing::new)
-            .map_err(|_| super::vault::VaultError::Form)?;
+        let sealed = Sealed { generation: generation.0, answer };
+        let plain = serde_json::to_vec(&sealed).map(Zeroizing::new).map_err(|_| super::vault::VaultError::Form)?;
         if plain.len() > IDEMPOTENT_ANSWER_BYTES {
             return Err(super::vault::VaultError::TooLong.into());
         }
@@ -120,12 +106,7 @@ impl IdempotentCall {
     }
 
     fn associated(&self) -> Vec<u8> {
-        [
-            &b"keyward idempotent answer v1"[..],
-            &self.id,
-            &self.request_hash,
-        ]
-        .concat()
+        [&b"keyward idempotent answer v1"[..], &self.id, &self.request_hash].concat()
     }
 }
 
@@ -137,21 +118,11 @@ struct Sealed {
 
 /// SHA-256 over the parts of a request, each behind its length; for whom it is done counts too.
 fn request_hash(context: &Context, method: &str, target: &str, body: &[u8]) -> [u8; 32] {
-    let on_behalf_of = context
-        .actor
-        .on_behalf_of
-        .map(|member| member.to_string())
-        .unwrap_or_default();
-    let parts = [
-        method.as_bytes(),
-        target.as_bytes(),
-        on_behalf_of.as_bytes(),
-        body,
-    ];
-    let hash = parts.iter().fold(Sha256::new(), |hash, part| {
-        hash.chain_update((part.len() as u64).to_be_bytes())
-            .chain_update(part)
-    });
+    let on_behalf_of = context.actor.on_behalf_of.map(|member| member.to_string()).unwrap_or_default();
+    let parts = [method.as_bytes(), target.as_bytes(), on_behalf_of.as_bytes(), body];
+    let hash = parts
+        .iter()
+        .fold(Sha256::new(), |hash, part| hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part));
     hash.finalize().into()
 }
 
@@ -162,15 +133,8 @@ pub(super) struct Running(Arc<Mutex<HashSet<[u8; 32]>>>);
 impl Running {
     /// Claims a call until the claim is dropped, or nothing if it is claimed already.
     pub(super) fn claim(&self, id: [u8; 32]) -> Option<Claim> {
-        let claimed = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id);
-        claimed.then(|| Claim {
-            running: self.clone(),
-            id,
-        })
+        let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        claimed.then(|| Claim { running: self.clone(), id })
     }
 }
 
@@ -182,11 +146,7 @@ pub(super) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.running
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

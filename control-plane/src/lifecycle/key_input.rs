@@ -72,57 +72,29 @@ impl KeyPatch {
     /// Judges every field that is named.
     pub(super) fn judge(self, catalogue: &Catalogue, now: UnixMillis) -> Result<KeyEdit, Invalid> {
         Ok(KeyEdit {
-            name: self
-                .name
-                .map(|name| Name::parse("name", &name))
-                .transpose()?,
+            name: self.name.map(|name| Name::parse("name", &name)).transpose()?,
             member_id: None,
             access: self.access,
-            apis: self
-                .apis
-                .map(|names| catalogue.grant("apis", &names))
-                .transpose()?,
-            expires_at: self
-                .expires_at
-                .try_map(|at| deadline("expires_at", at, now))?,
+            apis: self.apis.map(|names| catalogue.grant("apis", &names)).transpose()?,
+            expires_at: self.expires_at.try_map(|at| deadline("expires_at", at, now))?,
             rotate_every_days: self.rotate_every_days.try_map(days)?,
             restrictions: self.restrictions.try_map(|input| input.parse())?,
             team_id: self.team_id,
-            external_id: self
-                .external_id
-                .try_map(|id| ExternalId::parse("external_id", &id))?,
-            metadata: self
-                .metadata
-                .try_map(|object| Metadata::parse("metadata", object))?,
+            external_id: self.external_id.try_map(|id| ExternalId::parse("external_id", &id))?,
+            metadata: self.metadata.try_map(|object| Metadata::parse("metadata", object))?,
         })
     }
 }
 
 /// A deadline at least one whole second ahead, and one that a record can carry.
-pub(super) fn deadline(
-    field: &str,
-    at: UnixMillis,
-    now: UnixMillis,
-) -> Result<UnixSeconds, Invalid> {
+pub(super) fn deadline(field: &str, at: UnixMillis, now: UnixMillis) -> Result<UnixSeconds, Invalid> {
     if at < now.plus_seconds(1) {
-        return Err(Invalid::new(
-            field,
-            Fault::InThePast,
-            format!("must be after {now}"),
-        ));
+        return Err(Invalid::new(field, Fault::InThePast, format!("must be after {now}")));
     }
     match UnixSeconds::floor(at) {
         Some(deadline) if !deadline.passed(now) => Ok(deadline),
-        Some(_) => Err(Invalid::new(
-            field,
-            Fault::InThePast,
-            format!("must be after {now}"),
-        )),
-        None => Err(Invalid::new(
-            field,
-            Fault::OutOfRange,
-            "must be before February 2106",
-        )),
+        Some(_) => Err(Invalid::new(field, Fault::InThePast, format!("must be after {now}"))),
+        None => Err(Invalid::new(field, Fault::OutOfRange, "must be before February 2106")),
     }
 }
 
@@ -131,13 +103,7 @@ pub(super) fn days(days: u64) -> Result<u16, Invalid> {
     u16::try_from(days)
         .ok()
         .filter(|days| (1..=ROTATE_EVERY_DAYS).contains(days))
-        .ok_or_else(|| {
-            Invalid::new(
-                "rotate_every_days",
-                Fault::OutOfRange,
-                format!("1 to {ROTATE_EVERY_DAYS}"),
-            )
-        })
+        .ok_or_else(|| Invalid::new("rotate_every_days", Fault::OutOfRange, format!("1 to {ROTATE_EVERY_DAYS}")))
 }
 
 /// A digest as 64 hexadecimal digits or as base64 of 32 bytes, in either alphabet, padded or not.
@@ -148,22 +114,12 @@ pub(super) fn digest(text: &str) -> Result<Digest, Invalid> {
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
     let bytes = match text.len() {
         64 => hex::decode(text).ok(),
-        43 | 44 => STANDARD
-            .decode(text)
-            .or_else(|_| URL_SAFE.decode(text))
-            .ok(),
+        43 | 44 => STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok(),
         _ => None,
     };
-    bytes
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-        .map(Digest::from_bytes)
-        .ok_or_else(|| {
-            Invalid::new(
-                "sha256",
-                Fault::BadFormat,
-                "the SHA-256 of a key, as 64 hexadecimal digits or as base64",
-            )
-        })
+    bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Digest::from_bytes).ok_or_else(|| {
+        Invalid::new("sha256", Fault::BadFormat, "the SHA-256 of a key, as 64 hexadecimal digits or as base64")
+    })
 }
 
 #[cfg(test)]
@@ -180,17 +136,10 @@ mod tests {
             STANDARD_PADDED.trim_end_matches('=').to_owned(),
             STANDARD_PADDED.replace('+', "-").replace('/', "_"),
         ] {
-            assert!(
-                digest(&text).is_ok_and(|digest| *digest.as_bytes() == bytes),
-                "{text}"
-            );
+            assert!(digest(&text).is_ok_and(|digest| *digest.as_bytes() == bytes), "{text}");
         }
         for text in ["", "fb", &"zz".repeat(32), &"f".repeat(63), &"=".repeat(44)] {
-            assert_eq!(
-                digest(text).err().map(|refused| refused.field),
-                Some("sha256".to_owned()),
-                "{text}"
-            );
+            assert_eq!(digest(text).err().map(|refused| refused.field), Some("sha256".to_owned()), "{text}");
         }
     }
 
@@ -199,16 +148,11 @@ mod tests {
     #[test]
     fn a_deadline_is_ahead_and_can_be_carried() {
         let now = UnixMillis::from_millis(1_700_000_000_500);
-        let fault = |millis| {
-            deadline("expires_at", UnixMillis::from_millis(millis), now)
-                .map_err(|refused| refused.fault)
-        };
+        let fault =
+            |millis| deadline("expires_at", UnixMillis::from_millis(millis), now).map_err(|refused| refused.fault);
         assert_eq!(fault(1_700_000_000_000), Err(Fault::InThePast));
         assert_eq!(fault(1_700_000_001_499), Err(Fault::InThePast));
-        assert_eq!(
-            fault(1_700_000_001_500).map(UnixSeconds::as_seconds),
-            Ok(1_700_000_001)
-        );
+        assert_eq!(fault(1_700_000_001_500).map(UnixSeconds::as_seconds), Ok(1_700_000_001));
         assert_eq!(fault(5_000_000_000_000), Err(Fault::OutOfRange));
     }
 

@@ -37,22 +37,13 @@ pub(super) struct Operation {
 
 /// The workspace, if there is one.
 pub(super) async fn workspace(tx: &mut dyn Tx, id: WorkspaceId) -> Result<Workspace, Refusal> {
-    tx.workspace(id)
-        .await?
-        .ok_or(Refusal::NotFound(Missing::Workspace))
+    tx.workspace(id).await?.ok_or(Refusal::NotFound(Missing::Workspace))
 }
 
 /// The key, if there is one and the precondition holds.
-pub(super) async fn key(
-    tx: &mut dyn Tx,
-    call: Call<'_>,
-    target: KeyRef,
-) -> Result<(Workspace, StoredKey), Refusal> {
+pub(super) async fn key(tx: &mut dyn Tx, call: Call<'_>, target: KeyRef) -> Result<(Workspace, StoredKey), Refusal> {
     let workspace = workspace(tx, target.workspace).await?;
-    let stored = tx
-        .key(target.workspace, target.key)
-        .await?
-        .ok_or(Refusal::NotFound(Missing::Key))?;
+    let stored = tx.key(target.workspace, target.key).await?.ok_or(Refusal::NotFound(Missing::Key))?;
     call.context.check_version(stored.key.version)?;
     Ok((workspace, stored))
 }
@@ -85,30 +76,16 @@ pub(super) async fn replace(
         tx.update_key(&after, now).await?;
     }
     let catalogue = tx.catalogue().await?;
-    let details = Details::new(
-        operation.name,
-        Some(&before.key.facts(&catalogue)),
-        Some(&after.facts(&catalogue)),
-    );
+    let details = Details::new(operation.name, Some(&before.key.facts(&catalogue)), Some(&after.facts(&catalogue)));
     let event = event(call, &after, operation.action, details);
     let change = Change::new(tx.generation(), event).touching(touched(Some(&before.key), &after));
-    let view = KeyView::new(
-        StoredKey {
-            key: after,
-            member: before.member,
-        },
-        &catalogue,
-        now,
-    );
+    let view = KeyView::new(StoredKey { key: after, member: before.member }, &catalogue, now);
     Ok((view, change))
 }
 
 /// An event about a key.
 pub(super) fn event(call: Call<'_>, key: &Key, action: Action, details: Details) -> AuditEvent {
-    let target = Target {
-        id: key.id.to_string(),
-        name: key.name.as_str().to_owned(),
-    };
+    let target = Target { id: key.id.to_string(), name: key.name.as_str().to_owned() };
     AuditEvent {
         workspace_id: Some(key.workspace_id),
         team_id: key.team_id,
@@ -125,8 +102,7 @@ pub(super) fn check_policy(workspace: &Workspace, key: &Key) -> Result<(), Inval
         apis: key.apis.clone(),
         restrictions: key.restrictions.clone(),
     };
-    let refuse =
-        |field: &str, fault, error: PolicyError| Err(Invalid::new(field, fault, error.to_string()));
+    let refuse = |field: &str, fault, error: PolicyError| Err(Invalid::new(field, fault, error.to_string()));
     match policy.encode() {
         Ok(_) => Ok(()),
         Err(error @ PolicyError::TooMany { list, .. }) => refuse(list, Fault::TooMany, error),
@@ -153,14 +129,9 @@ pub(super) fn mint(
         Environment::Live => settings.settings.key_prefix.clone(),
         Environment::Test => format!("{}{TEST_SUFFIX}", settings.settings.key_prefix),
     };
-    let api_key =
-        ApiKey::generate(&prefix, &call.context.entropy.secret).ok_or(Refusal::Entropy)?;
+    let api_key = ApiKey::generate(&prefix, &call.context.entropy.secret).ok_or(Refusal::Entropy)?;
     let (secret, sealed_digest) = enrol(call, &Digest::of(&api_key), Some(api_key.hint()), key)?;
-    Ok(Minted {
-        api_key,
-        secret,
-        sealed_digest,
-    })
+    Ok(Minted { api_key, secret, sealed_digest })
 }
 
 /// The secret that a digest stands for, and the digest sealed for the row of `key`.
@@ -171,33 +142,13 @@ pub(super) fn enrol(
     key: KeyId,
 ) -> Result<(Secret, Vec<u8>), VaultError> {
     let fingerprint = call.vault.fingerprint(digest);
-    let sealed =
-        call.vault
-            .seal_digest(digest, &fingerprint, key, &call.context.entropy.seal_nonce)?;
-    Ok((
-        Secret {
-            fingerprint,
-            hint,
-            created_at: call.context.now,
-        },
-        sealed,
-    ))
+    let sealed = call.vault.seal_digest(digest, &fingerprint, key, &call.context.entropy.seal_nonce)?;
+    Ok((Secret { fingerprint, hint, created_at: call.context.now }, sealed))
 }
 
 /// Refuses a name that another live key of the workspace has.
-pub(super) async fn check_name(
-    tx: &mut dyn Tx,
-    key: &Key,
-    except: Option<KeyId>,
-) -> Result<(), Refusal> {
-    if tx
-        .key_name_taken(key.workspace_id, &key.name, except)
-        .await?
-    {
-        Err(Refusal::NameTaken)
-    } else {
-        Ok(())
-    }
+pub(super) async fn check_name(tx: &mut dyn Tx, key: &Key, except: Option<KeyId>) -> Result<(), Refusal> {
+    if tx.key_name_taken(key.workspace_id, &key.name, except).await? { Err(Refusal::NameTaken) } else { Ok(()) }
 }
 
 /// Refuses a team that the workspace does not have.
@@ -205,9 +156,7 @@ pub(super) async fn check_team(tx: &mut dyn Tx, key: &Key) -> Result<(), Refusal
     if let Some(team) = key.team_id
         && !tx.team_exists(key.workspace_id, team).await?
     {
-        return Err(
-            Invalid::new("team_id", Fault::Unknown, "the workspace has no such team").into(),
-        );
+        return Err(Invalid::new("team_id", Fault::Unknown, "the workspace has no such team").into());
     }
     Ok(())
 }

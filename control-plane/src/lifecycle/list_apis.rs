@@ -12,11 +12,6 @@ impl Lifecycle {
 
     /// The API of this name.
     pub async fn get_api(&self, name: &str) -> Result<Api, Refusal> {
-        self.store
-            .catalogue()
-            .await?
-            .named(name)
-            .cloned()
-            .ok_or(Refusal::NotFound(Missing::Api))
+        self.store.catalogue().await?.named(name).cloned().ok_or(Refusal::NotFound(Missing::Api))
     }
 }

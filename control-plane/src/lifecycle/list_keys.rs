@@ -51,10 +51,7 @@ impl Lifecycle {
         now: UnixMillis,
     ) -> Result<Listed<KeyView>, Refusal> {
         let limit = page.limit()?;
-        self.store
-            .workspace(workspace)
-            .await?
-            .ok_or(Refusal::NotFound(Missing::Workspace))?;
+        self.store.workspace(workspace).await?.ok_or(Refusal::NotFound(Missing::Workspace))?;
         let catalogue = self.store.catalogue().await?;
         let filter = input.filter(&catalogue)?;
         let sort = match &input.sort {
@@ -63,26 +60,13 @@ impl Lifecycle {
         };
         let tag = ListTag::new("keys", &(workspace, &filter, sort))?;
         let after = match page.position(&tag)? {
-            Some(Position { value, id }) if sort.fits(&value) => Some(KeyPosition {
-                value,
-                id: KeyId::from_u64(id),
-            }),
+            Some(Position { value, id }) if sort.fits(&value) => Some(KeyPosition { value, id: KeyId::from_u64(id) }),
             Some(_) => return Err(Refusal::BadCursor),
             None => None,
         };
-        let query = KeyQuery {
-            workspace_id: workspace,
-            filter,
-            sort,
-            after,
-            limit: limit + 1,
-            now,
-        };
+        let query = KeyQuery { workspace_id: workspace, filter, sort, after, limit: limit + 1, now };
         let keys = self.store.keys(&query).await?;
-        let views = keys
-            .into_iter()
-            .map(|stored| KeyView::new(stored, &catalogue, now))
-            .collect();
+        let views = keys.into_iter().map(|stored| KeyView::new(stored, &catalogue, now)).collect();
         Listed::new(views, limit, &tag, |view: &KeyView| Position {
             value: view.key.sort_value(sort.by),
             id: view.key.id.as_u64(),
@@ -95,8 +79,7 @@ impl KeyListInput {
         let api = match &self.api {
             Some(name) => {
                 let api = catalogue.named(name);
-                let refuse =
-                    || Invalid::new("api", Fault::Unknown, "the catalogue has no such API");
+                let refuse = || Invalid::new("api", Fault::Unknown, "the catalogue has no such API");
                 Some(api.ok_or_else(refuse)?.number)
             }
             None => None,
@@ -109,31 +92,11 @@ impl KeyListInput {
                 &["active", "disabled", "expired", "archived"],
             )?,
             name: self.name.clone(),
-            member: word(
-                "member",
-                self.member.as_deref(),
-                |id| id.parse().ok(),
-                &["the identifier of a member"],
-            )?,
-            team: word(
-                "team",
-                self.team.as_deref(),
-                |id| id.parse().ok(),
-                &["the identifier of a team"],
-            )?,
-            access: word(
-                "access",
-                self.access.as_deref(),
-                access,
-                &["read-only", "read-write"],
-            )?,
+            member: word("member", self.member.as_deref(), |id| id.parse().ok(), &["the identifier of a member"])?,
+            team: word("team", self.team.as_deref(), |id| id.parse().ok(), &["the identifier of a team"])?,
+            access: word("access", self.access.as_deref(), access, &["read-only", "read-write"])?,
             api,
-            environment: word(
-                "environment",
-                self.environment.as_deref(),
-                Environment::parse,
-                &["live", "test"],
-            )?,
+            environment: word("environment", self.environment.as_deref(), Environment::parse, &["live", "test"])?,
             last_used_before: self.last_used_before,
             expires_before: self.expires_before,
             rotation_due: self.rotation_due,
@@ -148,16 +111,11 @@ fn word<T>(
     parse: impl Fn(&str) -> Option<T>,
     words: &[&str],
 ) -> Result<Option<T>, Invalid> {
-    text.map(|text| parse(text).ok_or_else(|| unknown(field, words)))
-        .transpose()
+    text.map(|text| parse(text).ok_or_else(|| unknown(field, words))).transpose()
 }
 
 fn unknown(field: &str, words: &[&str]) -> Invalid {
-    Invalid::new(
-        field,
-        Fault::BadFormat,
-        format!("expected {}", words.join(", ")),
-    )
+    Invalid::new(field, Fault::BadFormat, format!("expected {}", words.join(", ")))
 }
 
 fn access(text: &str) -> Option<Access> {

@@ -15,13 +15,9 @@ impl Lifecycle {
         let limit = page.limit()?;
         let tag = ListTag::new("workspaces", &())?;
         let after = match page.position(&tag)? {
-            Some(Position {
-                value: SortValue::Millis(millis),
-                id,
-            }) => Some(WorkspacePosition {
-                created_at: UnixMillis::from_millis(millis),
-                id: WorkspaceId::from_u64(id),
-            }),
+            Some(Position { value: SortValue::Millis(millis), id }) => {
+                Some(WorkspacePosition { created_at: UnixMillis::from_millis(millis), id: WorkspaceId::from_u64(id) })
+            }
             Some(_) => return Err(Refusal::BadCursor),
             None => None,
         };

@@ -93,11 +93,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// The use cases over this database and this vault.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
-        Self {
-            store,
-            vault,
-            running: idempotency::Running::default(),
-        }
+        Self { store, vault, running: idempotency::Running::default() }
     }
 }
 
@@ -117,9 +113,5 @@ pub trait Verb: Send {
     type Answer: Send;
 
     /// Applies it within the transaction. Nothing is committed here: a refusal leaves no trace.
-    async fn apply(
-        self,
-        tx: &mut dyn Tx,
-        call: Call<'_>,
-    ) -> Result<(Self::Answer, Change), Refusal>;
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Self::Answer, Change), Refusal>;
 }

@@ -25,19 +25,13 @@ impl Verb for PatchKey {
         let now = call.context.now;
         let (workspace, before) = key_support::key(tx, call, self.target).await?;
         let catalogue = tx.catalogue().await?;
-        let after = before
-            .key
-            .clone()
-            .edit(self.patch.judge(&catalogue, now)?, now)?;
+        let after = before.key.clone().edit(self.patch.judge(&catalogue, now)?, now)?;
         key_support::check_policy(&workspace, &after)?;
         key_support::check_team(tx, &after).await?;
         if after.name != before.key.name {
             key_support::check_name(tx, &after, Some(after.id)).await?;
         }
-        let operation = Operation {
-            action: Action::Update,
-            name: "edit",
-        };
+        let operation = Operation { action: Action::Update, name: "edit" };
         key_support::replace(tx, call, before, after, operation).await
     }
 }

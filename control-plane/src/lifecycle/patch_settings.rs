@@ -18,11 +18,7 @@ pub struct PatchSettings {
 impl Verb for PatchSettings {
     type Answer = SettingsDocument;
 
-    async fn apply(
-        self,
-        tx: &mut dyn Tx,
-        call: Call<'_>,
-    ) -> Result<(SettingsDocument, Change), Refusal> {
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(SettingsDocument, Change), Refusal> {
         let before = tx.settings().await?;
         call.context.check_version(before.version)?;
         let mut after = before.edited(self.edit)?;
@@ -32,21 +28,9 @@ impl Verb for PatchSettings {
             tx.update_settings(&after).await?;
         }
         let details = Details::new("edit", Some(&before.facts()), Some(&after.facts()));
-        let target = Target {
-            id: "settings".to_owned(),
-            name: "settings".to_owned(),
-        };
-        let event = call
-            .context
-            .event(Action::Update, Entity::Settings, target, details);
+        let target = Target { id: "settings".to_owned(), name: "settings".to_owned() };
+        let event = call.context.event(Action::Update, Entity::Settings, target, details);
         let change = Change::new(tx.generation(), event);
-        Ok((
-            after,
-            if changed {
-                change.touching_settings()
-            } else {
-                change
-            },
-        ))
+        Ok((after, if changed { change.touching_settings() } else { change }))
     }
 }

@@ -70,10 +70,7 @@ impl Verb for PatchWorkspace {
         if after.slug != before.slug || after.status != before.status {
             let narrowing = after.slug != before.slug || after.status == WorkspaceStatus::Suspended;
             let secrets = tx.live_fingerprints(after.id).await?;
-            change = change.touching(secrets.into_iter().map(|fingerprint| Touched {
-                fingerprint,
-                narrowing,
-            }));
+            change = change.touching(secrets.into_iter().map(|fingerprint| Touched { fingerprint, narrowing }));
         }
         Ok((after, change))
     }
@@ -84,16 +81,8 @@ impl WorkspaceFields {
         let before = before.clone();
         let parse_metadata = |object| Metadata::parse("metadata", object);
         Ok(Workspace {
-            name: self
-                .name
-                .map(|name| Name::parse("name", &name))
-                .transpose()?
-                .unwrap_or(before.name),
-            slug: self
-                .slug
-                .map(|slug| Slug::parse("slug", &slug))
-                .transpose()?
-                .unwrap_or(before.slug),
+            name: self.name.map(|name| Name::parse("name", &name)).transpose()?.unwrap_or(before.name),
+            slug: self.slug.map(|slug| Slug::parse("slug", &slug)).transpose()?.unwrap_or(before.slug),
             status: self.status.unwrap_or(before.status),
             staff_max_access: self.staff_max_access.unwrap_or(before.staff_max_access),
             reveal: self.reveal.unwrap_or(before.reveal),
@@ -102,10 +91,7 @@ impl WorkspaceFields {
                 .external_id
                 .try_map(|id| ExternalId::parse("external_id", &id))?
                 .apply(before.external_id),
-            metadata: self
-                .metadata
-                .try_map(parse_metadata)?
-                .apply_or_default(before.metadata),
+            metadata: self.metadata.try_map(parse_metadata)?.apply_or_default(before.metadata),
             ..before
         })
     }

@@ -20,10 +20,7 @@ impl Verb for PauseRotation {
     type Answer = KeyView;
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
-        let operation = Operation {
-            action: Action::Update,
-            name: "pause_rotation",
-        };
+        let operation = Operation { action: Action::Update, name: "pause_rotation" };
         key_support::transition(tx, call, self.target, operation, Key::pause_rotation).await
     }
 }

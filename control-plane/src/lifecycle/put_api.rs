@@ -35,19 +35,11 @@ pub struct PutApiOutcome {
 impl Verb for PutApi {
     type Answer = PutApiOutcome;
 
-    async fn apply(
-        self,
-        tx: &mut dyn Tx,
-        call: Call<'_>,
-    ) -> Result<(PutApiOutcome, Change), Refusal> {
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(PutApiOutcome, Change), Refusal> {
         let name = ApiName::parse("name", &self.name)?;
         let title = Name::parse("title", self.title.as_deref().unwrap_or(name.as_str()))?;
-        let routes: Vec<ApiRoute> = self
-            .routes
-            .iter()
-            .enumerate()
-            .map(|(index, route)| route.parse(index))
-            .collect::<Result<_, _>>()?;
+        let routes: Vec<ApiRoute> =
+            self.routes.iter().enumerate().map(|(index, route)| route.parse(index)).collect::<Result<_, _>>()?;
         let catalogue = tx.catalogue().await?;
         let before = catalogue.named(name.as_str()).cloned();
         match &before {
@@ -56,11 +48,7 @@ impl Verb for PutApi {
         }
         catalogue.admit_routes(&name, &routes)?;
         let mut api = if let Some(api) = &before {
-            Api {
-                title,
-                routes,
-                ..api.clone()
-            }
+            Api { title, routes, ..api.clone() }
         } else {
             Api {
                 number: take_number(tx, &catalogue).await?,
@@ -84,24 +72,10 @@ impl Verb for PutApi {
             }
             Some(_) => {}
         }
-        let details = Details::new(
-            verb,
-            before.as_ref().map(Api::facts).as_ref(),
-            Some(&api.facts()),
-        );
+        let details = Details::new(verb, before.as_ref().map(Api::facts).as_ref(), Some(&api.facts()));
         let change = Change::new(tx.generation(), event(call, &api, action, details));
-        let change = if changed {
-            change.touching_settings()
-        } else {
-            change
-        };
-        Ok((
-            PutApiOutcome {
-                api,
-                created: before.is_none(),
-            },
-            change,
-        ))
+        let change = if changed { change.touching_settings() } else { change };
+        Ok((PutApiOutcome { api, created: before.is_none() }, change))
     }
 }
 
@@ -110,21 +84,11 @@ async fn take_number(tx: &mut dyn Tx, catalogue: &Catalogue) -> Result<u16, Refu
         let detail = format!("the catalogue holds {APIS} APIs");
         return Err(Invalid::new("name", Fault::TooMany, detail).into());
     }
-    tx.take_api_number()
-        .await?
-        .ok_or(Refusal::ApiNumbersExhausted)
+    tx.take_api_number().await?.ok_or(Refusal::ApiNumbersExhausted)
 }
 
 /// An event about an API.
 pub(super) fn event(call: Call<'_>, api: &Api, action: Action, details: Details) -> AuditEvent {
     let name = api.name.as_str().to_owned();
-    call.context.event(
-        action,
-        Entity::Apis,
-        Target {
-            id: name.clone(),
-            name,
-        },
-        details,
-    )
+    call.context.event(action, Entity::Apis, Target { id: name.clone(), name }, details)
 }

@@ -14,10 +14,7 @@ use crate::domain::workspace::Workspace;
 impl Lifecycle {
     /// A workspace.
     pub async fn get_workspace(&self, id: WorkspaceId) -> Result<Workspace, Refusal> {
-        self.store
-            .workspace(id)
-            .await?
-            .ok_or(Refusal::NotFound(Missing::Workspace))
+        self.store.workspace(id).await?.ok_or(Refusal::NotFound(Missing::Workspace))
     }
 
     /// A key, as it is at `now`.

@@ -31,26 +31,12 @@ impl Verb for RegisterToken {
 impl Lifecycle {
     /// Registers the operator's token with this text unless it is registered already; says whether
     /// it was new. A token that was revoked stays revoked.
-    pub async fn ensure_operator_token(
-        &self,
-        context: &Context,
-        text: &str,
-        name: &str,
-    ) -> Result<bool, Refusal> {
+    pub async fn ensure_operator_token(&self, context: &Context, text: &str, name: &str) -> Result<bool, Refusal> {
         let hash = TokenHash::of(text);
         if self.store.token_by_hash(&hash).await?.is_some() {
             return Ok(false);
         }
-        match self
-            .execute(
-                context,
-                RegisterToken {
-                    name: name.to_owned(),
-                    hash,
-                },
-            )
-            .await
-        {
+        match self.execute(context, RegisterToken { name: name.to_owned(), hash }).await {
             Ok(_) => Ok(true),
             Err(Refusal::TokenExists) => Ok(false),
             Err(refusal) => Err(refusal),

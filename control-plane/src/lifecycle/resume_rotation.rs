@@ -20,10 +20,7 @@ impl Verb for ResumeRotation {
     type Answer = KeyView;
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
-        let operation = Operation {
-            action: Action::Update,
-            name: "resume_rotation",
-        };
+        let operation = Operation { action: Action::Update, name: "resume_rotation" };
         key_support::transition(tx, call, self.target, operation, Key::resume_rotation).await
     }
 }

@@ -22,19 +22,10 @@ impl Verb for RevokeToken {
     type Answer = ();
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
-        let token = tx
-            .token(self.token)
-            .await?
-            .filter(|token| token.revoked_at.is_none());
+        let token = tx.token(self.token).await?.filter(|token| token.revoked_at.is_none());
         let token = token.ok_or(Refusal::NotFound(Missing::Token))?;
         tx.revoke_token(token.id, call.context.now).await?;
         let details = Details::new("revoke", Some(&json!({ "name": token.name })), None);
-        Ok((
-            (),
-            Change::new(
-                tx.generation(),
-                event(call, &token, Action::Delete, details),
-            ),
-        ))
+        Ok(((), Change::new(tx.generation(), event(call, &token, Action::Delete, details))))
     }
 }

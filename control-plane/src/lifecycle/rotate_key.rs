@@ -39,60 +39,28 @@ impl Verb for RotateKey {
         let grace = grace("grace_seconds", self.grace_seconds, call.context.now)?;
         let (_, before) = key_support::key(tx, call, self.target).await?;
         let settings = tx.settings().await?;
-        let Minted {
-            api_key,
-            secret,
-            sealed_digest,
-        } = key_support::mint(call, &settings, before.key.environment, self.target.key)?;
-        let after = before
-            .key
-            .clone()
-            .rotate(secret.clone(), grace, call.context.now)?;
+        let Minted { api_key, secret, sealed_digest } =
+            key_support::mint(call, &settings, before.key.environment, self.target.key)?;
+        let after = before.key.clone().rotate(secret.clone(), grace, call.context.now)?;
         if tx.secret_known(&secret.fingerprint).await? {
             return Err(Refusal::SecretExists);
         }
-        let row = NewSecret {
-            key_id: self.target.key,
-            secret: &secret,
-            sealed_digest: &sealed_digest,
-        };
+        let row = NewSecret { key_id: self.target.key, secret: &secret, sealed_digest: &sealed_digest };
         tx.insert_secret(row).await?;
-        let name = if grace == Grace::None {
-            "regenerate"
-        } else {
-            "rotate"
-        };
-        let operation = Operation {
-            action: Action::Update,
-            name,
-        };
+        let name = if grace == Grace::None { "regenerate" } else { "rotate" };
+        let operation = Operation { action: Action::Update, name };
         let (key, change) = key_support::replace(tx, call, before, after, operation).await?;
-        let previous_valid_until = key
-            .rotation
-            .as_ref()
-            .map(|rotation| rotation.previous_valid_until);
-        Ok((
-            RotatedKey {
-                key,
-                secret: api_key,
-                previous_valid_until,
-            },
-            change,
-        ))
+        let previous_valid_until = key.rotation.as_ref().map(|rotation| rotation.previous_valid_until);
+        Ok((RotatedKey { key, secret: api_key, previous_valid_until }, change))
     }
 }
 
 /// The deadline that a grace period means, rounded down to the second.
 pub(super) fn grace(field: &str, seconds: u64, now: UnixMillis) -> Result<Grace, Invalid> {
     let refuse = || Invalid::new(field, Fault::OutOfRange, format!("0 to {GRACE_SECONDS}"));
-    let seconds = u32::try_from(seconds)
-        .ok()
-        .filter(|seconds| *seconds <= GRACE_SECONDS)
-        .ok_or_else(refuse)?;
+    let seconds = u32::try_from(seconds).ok().filter(|seconds| *seconds <= GRACE_SECONDS).ok_or_else(refuse)?;
     if seconds == 0 {
         return Ok(Grace::None);
     }
-    UnixSeconds::floor(now.plus_seconds(seconds))
-        .map(Grace::Until)
-        .ok_or_else(refuse)
+    UnixSeconds::floor(now.plus_seconds(seconds)).map(Grace::Until).ok_or_else(refuse)
 }

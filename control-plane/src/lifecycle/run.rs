@@ -27,11 +27,7 @@ impl Lifecycle {
         render: impl FnOnce(V::Answer, Generation) -> StoredAnswer + Send,
     ) -> Result<Done, Refusal> {
         let _claim = match idempotent {
-            Some(call) => Some(
-                self.running
-                    .claim(*call.id())
-                    .ok_or(Refusal::IdempotencyRunning)?,
-            ),
+            Some(call) => Some(self.running.claim(*call.id()).ok_or(Refusal::IdempotencyRunning)?),
             None => None,
         };
         let mut tx = self.store.begin().await?;
@@ -39,21 +35,9 @@ impl Lifecycle {
             && let Some(kept) = tx.kept_answer(call.id(), context.now).await?
         {
             let (answer, generation) = call.open(&self.vault, &kept)?;
-            return Ok(Done {
-                answer,
-                generation,
-                replayed: true,
-            });
+            return Ok(Done { answer, generation, replayed: true });
         }
-        let (answer, change) = verb
-            .apply(
-                &mut *tx,
-                Call {
-                    context,
-                    vault: &self.vault,
-                },
-            )
-            .await?;
+        let (answer, change) = verb.apply(&mut *tx, Call { context, vault: &self.vault }).await?;
         let generation = change.generation();
         let answer = render(answer, generation);
         let kept = match idempotent {
@@ -61,29 +45,13 @@ impl Lifecycle {
             None => None,
         };
         let generation = tx.commit(change, kept).await?;
-        Ok(Done {
-            answer,
-            generation,
-            replayed: false,
-        })
+        Ok(Done { answer, generation, replayed: false })
     }
 
     /// Applies `verb` and commits, for callers that need no stored answer.
-    pub async fn execute<V: Verb>(
-        &self,
-        context: &Context,
-        verb: V,
-    ) -> Result<(V::Answer, Generation), Refusal> {
+    pub async fn execute<V: Verb>(&self, context: &Context, verb: V) -> Result<(V::Answer, Generation), Refusal> {
         let mut tx = self.store.begin().await?;
-        let (answer, change) = verb
-            .apply(
-                &mut *tx,
-                Call {
-                    context,
-                    vault: &self.vault,
-                },
-            )
-            .await?;
+        let (answer, change) = verb.apply(&mut *tx, Call { context, vault: &self.vault }).await?;
         let generation = tx.commit(change, None).await?;
         Ok((answer, generation))
     }

@@ -45,10 +45,7 @@ impl Kek {
     pub fn new(secret: [u8; 32]) -> Self {
         let secret = Zeroizing::new(secret);
         let id = derive::<4>(&*secret, b"", b"keyward kek id v1");
-        Self {
-            id: u32::from_be_bytes(*id),
-            secret,
-        }
+        Self { id: u32::from_be_bytes(*id), secret }
     }
 
     /// Which key this is.
@@ -72,11 +69,7 @@ impl Vault {
     /// The vault of a deployment.
     pub fn new(pepper: Pepper, kek: Kek) -> Self {
         let call_ids = derive(&*kek.secret, b"", b"keyward idempotent call id v1");
-        Self {
-            pepper,
-            kek,
-            call_ids,
-        }
+        Self { pepper, kek, call_ids }
     }
 
     /// The pepper.
@@ -97,25 +90,13 @@ impl Vault {
         key: KeyId,
         nonce: &[u8; 24],
     ) -> Result<Vec<u8>, VaultError> {
-        self.seal(
-            &self.kek.secret,
-            nonce,
-            digest.as_bytes(),
-            &digest_row(fingerprint, key),
-        )
+        self.seal(&self.kek.secret, nonce, digest.as_bytes(), &digest_row(fingerprint, key))
     }
 
     /// Opens what [`Vault::seal_digest`] sealed.
-    pub fn open_digest(
-        &self,
-        sealed: &[u8],
-        fingerprint: &Fingerprint,
-        key: KeyId,
-    ) -> Result<Digest, VaultError> {
+    pub fn open_digest(&self, sealed: &[u8], fingerprint: &Fingerprint, key: KeyId) -> Result<Digest, VaultError> {
         let opened = self.open(&self.kek.secret, sealed, &digest_row(fingerprint, key))?;
-        <[u8; 32]>::try_from(opened.as_slice())
-            .map(Digest::from_bytes)
-            .map_err(|_| VaultError::Form)
+        <[u8; 32]>::try_from(opened.as_slice()).map(Digest::from_bytes).map_err(|_| VaultError::Form)
     }
 
     /// Names an idempotent call without telling its key: HMAC-SHA-256 over caller and key.
@@ -151,28 +132,12 @@ impl Vault {
     }
 
     fn answer_key(&self, idempotency_key: &str) -> Zeroizing<[u8; 32]> {
-        derive(
-            idempotency_key.as_bytes(),
-            &*self.kek.secret,
-            b"keyward idempotent answer v1",
-        )
+        derive(idempotency_key.as_bytes(), &*self.kek.secret, b"keyward idempotent answer v1")
     }
 
-    fn seal(
-        &self,
-        key: &[u8; 32],
-        nonce: &[u8; 24],
-        message: &[u8],
-        row: &[u8],
-    ) -> Result<Vec<u8>, VaultError> {
+    fn seal(&self, key: &[u8; 32], nonce: &[u8; 24], message: &[u8], row: &[u8]) -> Result<Vec<u8>, VaultError> {
         let ciphertext = XChaCha20Poly1305::new(key.into())
-            .encrypt(
-                &XNonce::from(*nonce),
-                Payload {
-                    msg: message,
-                    aad: row,
-                },
-            )
+            .encrypt(&XNonce::from(*nonce), Payload { msg: message, aad: row })
             .map_err(|_| VaultError::TooLong)?;
         let mut sealed = Vec::with_capacity(CIPHERTEXT_AT + ciphertext.len());
         sealed.push(FORM);
@@ -182,15 +147,8 @@ impl Vault {
         Ok(sealed)
     }
 
-    fn open(
-        &self,
-        key: &[u8; 32],
-        sealed: &[u8],
-        row: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let (head, ciphertext) = sealed
-            .split_at_checked(CIPHERTEXT_AT)
-            .ok_or(VaultError::Form)?;
+    fn open(&self, key: &[u8; 32], sealed: &[u8], row: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let (head, ciphertext) = sealed.split_at_checked(CIPHERTEXT_AT).ok_or(VaultError::Form)?;
         let [FORM, a, b, c, d, ..] = *head else {
             return Err(VaultError::Form);
         };
@@ -200,13 +158,7 @@ impl Vault {
         }
         let nonce = XNonce::try_from(&head[NONCE_AT..]).map_err(|_| VaultError::Form)?;
         XChaCha20Poly1305::new(key.into())
-            .decrypt(
-                &nonce,
-                Payload {
-                    msg: ciphertext,
-                    aad: row,
-                },
-            )
+            .decrypt(&nonce, Payload { msg: ciphertext, aad: row })
             .map(Zeroizing::new)
             .map_err(|_| VaultError::Altered)
     }
@@ -248,16 +200,11 @@ mod tests {
         let vault = vault(2);
         let digest = Digest::from_bytes([3; 32]);
         let fingerprint = vault.fingerprint(&digest);
-        let sealed = vault
-            .seal_digest(&digest, &fingerprint, KEY, &[4; 24])
-            .expect("sealed");
+        let sealed = vault.seal_digest(&digest, &fingerprint, KEY, &[4; 24]).expect("sealed");
         assert!(vault.open_digest(&sealed, &fingerprint, KEY) == Ok(digest));
         let other = Fingerprint::from_bytes([0; 16]);
         assert!(vault.open_digest(&sealed, &other, KEY) == Err(VaultError::Altered));
-        assert!(
-            vault.open_digest(&sealed, &fingerprint, KeyId::from_u64(8))
-                == Err(VaultError::Altered)
-        );
+        assert!(vault.open_digest(&sealed, &fingerprint, KeyId::from_u64(8)) == Err(VaultError::Altered));
     }
 
     #[test]
@@ -265,20 +212,12 @@ mod tests {
         let vault = vault(2);
         let digest = Digest::from_bytes([3; 32]);
         let fingerprint = vault.fingerprint(&digest);
-        let sealed = vault
-            .seal_digest(&digest, &fingerprint, KEY, &[4; 24])
-            .expect("sealed");
+        let sealed = vault.seal_digest(&digest, &fingerprint, KEY, &[4; 24]).expect("sealed");
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 1;
-            assert!(
-                vault.open_digest(&altered, &fingerprint, KEY).is_err(),
-                "byte {at}"
-            );
-            assert!(
-                vault.open_digest(&sealed[..at], &fingerprint, KEY).is_err(),
-                "cut at {at}"
-            );
+            assert!(vault.open_digest(&altered, &fingerprint, KEY).is_err(), "byte {at}");
+            assert!(vault.open_digest(&sealed[..at], &fingerprint, KEY).is_err(), "cut at {at}");
         }
     }
 
@@ -287,31 +226,16 @@ mod tests {
         let digest = Digest::from_bytes([3; 32]);
         let (one, other) = (vault(2), vault(5));
         let fingerprint = one.fingerprint(&digest);
-        let sealed = one
-            .seal_digest(&digest, &fingerprint, KEY, &[4; 24])
-            .expect("sealed");
+        let sealed = one.seal_digest(&digest, &fingerprint, KEY, &[4; 24]).expect("sealed");
         let refused = other.open_digest(&sealed, &fingerprint, KEY).err();
-        assert_eq!(
-            refused,
-            Some(VaultError::OtherKey {
-                sealed_under: one.kek.id()
-            })
-        );
+        assert_eq!(refused, Some(VaultError::OtherKey { sealed_under: one.kek.id() }));
     }
 
     #[test]
     fn an_answer_opens_with_its_own_idempotency_key_only() {
         let vault = vault(2);
-        let sealed = vault
-            .seal_answer("one", &[4; 24], b"answer", b"call")
-            .expect("sealed");
-        assert_eq!(
-            vault
-                .open_answer("one", &sealed, b"call")
-                .as_deref()
-                .map(Vec::as_slice),
-            Ok(&b"answer"[..])
-        );
+        let sealed = vault.seal_answer("one", &[4; 24], b"answer", b"call").expect("sealed");
+        assert_eq!(vault.open_answer("one", &sealed, b"call").as_deref().map(Vec::as_slice), Ok(&b"answer"[..]));
         assert!(vault.open_answer("two", &sealed, b"call").is_err());
         assert!(vault.open_answer("one", &sealed, b"other").is_err());
         assert_ne!(vault.call_id("a", "b"), vault.call_id("b", "a"));

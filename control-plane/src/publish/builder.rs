@@ -27,10 +27,7 @@ pub(super) struct BuildFor {
 
 impl BuildFor {
     pub(super) fn origin(&self) -> Origin<'_> {
-        Origin {
-            deployment: &self.deployment,
-            pepper: self.pepper,
-        }
+        Origin { deployment: &self.deployment, pepper: self.pepper }
     }
 }
 
@@ -52,28 +49,15 @@ pub(super) async fn build(
     current: Option<(TreeNames, u64)>,
 ) -> Result<BuiltTree, PublishError> {
     let records = view.live_count().await?;
-    let depth = wanted_depth(
-        records,
-        current.as_ref().map(|(names, _)| names.shape.depth()),
-    );
-    let mut build = Build {
-        store,
-        view: &mut *view,
-        built_for,
-        staged: Vec::new(),
-        staged_bytes: 0,
-        new: Vec::new(),
-    };
+    let depth = wanted_depth(records, current.as_ref().map(|(names, _)| names.shape.depth()));
+    let mut build = Build { store, view: &mut *view, built_for, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
     if let Some((names, since)) = &current
         && names.shape.depth() == depth
         && let Some(built) = build.some_leaves(names.clone(), *since).await?
     {
         return Ok(built);
     }
-    let given_up: Vec<_> = current
-        .iter()
-        .flat_map(|(names, _)| names.names().copied())
-        .collect();
+    let given_up: Vec<_> = current.iter().flat_map(|(names, _)| names.names().copied()).collect();
     for depth in depth..=MAX_DEPTH {
         if let Some(mut built) = build.all_leaves(depth).await? {
             built.given_up = given_up;
@@ -95,25 +79,15 @@ struct Build<'a> {
 
 impl Build<'_> {
     const fn stamp(&self, generation: u64) -> Stamp {
-        Stamp {
-            epoch: self.built_for.epoch,
-            generation,
-        }
+        Stamp { epoch: self.built_for.epoch, generation }
     }
 
     /// The tree with the leaves rebuilt that changed after `since`; `None` where one has grown too large.
-    async fn some_leaves(
-        &mut self,
-        mut names: TreeNames,
-        since: u64,
-    ) -> Result<Option<BuiltTree>, PublishError> {
+    async fn some_leaves(&mut self, mut names: TreeNames, since: u64) -> Result<Option<BuiltTree>, PublishError> {
         let generation = self.view.generation();
         let depth = names.shape.depth();
         let (touched, _) = self.view.touched_after(since).await?;
-        let mut prefixes: Vec<u32> = touched
-            .iter()
-            .map(|fingerprint| fingerprint.leading_bits(depth))
-            .collect();
+        let mut prefixes: Vec<u32> = touched.iter().map(|fingerprint| fingerprint.leading_bits(depth)).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
         let mut leaves = Vec::with_capacity(prefixes.len());
@@ -127,12 +101,7 @@ impl Build<'_> {
             .replace_leaves(self.built_for.origin(), self.stamp(generation), &leaves)
             .ok_or(PublishError::Mismatch { what: "tree" })?;
         self.finish(nodes).await?;
-        Ok(Some(BuiltTree {
-            names,
-            generation,
-            new: std::mem::take(&mut self.new),
-            given_up,
-        }))
+        Ok(Some(BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up }))
     }
 
     /// A tree of all leaves at `depth`; `None` where one is too large.
@@ -146,31 +115,17 @@ impl Build<'_> {
             };
             leaves.push(name);
         }
-        let (names, nodes) = TreeNames::over_leaves(
-            Shape::of_depth(depth),
-            self.built_for.origin(),
-            self.stamp(generation),
-            leaves,
-        )
-        .ok_or(PublishError::Mismatch { what: "tree" })?;
+        let (names, nodes) =
+            TreeNames::over_leaves(Shape::of_depth(depth), self.built_for.origin(), self.stamp(generation), leaves)
+                .ok_or(PublishError::Mismatch { what: "tree" })?;
         self.finish(nodes).await?;
-        Ok(Some(BuiltTree {
-            names,
-            generation,
-            new: std::mem::take(&mut self.new),
-            given_up: Vec::new(),
-        }))
+        Ok(Some(BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up: Vec::new() }))
     }
 
     async fn leaf(&mut self, place: Place) -> Result<Option<ObjectName>, PublishError> {
         let (from, to) = bounds(place);
         let secrets = self.view.live_between(from, to).await?;
-        let bytes = match encode_leaf(
-            self.built_for.origin(),
-            place,
-            self.stamp(self.view.generation()),
-            &secrets,
-        ) {
+        let bytes = match encode_leaf(self.built_for.origin(), place, self.stamp(self.view.generation()), &secrets) {
             Ok(bytes) if bytes.len() <= LEAF_LIMIT || place.depth >= MAX_DEPTH => bytes,
             Ok(_) | Err(PublishError::Encode(EncodeError::TooLarge { .. })) => return Ok(None),
             Err(error) => return Err(error),
@@ -186,11 +141,7 @@ impl Build<'_> {
         self.flush().await
     }
 
-    async fn stage(
-        &mut self,
-        name: ObjectName,
-        bytes: Vec<u8>,
-    ) -> Result<ObjectName, PublishError> {
+    async fn stage(&mut self, name: ObjectName, bytes: Vec<u8>) -> Result<ObjectName, PublishError> {
         self.staged_bytes += bytes.len();
         self.staged.push((name, bytes));
         self.new.push(name);
@@ -220,9 +171,7 @@ fn encode_leaf(
     }
     let bytes = leaf.finish(origin, stamp)?;
     let read = Leaf::decode(bytes.clone().into_boxed_slice(), origin, place)?;
-    let same = read
-        .records()
-        .map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone()));
+    let same = read.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone()));
     if !same.eq(secrets.iter().cloned()) {
         return Err(PublishError::Mismatch { what: "leaf" });
     }
@@ -250,16 +199,10 @@ mod tests {
     fn the_bounds_of_a_place_are_its_first_and_last_fingerprint() {
         let (first, last) = bounds(Place::ROOT);
         assert_eq!((first.as_bytes(), last.as_bytes()), (&[0; 16], &[0xff; 16]));
-        let place = Place {
-            depth: 11,
-            prefix: 77,
-        };
+        let place = Place { depth: 11, prefix: 77 };
         let (first, last) = bounds(place);
         assert!(place.covers(&first) && place.covers(&last));
-        let (next, _) = bounds(Place {
-            depth: 11,
-            prefix: 78,
-        });
+        let (next, _) = bounds(Place { depth: 11, prefix: 78 });
         assert!(last < next);
     }
 }

@@ -42,15 +42,10 @@ pub(super) async fn collect(shared: &Shared, kv: Option<&KvClient>) -> Result<us
             break;
         }
         if let Some(kv) = kv {
-            let keys: Vec<_> = names
-                .iter()
-                .map(keyward_shared::snapshot::ObjectName::kv_key)
-                .collect();
+            let keys: Vec<_> = names.iter().map(keyward_shared::snapshot::ObjectName::kv_key).collect();
             let refused = kv.delete_bulk(&keys).await?;
             if !refused.is_empty() {
-                return Err(PublishError::PartlyRefused {
-                    refused: refused.len(),
-                });
+                return Err(PublishError::PartlyRefused { refused: refused.len() });
             }
         }
         shared.store.forget_objects(&names).await?;

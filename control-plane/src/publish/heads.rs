@@ -17,20 +17,9 @@ pub(super) struct SignedBytes {
 }
 
 impl SignedBytes {
-    pub(super) fn new(
-        bytes: Vec<u8>,
-        order: HeadOrder,
-        expires_at: u64,
-        tree_generation: u64,
-    ) -> Self {
+    pub(super) fn new(bytes: Vec<u8>, order: HeadOrder, expires_at: u64, tree_generation: u64) -> Self {
         let etag = format!("\"{}\"", ObjectName::of(&bytes));
-        Self {
-            bytes,
-            etag,
-            order,
-            expires_at,
-            tree_generation,
-        }
+        Self { bytes, etag, order, expires_at, tree_generation }
     }
 }
 
@@ -56,11 +45,7 @@ pub(super) struct HeadSigner {
 impl HeadSigner {
     pub(super) fn new(deployment: String, key: SigningKey) -> Option<Self> {
         let trusted = TrustedKeys::new(vec![key.public()])?;
-        Some(Self {
-            deployment,
-            key,
-            trusted,
-        })
+        Some(Self { deployment, key, trusted })
     }
 
     /// Reads a head of our own.
@@ -70,16 +55,7 @@ impl HeadSigner {
 
     /// Signs a head and reads it again.
     pub(super) fn sign(&self, parts: HeadParts<'_>) -> Result<SignedBytes, PublishError> {
-        let HeadParts {
-            epoch,
-            generation,
-            issued_at,
-            ttl_ms,
-            tree_generation,
-            settings,
-            tree,
-            recent,
-        } = parts;
+        let HeadParts { epoch, generation, issued_at, ttl_ms, tree_generation, settings, tree, recent } = parts;
         let head = Head {
             epoch,
             generation,
@@ -88,9 +64,7 @@ impl HeadSigner {
             tree_generation,
             recent_since: recent.recent_since(),
             narrowed_since: recent.narrowed_since(),
-            narrowed_through: recent
-                .newest()
-                .map_or(generation, |newest| newest.max(generation)),
+            narrowed_through: recent.newest().map_or(generation, |newest| newest.max(generation)),
             settings,
             ack_wanted: false,
             checkpoint: Vec::new(),
@@ -102,11 +76,6 @@ impl HeadSigner {
         if self.read(&bytes)? != head {
             return Err(PublishError::Mismatch { what: "head" });
         }
-        Ok(SignedBytes::new(
-            bytes,
-            head.order(),
-            head.expires_at,
-            tree_generation,
-        ))
+        Ok(SignedBytes::new(bytes, head.order(), head.expires_at, tree_generation))
     }
 }

@@ -68,28 +68,15 @@ struct BulkResult {
 impl KvClient {
     /// A client for the namespace at `base`, with an API token where the API asks for one.
     pub fn new(base: &str, token: Option<Zeroizing<String>>) -> Result<Self, KvError> {
-        let http = reqwest::Client::builder()
-            .timeout(CALL)
-            .build()
-            .map_err(KvError::Unreachable)?;
-        Ok(Self {
-            http,
-            base: base.trim_end_matches('/').to_owned(),
-            token,
-        })
+        let http = reqwest::Client::builder().timeout(CALL).build().map_err(KvError::Unreachable)?;
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
     }
 
     /// The value of `key`, or `None` where there is none.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
         let response = self.send("get", self.http.get(self.url(key))).await;
         match response {
-            Ok(response) => Ok(Some(
-                response
-                    .bytes()
-                    .await
-                    .map_err(KvError::Unreachable)?
-                    .to_vec(),
-            )),
+            Ok(response) => Ok(Some(response.bytes().await.map_err(KvError::Unreachable)?.to_vec())),
             Err(KvError::Status { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -97,39 +84,21 @@ impl KvClient {
 
     /// Writes one value.
     pub async fn put(&self, key: &str, value: Vec<u8>) -> Result<(), KvError> {
-        let request = self
-            .http
-            .put(self.url(key))
-            .header("content-type", "application/octet-stream")
-            .body(value);
+        let request = self.http.put(self.url(key)).header("content-type", "application/octet-stream").body(value);
         self.send("put", request).await.map(drop)
     }
 
     /// Writes values in one call; gives the keys that were refused, which may be tried again.
     pub async fn put_bulk(&self, pairs: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError> {
-        let body: Vec<_> = pairs
-            .iter()
-            .map(|(key, value)| Pair {
-                key,
-                value: STANDARD.encode(value),
-                base64: true,
-            })
-            .collect();
-        let request = self
-            .http
-            .put(format!("{}/bulk", self.base))
-            .timeout(BULK_CALL)
-            .json(&body);
+        let body: Vec<_> =
+            pairs.iter().map(|(key, value)| Pair { key, value: STANDARD.encode(value), base64: true }).collect();
+        let request = self.http.put(format!("{}/bulk", self.base)).timeout(BULK_CALL).json(&body);
         self.refused("bulk put", request).await
     }
 
     /// Deletes keys in one call; gives those that were refused.
     pub async fn delete_bulk(&self, keys: &[String]) -> Result<Vec<String>, KvError> {
-        let request = self
-            .http
-            .post(format!("{}/bulk/delete", self.base))
-            .timeout(BULK_CALL)
-            .json(keys);
+        let request = self.http.post(format!("{}/bulk/delete", self.base)).timeout(BULK_CALL).json(keys);
         self.refused("bulk delete", request).await
     }
 
@@ -137,48 +106,24 @@ impl KvClient {
         format!("{}/values/{key}", self.base)
     }
 
-    async fn refused(
-        &self,
-        call: &'static str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Vec<String>, KvError> {
+    async fn refused(&self, call: &'static str, request: reqwest::RequestBuilder) -> Result<Vec<String>, KvError> {
         let response = self.send(call, request).await?;
-        let envelope: Envelope<BulkResult> = response
-            .json()
-            .await
-            .map_err(|_| KvError::Answer { call })?;
+        let envelope: Envelope<BulkResult> = response.json().await.map_err(|_| KvError::Answer { call })?;
         Ok(envelope.result.unwrap_or_default().unsuccessful_keys)
     }
 
-    async fn send(
-        &self,
-        call: &'static str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, KvError> {
+    async fn send(&self, call: &'static str, request: reqwest::RequestBuilder) -> Result<reqwest::Response, KvError> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.as_str()),
             None => request,
         };
-        let response = request
-            .send()
-            .await
-            .map_err(|error| KvError::Unreachable(error.without_url()))?;
+        let response = request.send().await.map_err(|error| KvError::Unreachable(error.without_url()))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
         let said = response.text().await.unwrap_or_default();
-        let message = said
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(200)
-            .collect();
-        Err(KvError::Status {
-            call,
-            status: status.as_u16(),
-            message,
-        })
+        let message = said.lines().next().unwrap_or_default().chars().take(200).collect();
+        Err(KvError::Status { call, status: status.as_u16(), message })
     }
 }

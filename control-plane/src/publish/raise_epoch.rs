@@ -12,8 +12,7 @@ use std::sync::Arc;
 use keyward_shared::fingerprint::{Fingerprint, PepperId};
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::snapshot::{
-    DecodeError, Head, HeadOrder, Leaf, MAX_HEAD_BYTES, Node, ObjectName, Origin, Place, PublicKey,
-    TrustedKeys,
+    DecodeError, Head, HeadOrder, Leaf, MAX_HEAD_BYTES, Node, ObjectName, Origin, Place, PublicKey, TrustedKeys,
 };
 
 use super::error::PublishError;
@@ -65,47 +64,23 @@ impl RaiseEpoch {
     /// Compares both histories and lifts this database above them. The caller holds the data
     /// directory's lock, disables the orphans, and starts the publisher afterwards.
     pub async fn run(&self) -> Result<RaisedEpoch, PublishError> {
-        let trusted = TrustedKeys::new(vec![self.public_key])
-            .ok_or(PublishError::Mismatch { what: "key" })?;
+        let trusted = TrustedKeys::new(vec![self.public_key]).ok_or(PublishError::Mismatch { what: "key" })?;
         let head = match self.kv.get(HEAD_KEY).await? {
-            Some(bytes) if bytes.len() <= MAX_HEAD_BYTES => {
-                Some(Head::verify(&bytes, &self.deployment, &trusted)?)
-            }
+            Some(bytes) if bytes.len() <= MAX_HEAD_BYTES => Some(Head::verify(&bytes, &self.deployment, &trusted)?),
             _ => None,
         };
-        let recorded = self
-            .store
-            .recorded_head()
-            .await?
-            .map(|recorded| recorded.order);
+        let recorded = self.store.recorded_head().await?.map(|recorded| recorded.order);
         let orphans = match &head {
             Some(head) => self.orphans(head).await?,
             None => Vec::new(),
         };
-        let orders: Vec<_> = head
-            .as_ref()
-            .map(Head::order)
-            .into_iter()
-            .chain(recorded)
-            .collect();
+        let orders: Vec<_> = head.as_ref().map(Head::order).into_iter().chain(recorded).collect();
         let committed = self.store.generation().await?.0;
         let carried = head.as_ref().map_or(0, |head| head.narrowed_through);
         let epoch = orders.iter().map(|order| order.epoch).max().unwrap_or(0);
-        let generation = orders
-            .iter()
-            .map(|order| order.generation)
-            .max()
-            .unwrap_or(0)
-            .max(committed)
-            .max(carried)
-            + 1;
+        let generation = orders.iter().map(|order| order.generation).max().unwrap_or(0).max(committed).max(carried) + 1;
         self.store.raise_counters(epoch, generation).await?;
-        Ok(RaisedEpoch {
-            kv: head.map(|head| head.order()),
-            epoch,
-            generation,
-            orphans,
-        })
+        Ok(RaisedEpoch { kv: head.map(|head| head.order()), epoch, generation, orphans })
     }
 
     async fn orphans(&self, head: &Head) -> Result<Vec<Orphan>, PublishError> {
@@ -117,12 +92,7 @@ impl RaiseEpoch {
         let mut orphans: Vec<Orphan> = live
             .into_iter()
             .filter(|live| !known.contains(&live.fingerprint))
-            .map(|live| Orphan {
-                key: live.key,
-                workspace: live.workspace,
-                name: live.name,
-                disabled: live.disabled,
-            })
+            .map(|live| Orphan { key: live.key, workspace: live.workspace, name: live.name, disabled: live.disabled })
             .collect();
         orphans.sort_by_key(|orphan| orphan.key);
         orphans.dedup_by_key(|orphan| orphan.key);
@@ -131,10 +101,7 @@ impl RaiseEpoch {
 
     /// Every fingerprint of KV's last state: its tree, with `recent` on top.
     async fn fingerprints(&self, head: &Head) -> Result<BTreeSet<Fingerprint>, PublishError> {
-        let origin = Origin {
-            deployment: &self.deployment,
-            pepper: head.tree.pepper,
-        };
+        let origin = Origin { deployment: &self.deployment, pepper: head.tree.pepper };
         let depths: Vec<u8> = head.tree.shape.object_depths().collect();
         let mut names = head.tree.top.clone();
         let mut known = BTreeSet::new();
@@ -142,10 +109,7 @@ impl RaiseEpoch {
             let is_leaf = level + 1 == depths.len();
             let mut below = Vec::new();
             for (prefix, name) in names.iter().enumerate() {
-                let place = Place {
-                    depth,
-                    prefix: u32::try_from(prefix).unwrap_or(u32::MAX),
-                };
+                let place = Place { depth, prefix: u32::try_from(prefix).unwrap_or(u32::MAX) };
                 let bytes = self.object(name).await?;
                 if is_leaf {
                     let leaf = Leaf::decode(bytes.into_boxed_slice(), origin, place)?;
@@ -167,20 +131,8 @@ impl RaiseEpoch {
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Vec<u8>, PublishError> {
-        let bytes = self
-            .kv
-            .get(&name.kv_key())
-            .await?
-            .ok_or(PublishError::ObjectGone { name: *name })?;
+        let bytes = self.kv.get(&name.kv_key()).await?.ok_or(PublishError::ObjectGone { name: *name })?;
         let got = ObjectName::of(&bytes);
-        if got == *name {
-            Ok(bytes)
-        } else {
-            Err(DecodeError::Name {
-                expected: *name,
-                got,
-            }
-            .into())
-        }
+        if got == *name { Ok(bytes) } else { Err(DecodeError::Name { expected: *name, got }.into()) }
     }
 }

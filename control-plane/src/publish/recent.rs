@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::policy::Policy;
 use keyward_shared::record::Record;
-use keyward_shared::snapshot::{
-    EncodeError, Head, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, RecentEntry,
-};
+use keyward_shared::snapshot::{EncodeError, Head, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, RecentEntry};
 
 /// Entries that only changes of single keys may use, so that none waits behind bulk work.
 const RESERVED_FOR_SINGLE: usize = 64;
@@ -71,11 +69,7 @@ pub(super) struct Admitted {
 impl Recent {
     /// Nothing, with both floors at `generation`: what a tree built as of then leaves to say.
     pub(super) const fn starting_at(generation: u64) -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            recent_since: generation,
-            narrowed_since: generation,
-        }
+        Self { entries: BTreeMap::new(), recent_since: generation, narrowed_since: generation }
     }
 
     /// What a published head carried; `narrowing` says of a change whether it was, as far as that is
@@ -91,11 +85,7 @@ impl Recent {
             };
             (entry.fingerprint, kept)
         });
-        Self {
-            entries: entries.collect(),
-            recent_since: head.recent_since,
-            narrowed_since: head.narrowed_since,
-        }
+        Self { entries: entries.collect(), recent_since: head.recent_since, narrowed_since: head.narrowed_since }
     }
 
     /// Every change after this generation is carried.
@@ -140,10 +130,7 @@ impl Recent {
         span: Span,
         tree_generation: u64,
     ) -> Result<Admitted, EncodeError> {
-        let mut admitted = Admitted {
-            through: span.after,
-            blocked: false,
-        };
+        let mut admitted = Admitted { through: span.after, blocked: false };
         for mutation in changes.chunk_by(|a, b| a.generation == b.generation) {
             let Some(first) = mutation.first() else {
                 continue;
@@ -151,10 +138,7 @@ impl Recent {
             if let Some(too_large) = span.first_too_large.filter(|&at| at < first.generation)
                 && !admitted.blocked
             {
-                admitted = Admitted {
-                    through: too_large.saturating_sub(1),
-                    blocked: true,
-                };
+                admitted = Admitted { through: too_large.saturating_sub(1), blocked: true };
             }
             let single = first.entries_of_mutation as usize <= SINGLE_ENTRIES;
             let goes_ahead = single && mutation.iter().any(|change| change.narrowing);
@@ -174,14 +158,8 @@ impl Recent {
         }
         if !admitted.blocked {
             admitted = match span.first_too_large.filter(|&at| at <= span.through) {
-                Some(too_large) => Admitted {
-                    through: too_large.saturating_sub(1),
-                    blocked: true,
-                },
-                None => Admitted {
-                    through: span.through,
-                    blocked: false,
-                },
+                Some(too_large) => Admitted { through: too_large.saturating_sub(1), blocked: true },
+                None => Admitted { through: span.through, blocked: false },
             };
         }
         Ok(admitted)
@@ -189,10 +167,7 @@ impl Recent {
 
     /// Takes note of a change that the tree holds. Where it is not carried, it raises the floors.
     pub(super) fn in_tree(&mut self, generation: u64, fingerprint: &Fingerprint, narrowing: bool) {
-        let carried = self
-            .entries
-            .get(fingerprint)
-            .is_some_and(|entry| entry.generation >= generation);
+        let carried = self.entries.get(fingerprint).is_some_and(|entry| entry.generation >= generation);
         if !carried {
             self.raise(generation, narrowing);
         }
@@ -206,10 +181,7 @@ impl Recent {
     fn put(&mut self, mutation: &[SecretChange]) {
         for change in mutation {
             let bulk = change.entries_of_mutation as usize > SINGLE_ENTRIES;
-            let before = self
-                .entries
-                .get(&change.fingerprint)
-                .is_some_and(|entry| entry.narrowing);
+            let before = self.entries.get(&change.fingerprint).is_some_and(|entry| entry.narrowing);
             let entry = Entry {
                 generation: change.generation,
                 // An edge may still hold a leaf from before the earlier change: as long as one of
@@ -232,8 +204,7 @@ impl Recent {
                 .filter(|(_, entry)| entry.generation <= tree_generation)
                 .min_by_key(|(_, entry)| (entry.narrowing, entry.generation))
                 .map(|(fingerprint, _)| *fingerprint);
-            let Some(entry) = droppable.and_then(|fingerprint| self.entries.remove(&fingerprint))
-            else {
+            let Some(entry) = droppable.and_then(|fingerprint| self.entries.remove(&fingerprint)) else {
                 return Ok(false);
             };
             self.raise(entry.generation, entry.narrowing);
@@ -276,69 +247,32 @@ mod tests {
     fn bulk(generation: u64, size: u32, narrowing: bool) -> Vec<SecretChange> {
         let one = |number| SecretChange {
             entries_of_mutation: u64::from(size),
-            ..change(
-                10_000 * u32::try_from(generation).unwrap_or(0) + number,
-                generation,
-                narrowing,
-            )
+            ..change(10_000 * u32::try_from(generation).unwrap_or(0) + number, generation, narrowing)
         };
         (0..size).map(one).collect()
     }
 
     fn span(after: u64, through: u64) -> Span {
-        Span {
-            after,
-            through,
-            first_too_large: None,
-        }
+        Span { after, through, first_too_large: None }
     }
 
     #[test]
     fn what_the_tree_holds_makes_room_widening_first() {
         let mut recent = Recent::default();
-        let first: Vec<_> = (1..=512)
-            .map(|n| change(n, u64::from(n), n % 2 == 0))
-            .collect();
-        assert_eq!(
-            recent.admit(&first, span(0, 512), 0),
-            Ok(Admitted {
-                through: 512,
-                blocked: false
-            })
-        );
+        let first: Vec<_> = (1..=512).map(|n| change(n, u64::from(n), n % 2 == 0)).collect();
+        assert_eq!(recent.admit(&first, span(0, 512), 0), Ok(Admitted { through: 512, blocked: false }));
         let more = [change(1_000, 513, true)];
-        assert_eq!(
-            recent.admit(&more, span(512, 513), 512),
-            Ok(Admitted {
-                through: 513,
-                blocked: false
-            })
-        );
-        assert_eq!(
-            (recent.len(), recent.recent_since(), recent.narrowed_since()),
-            (512, 1, 0)
-        );
+        assert_eq!(recent.admit(&more, span(512, 513), 512), Ok(Admitted { through: 513, blocked: false }));
+        assert_eq!((recent.len(), recent.recent_since(), recent.narrowed_since()), (512, 1, 0));
     }
 
     #[test]
     fn what_the_tree_lacks_is_kept_and_the_generation_waits() {
         let mut recent = Recent::default();
         let first: Vec<_> = (1..=512).map(|n| change(n, u64::from(n), false)).collect();
-        assert_eq!(
-            recent.admit(&first, span(0, 512), 0),
-            Ok(Admitted {
-                through: 512,
-                blocked: false
-            })
-        );
+        assert_eq!(recent.admit(&first, span(0, 512), 0), Ok(Admitted { through: 512, blocked: false }));
         let more = [change(1_000, 513, true)];
-        assert_eq!(
-            recent.admit(&more, span(512, 513), 0),
-            Ok(Admitted {
-                through: 512,
-                blocked: true
-            })
-        );
+        assert_eq!(recent.admit(&more, span(512, 513), 0), Ok(Admitted { through: 512, blocked: true }));
         assert_eq!((recent.len(), recent.recent_since()), (512, 0));
     }
 
@@ -348,41 +282,17 @@ mod tests {
         let mut changes = bulk(1, 1_000, false);
         changes.push(change(1, 2, false));
         changes.push(change(2, 3, true));
-        assert_eq!(
-            recent.admit(&changes, span(0, 3), 0),
-            Ok(Admitted {
-                through: 0,
-                blocked: true
-            })
-        );
-        assert_eq!(
-            (recent.len(), recent.newest()),
-            (1, Some(3)),
-            "the narrowing one, ahead of the generation"
-        );
+        assert_eq!(recent.admit(&changes, span(0, 3), 0), Ok(Admitted { through: 0, blocked: true }));
+        assert_eq!((recent.len(), recent.newest()), (1, Some(3)), "the narrowing one, ahead of the generation");
     }
 
     #[test]
     fn bulk_work_leaves_room_for_single_changes() {
         let mut recent = Recent::default();
-        assert!(
-            recent
-                .admit(&bulk(1, 448, false), span(0, 1), 0)
-                .is_ok_and(|admitted| !admitted.blocked)
-        );
-        assert!(
-            recent
-                .admit(&bulk(2, 4, false), span(1, 2), 0)
-                .is_ok_and(|admitted| admitted.blocked)
-        );
+        assert!(recent.admit(&bulk(1, 448, false), span(0, 1), 0).is_ok_and(|admitted| !admitted.blocked));
+        assert!(recent.admit(&bulk(2, 4, false), span(1, 2), 0).is_ok_and(|admitted| admitted.blocked));
         let singles: Vec<_> = (3..67).map(|n| change(n, u64::from(n), true)).collect();
-        assert_eq!(
-            recent.admit(&singles, span(1, 66), 0),
-            Ok(Admitted {
-                through: 66,
-                blocked: false
-            })
-        );
+        assert_eq!(recent.admit(&singles, span(1, 66), 0), Ok(Admitted { through: 66, blocked: false }));
     }
 
     #[test]
@@ -393,11 +303,7 @@ mod tests {
         let mut full: Vec<_> = (3..=513).map(|n| change(n, u64::from(n), true)).collect();
         full.push(change(600, 514, true));
         assert!(recent.admit(&full, span(2, 514), 514).is_ok());
-        assert_eq!(
-            recent.narrowed_since(),
-            2,
-            "the entry of both changes was let go as a narrowing one"
-        );
+        assert_eq!(recent.narrowed_since(), 2, "the entry of both changes was let go as a narrowing one");
     }
 
     proptest! {

@@ -53,26 +53,15 @@ pub(super) async fn last_published(
         return Ok(None);
     };
     let settings = match store.object(&head.settings).await? {
-        Some(bytes) => decode_settings(&bytes, built_for.origin())
-            .ok()
-            .map(|settings| (settings, head.settings)),
+        Some(bytes) => decode_settings(&bytes, built_for.origin()).ok().map(|settings| (settings, head.settings)),
         None => None,
     };
     let mut view = store.view().await?;
-    let from = head
-        .recent
-        .iter()
-        .map(|entry| entry.generation)
-        .min()
-        .unwrap_or(head.generation);
+    let from = head.recent.iter().map(|entry| entry.generation).min().unwrap_or(head.generation);
     let rows = view.narrowing_after(from.saturating_sub(1)).await?;
-    let known: BTreeMap<_, _> = rows
-        .into_iter()
-        .map(|(generation, fingerprint, narrowing)| ((fingerprint, generation), narrowing))
-        .collect();
-    let recent = Recent::of_head(&head, |fingerprint, generation| {
-        known.get(&(*fingerprint, generation)).copied()
-    });
+    let known: BTreeMap<_, _> =
+        rows.into_iter().map(|(generation, fingerprint, narrowing)| ((fingerprint, generation), narrowing)).collect();
+    let recent = Recent::of_head(&head, |fingerprint, generation| known.get(&(*fingerprint, generation)).copied());
     Ok(Some(LastPublished {
         generation: head.generation,
         tree_generation: head.tree_generation,
@@ -92,10 +81,7 @@ async fn tree_of(
     for depth in depths.iter().take(depths.len().saturating_sub(1)) {
         let mut below = Vec::new();
         for (prefix, name) in levels.last().into_iter().flatten().enumerate() {
-            let place = Place {
-                depth: *depth,
-                prefix: u32::try_from(prefix).unwrap_or(u32::MAX),
-            };
+            let place = Place { depth: *depth, prefix: u32::try_from(prefix).unwrap_or(u32::MAX) };
             let Some(bytes) = store.object(name).await? else {
                 return Ok(None);
             };
@@ -103,9 +89,5 @@ async fn tree_of(
         }
         levels.push(below);
     }
-    Ok(TreeNames::new(
-        head.tree.shape.clone(),
-        head.tree.pepper,
-        levels,
-    ))
+    Ok(TreeNames::new(head.tree.shape.clone(), head.tree.pepper, levels))
 }

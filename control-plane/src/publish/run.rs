@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use keyward_shared::fingerprint::PepperId;
 use keyward_shared::settings::Settings;
-use keyward_shared::snapshot::{
-    HeadOrder, ObjectName, SigningKey, Stamp, decode_settings, encode_settings,
-};
+use keyward_shared::snapshot::{HeadOrder, ObjectName, SigningKey, Stamp, decode_settings, encode_settings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -107,21 +105,12 @@ impl Publisher {
         options: PublishOptions,
     ) -> Result<Self, PublishError> {
         let key = SigningKey::from_seed(&options.signing_seed);
-        let signer = HeadSigner::new(options.deployment.clone(), key)
-            .ok_or(PublishError::Mismatch { what: "key" })?;
-        let kv = options
-            .kv
-            .clone()
-            .map(|(base, token)| KvClient::new(&base, token))
-            .transpose()?;
+        let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
+        let kv = options.kv.clone().map(|(base, token)| KvClient::new(&base, token)).transpose()?;
         let recorded = store.recorded_head().await?;
         let sent = recorded.as_ref().and_then(|recorded| recorded.sent);
         let shared = Shared::new(store, signer, clock, kv.is_some(), sent);
-        Ok(Self {
-            shared: Arc::new(shared),
-            options,
-            kv,
-        })
+        Ok(Self { shared: Arc::new(shared), options, kv })
     }
 
     /// Starts publishing.
@@ -129,12 +118,7 @@ impl Publisher {
         let (stop, stopped) = watch::channel(false);
         let (shared, holder) = (Arc::clone(&self.shared), self.options.holder.clone());
         let task = tokio::spawn(self.run(stopped));
-        PublisherHandle {
-            shared,
-            holder,
-            stop,
-            task,
-        }
+        PublisherHandle { shared, holder, stop, task }
     }
 
     async fn run(self, mut stopped: watch::Receiver<bool>) {
@@ -176,16 +160,9 @@ impl Publisher {
         let shared = &self.shared;
         let until = |now: UnixMillis| UnixMillis::from_millis(now.as_millis() + millis(LEASE));
         let now = shared.now();
-        let epoch = shared
-            .store
-            .acquire_lease(&self.options.holder, now, until(now))
-            .await?
-            .ok_or(PublishError::Superseded)?;
-        let built_for = BuildFor {
-            deployment: self.options.deployment.clone(),
-            pepper: self.options.pepper,
-            epoch,
-        };
+        let epoch =
+            shared.store.acquire_lease(&self.options.holder, now, until(now)).await?.ok_or(PublishError::Superseded)?;
+        let built_for = BuildFor { deployment: self.options.deployment.clone(), pepper: self.options.pepper, epoch };
         let mut state = State::resume(self, built_for).await?;
         let mut committed = shared.store.committed();
         let mut renewal = tokio::time::interval(LEASE_RENEWAL);
@@ -205,11 +182,7 @@ impl Publisher {
                 heartbeat = Instant::now();
             }
             state.start_building_where_due();
-            let wake = [Some(heartbeat), second_write, state.tree_due]
-                .into_iter()
-                .flatten()
-                .min()
-                .unwrap_or(heartbeat);
+            let wake = [Some(heartbeat), second_write, state.tree_due].into_iter().flatten().min().unwrap_or(heartbeat);
             tokio::select! {
                 biased;
                 _ = renewal.tick() => {
@@ -233,9 +206,7 @@ async fn finished(
 ) -> Result<BuiltTree, PublishError> {
     match building {
         Some(task) => {
-            let built = task.await.unwrap_or(Err(PublishError::Mismatch {
-                what: "tree builder",
-            }));
+            let built = task.await.unwrap_or(Err(PublishError::Mismatch { what: "tree builder" }));
             *building = None;
             built
         }
@@ -274,36 +245,16 @@ impl<'a> State<'a> {
         let store = &publisher.shared.store;
         store.forget_staged().await?;
         let recorded = store.recorded_head().await?;
-        let floor = recorded.as_ref().map_or(
-            HeadOrder {
-                epoch: 0,
-                generation: 0,
-                issued_at: 0,
-            },
-            |head| head.order,
-        );
-        let resumed = restore::last_published(
-            store.as_ref(),
-            &publisher.shared.signer,
-            &built_for,
-            recorded.as_ref(),
-        )
-        .await?;
+        let floor = recorded.as_ref().map_or(HeadOrder { epoch: 0, generation: 0, issued_at: 0 }, |head| head.order);
+        let resumed =
+            restore::last_published(store.as_ref(), &publisher.shared.signer, &built_for, recorded.as_ref()).await?;
         let mut named = Vec::new();
         let last = if let Some(last) = resumed {
-            tracing::info!(
-                generation = last.generation,
-                epoch = built_for.epoch,
-                "publishing is resumed"
-            );
+            tracing::info!(generation = last.generation, epoch = built_for.epoch, "publishing is resumed");
             last
         } else {
-            tracing::info!(
-                epoch = built_for.epoch,
-                "publishing starts with a tree of every key"
-            );
-            let built =
-                builder::build(store.as_ref(), store.view().await?, &built_for, None).await?;
+            tracing::info!(epoch = built_for.epoch, "publishing starts with a tree of every key");
+            let built = builder::build(store.as_ref(), store.view().await?, &built_for, None).await?;
             named.clone_from(&built.new);
             restore::LastPublished::fresh(built)
         };
@@ -313,10 +264,7 @@ impl<'a> State<'a> {
             generation: last.generation,
             tree: last.tree,
             tree_generation: last.tree_generation,
-            settings: (
-                Settings::default(),
-                ObjectName::from_bytes([0; ObjectName::LEN]),
-            ),
+            settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
             named,
             retired: Vec::new(),
@@ -327,18 +275,10 @@ impl<'a> State<'a> {
         };
         match last.settings {
             Some(settings) => state.settings = settings,
-            None => {
-                state
-                    .make_settings(store.view().await?.settings().await?)
-                    .await?
-            }
+            None => state.make_settings(store.view().await?.settings().await?).await?,
         }
         // What is in `recent` alone is taken up by the tree in time.
-        if state
-            .recent
-            .newest()
-            .is_some_and(|newest| newest > state.tree_generation)
-        {
+        if state.recent.newest().is_some_and(|newest| newest > state.tree_generation) {
             state.tree_due = Some(Instant::now() + TREE_IDLE);
         }
         Ok(state)
@@ -349,15 +289,9 @@ impl<'a> State<'a> {
     async fn step(&mut self, heartbeat: bool) -> Result<bool, PublishError> {
         let store = &self.publisher.shared.store;
         let mut view = store.view().await?;
-        let batch = view
-            .changes_after(self.generation, LARGEST_CARRIED, BATCH)
-            .await?;
+        let batch = view.changes_after(self.generation, LARGEST_CARRIED, BATCH).await?;
         let touches_settings = batch.rows.iter().any(|row| row.fingerprint.is_none());
-        let settings = if touches_settings {
-            Some(view.settings().await?)
-        } else {
-            None
-        };
+        let settings = if touches_settings { Some(view.settings().await?) } else { None };
         let committed = view.generation();
         drop(view);
         let changes: Vec<SecretChange> = batch
@@ -374,11 +308,7 @@ impl<'a> State<'a> {
             })
             .collect();
         let before = self.recent.clone();
-        let span = Span {
-            after: self.generation,
-            through: batch.through,
-            first_too_large: batch.first_too_large,
-        };
+        let span = Span { after: self.generation, through: batch.through, first_too_large: batch.first_too_large };
         let admitted = self.recent.admit(&changes, span, self.tree_generation)?;
         let through = admitted.through.max(self.generation);
         let new_settings = match settings.filter(|settings| *settings != self.settings.0) {
@@ -388,16 +318,10 @@ impl<'a> State<'a> {
             }
             None => false,
         };
-        let news = through > self.generation
-            || self.recent != before
-            || new_settings
-            || !self.named.is_empty();
+        let news = through > self.generation || self.recent != before || new_settings || !self.named.is_empty();
         self.generation = through;
         self.behind = !admitted.blocked && through < committed;
-        let carries_news = self
-            .recent
-            .newest()
-            .is_some_and(|newest| newest > self.tree_generation);
+        let carries_news = self.recent.newest().is_some_and(|newest| newest > self.tree_generation);
         if admitted.blocked || self.recent.len() >= HALF_FULL && carries_news {
             self.tree_due = Some(Instant::now());
         } else if carries_news && self.tree_due.is_none() {
@@ -426,47 +350,30 @@ impl<'a> State<'a> {
         let record = NewHead {
             bytes: &signed.bytes,
             order: signed.order,
-            expires_at: UnixMillis::from_millis(
-                i64::try_from(signed.expires_at).unwrap_or(i64::MAX),
-            ),
+            expires_at: UnixMillis::from_millis(i64::try_from(signed.expires_at).unwrap_or(i64::MAX)),
             tree_generation: self.tree_generation,
             named: &self.named,
             retired: &self.retired,
         };
-        if !shared
-            .store
-            .record_head(&self.publisher.options.holder, &record)
-            .await?
-        {
+        if !shared.store.record_head(&self.publisher.options.holder, &record).await? {
             return Err(PublishError::Superseded);
         }
         self.named.clear();
         self.retired.clear();
         self.order = signed.order;
-        tracing::debug!(
-            generation = self.generation,
-            bytes = signed.bytes.len(),
-            "head served"
-        );
+        tracing::debug!(generation = self.generation, bytes = signed.bytes.len(), "head served");
         shared.serve(signed);
         Ok(())
     }
 
     async fn make_settings(&mut self, settings: Settings) -> Result<(), PublishError> {
-        let stamp = Stamp {
-            epoch: self.built_for.epoch,
-            generation: self.generation,
-        };
+        let stamp = Stamp { epoch: self.built_for.epoch, generation: self.generation };
         let bytes = encode_settings(self.built_for.origin(), stamp, &settings)?;
         if decode_settings(&bytes, self.built_for.origin())? != settings {
             return Err(PublishError::Mismatch { what: "settings" });
         }
         let name = ObjectName::of(&bytes);
-        self.publisher
-            .shared
-            .store
-            .stage_objects(&[(name, bytes)])
-            .await?;
+        self.publisher.shared.store.stage_objects(&[(name, bytes)]).await?;
         if name != self.settings.1 {
             self.retired.push(self.settings.1);
             self.named.push(name);
@@ -480,10 +387,7 @@ impl<'a> State<'a> {
             return;
         }
         self.tree_due = None;
-        let (store, built_for) = (
-            Arc::clone(&self.publisher.shared.store),
-            self.built_for.clone(),
-        );
+        let (store, built_for) = (Arc::clone(&self.publisher.shared.store), self.built_for.clone());
         let current = (self.tree.clone(), self.tree_generation);
         self.building = Some(tokio::spawn(async move {
             let view = store.view().await?;
@@ -496,9 +400,7 @@ impl<'a> State<'a> {
     async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
         let store = &self.publisher.shared.store;
         let mut view = store.view().await?;
-        for (generation, fingerprint, narrowing) in
-            view.narrowing_after(self.tree_generation).await?
-        {
+        for (generation, fingerprint, narrowing) in view.narrowing_after(self.tree_generation).await? {
             if generation <= built.generation {
                 self.recent.in_tree(generation, &fingerprint, narrowing);
             }
@@ -520,9 +422,7 @@ impl<'a> State<'a> {
             self.make_settings(settings).await?;
         }
         let kept_from = self.recent.oldest().unwrap_or(u64::MAX);
-        store
-            .forget_outbox(built.generation.min(kept_from.saturating_sub(1)))
-            .await?;
+        store.forget_outbox(built.generation.min(kept_from.saturating_sub(1))).await?;
         Ok(())
     }
 }

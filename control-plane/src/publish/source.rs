@@ -45,18 +45,8 @@ impl Shared {
         has_kv: bool,
         sent: Option<(HeadOrder, UnixMillis)>,
     ) -> Self {
-        let condition = Condition {
-            sent,
-            ..Condition::default()
-        };
-        Self {
-            store,
-            signer,
-            clock,
-            has_kv,
-            head: watch::Sender::new(None),
-            condition: Mutex::new(condition),
-        }
+        let condition = Condition { sent, ..Condition::default() };
+        Self { store, signer, clock, has_kv, head: watch::Sender::new(None), condition: Mutex::new(condition) }
     }
 
     pub(super) fn now(&self) -> UnixMillis {
@@ -90,12 +80,7 @@ impl Shared {
     }
 
     fn with<T>(&self, step: impl FnOnce(&mut Condition) -> T) -> T {
-        step(
-            &mut self
-                .condition
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        step(&mut self.condition.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -103,20 +88,14 @@ impl Shared {
 impl SnapshotSource for Shared {
     async fn head(&self) -> Option<Arc<HeadBytes>> {
         let head = self.head.borrow().clone()?;
-        Some(Arc::new(HeadBytes {
-            bytes: head.bytes.clone(),
-            etag: head.etag.clone(),
-        }))
+        Some(Arc::new(HeadBytes { bytes: head.bytes.clone(), etag: head.etag.clone() }))
     }
 
     async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
         let Ok(name) = name.parse::<ObjectName>() else {
             return Ok(None);
         };
-        self.store
-            .object(&name)
-            .await
-            .map_err(|error| SnapshotError(Box::new(error)))
+        self.store.object(&name).await.map_err(|error| SnapshotError(Box::new(error)))
     }
 
     async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
@@ -125,18 +104,11 @@ impl SnapshotSource for Shared {
         let totals = self.store.object_totals().await.map_err(failed)?;
         let head = self.head.borrow().clone();
         let (published, last_error) = self.with(|condition| {
-            let served = head
-                .as_ref()
-                .map(|head| head.order)
-                .zip(condition.served_at);
+            let served = head.as_ref().map(|head| head.order).zip(condition.served_at);
             let published = if self.has_kv { condition.sent } else { served };
             (
                 published,
-                condition
-                    .halted
-                    .clone()
-                    .or_else(|| condition.building.clone())
-                    .or_else(|| condition.kv.clone()),
+                condition.halted.clone().or_else(|| condition.building.clone()).or_else(|| condition.kv.clone()),
             )
         });
         Ok(SnapshotStatus {

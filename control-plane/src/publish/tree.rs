@@ -3,9 +3,7 @@
 //! Pure. Holds names only (32 bytes each); the records stay in the database.
 
 use keyward_shared::fingerprint::PepperId;
-use keyward_shared::snapshot::{
-    Node, ObjectName, Origin, Place, RECORD_BYTES, Shape, Stamp, TARGET_LEAF_BYTES, Tree,
-};
+use keyward_shared::snapshot::{Node, ObjectName, Origin, Place, RECORD_BYTES, Shape, Stamp, TARGET_LEAF_BYTES, Tree};
 
 /// Records of a leaf of the size aimed at.
 const TARGET_RECORDS: u64 = (TARGET_LEAF_BYTES / RECORD_BYTES) as u64;
@@ -30,20 +28,9 @@ pub(super) struct NewNode {
 impl TreeNames {
     /// The tree with these names, from the top to the leaves, or `None` where their numbers do not
     /// fit the shape.
-    pub(super) fn new(
-        shape: Shape,
-        pepper: PepperId,
-        levels: Vec<Vec<ObjectName>>,
-    ) -> Option<Self> {
-        let fits = shape
-            .object_depths()
-            .map(|depth| 1_usize << depth)
-            .eq(levels.iter().map(Vec::len));
-        fits.then_some(Self {
-            shape,
-            pepper,
-            levels,
-        })
+    pub(super) fn new(shape: Shape, pepper: PepperId, levels: Vec<Vec<ObjectName>>) -> Option<Self> {
+        let fits = shape.object_depths().map(|depth| 1_usize << depth).eq(levels.iter().map(Vec::len));
+        fits.then_some(Self { shape, pepper, levels })
     }
 
     /// The tree over these leaves, with the nodes that name them.
@@ -54,15 +41,9 @@ impl TreeNames {
         leaves: Vec<ObjectName>,
     ) -> Option<(Self, Vec<NewNode>)> {
         let placeholder = ObjectName::from_bytes([0; ObjectName::LEN]);
-        let levels = shape
-            .object_depths()
-            .map(|depth| vec![placeholder; 1 << depth])
-            .collect();
-        let all: Vec<_> = leaves
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, name)| Some((u32::try_from(at).ok()?, name)))
-            .collect();
+        let levels = shape.object_depths().map(|depth| vec![placeholder; 1 << depth]).collect();
+        let all: Vec<_> =
+            leaves.into_iter().enumerate().filter_map(|(at, name)| Some((u32::try_from(at).ok()?, name))).collect();
         let mut tree = Self::new(shape, origin.pepper, levels)?;
         let (nodes, _) = tree.replace_leaves(origin, stamp, &all)?;
         Some((tree, nodes))
@@ -98,10 +79,7 @@ impl TreeNames {
             for at in parents {
                 let first = (at as usize) << width;
                 let children = self.levels.get(level)?.get(first..first + (1 << width))?;
-                let place = Place {
-                    depth: *depths.get(above)?,
-                    prefix: at,
-                };
+                let place = Place { depth: *depths.get(above)?, prefix: at };
                 let bytes = Node::encode(origin, place, stamp, width, children)?;
                 let name = ObjectName::of(&bytes);
                 changed.push((at, name));
@@ -114,11 +92,7 @@ impl TreeNames {
     /// The tree as the head carries it.
     pub(super) fn to_tree(&self) -> Tree {
         let top = self.levels.first().cloned().unwrap_or_default();
-        Tree {
-            shape: self.shape.clone(),
-            pepper: self.pepper,
-            top,
-        }
+        Tree { shape: self.shape.clone(), pepper: self.pepper, top }
     }
 
     /// Every name of the tree.
@@ -131,13 +105,10 @@ impl TreeNames {
 /// let grow to twice their target and shrink to an eighth before the tree is reshaped, so that a
 /// number of keys that sways does not.
 pub(super) fn wanted_depth(records: u64, now: Option<u8>) -> u8 {
-    let best = (0..MAX_DEPTH)
-        .find(|depth| records >> depth <= TARGET_RECORDS)
-        .unwrap_or(MAX_DEPTH);
+    let best = (0..MAX_DEPTH).find(|depth| records >> depth <= TARGET_RECORDS).unwrap_or(MAX_DEPTH);
     match now {
         Some(depth)
-            if records >> depth <= 2 * TARGET_RECORDS
-                && (records >> depth >= TARGET_RECORDS / 8 || depth == 0) =>
+            if records >> depth <= 2 * TARGET_RECORDS && (records >> depth >= TARGET_RECORDS / 8 || depth == 0) =>
         {
             depth
         }
@@ -153,47 +124,29 @@ mod tests {
         ObjectName::of(&number.to_be_bytes())
     }
 
-    const STAMP: Stamp = Stamp {
-        epoch: 1,
-        generation: 1,
-    };
+    const STAMP: Stamp = Stamp { epoch: 1, generation: 1 };
 
     fn origin() -> Origin<'static> {
-        Origin {
-            deployment: "test",
-            pepper: PepperId::from_u64(1),
-        }
+        Origin { deployment: "test", pepper: PepperId::from_u64(1) }
     }
 
     #[test]
     fn one_new_leaf_makes_one_node_a_level() {
         let shape = Shape::of_depth(11);
         let leaves = (0..1 << 11).map(name).collect();
-        let (mut tree, nodes) =
-            TreeNames::over_leaves(shape, origin(), STAMP, leaves).expect("a tree");
+        let (mut tree, nodes) = TreeNames::over_leaves(shape, origin(), STAMP, leaves).expect("a tree");
         assert_eq!(nodes.len(), 1 << 6);
         let before = tree.clone();
-        let later = Stamp {
-            epoch: 1,
-            generation: 2,
-        };
-        let (nodes, given_up) = tree
-            .replace_leaves(origin(), later, &[(77, name(100_000))])
-            .expect("in its place");
+        let later = Stamp { epoch: 1, generation: 2 };
+        let (nodes, given_up) = tree.replace_leaves(origin(), later, &[(77, name(100_000))]).expect("in its place");
         assert_eq!((nodes.len(), given_up.len()), (1, 2));
-        let kept = before
-            .names()
-            .zip(tree.names())
-            .filter(|(a, b)| a == b)
-            .count();
+        let kept = before.names().zip(tree.names()).filter(|(a, b)| a == b).count();
         assert_eq!(kept, before.names().count() - 2);
     }
 
     #[test]
     fn a_small_tree_is_one_leaf() {
-        let (tree, nodes) =
-            TreeNames::over_leaves(Shape::of_depth(0), origin(), STAMP, vec![name(1)])
-                .expect("a tree");
+        let (tree, nodes) = TreeNames::over_leaves(Shape::of_depth(0), origin(), STAMP, vec![name(1)]).expect("a tree");
         assert!(nodes.is_empty());
         assert_eq!(tree.to_tree().top, [name(1)]);
     }
@@ -204,17 +157,9 @@ mod tests {
         assert_eq!(wanted_depth(819, None), 0);
         assert_eq!(wanted_depth(1_000_000, None), 11);
         assert_eq!(wanted_depth(10_000_000, None), 14);
-        assert_eq!(
-            wanted_depth(1_600, Some(0)),
-            0,
-            "grown, not yet twice the target"
-        );
+        assert_eq!(wanted_depth(1_600, Some(0)), 0, "grown, not yet twice the target");
         assert_eq!(wanted_depth(1_700, Some(0)), 2);
-        assert_eq!(
-            wanted_depth(250_000, Some(11)),
-            11,
-            "shrunk, not yet to an eighth"
-        );
+        assert_eq!(wanted_depth(250_000, Some(11)), 11, "shrunk, not yet to an eighth");
         assert_eq!(wanted_depth(100_000, Some(11)), 7);
     }
 }

@@ -113,10 +113,7 @@ impl Uploader {
             self.pace().await;
             self.kv.put(HEAD_KEY, head.bytes.clone()).await?;
             self.next_head = Instant::now() + self.between_heads;
-            self.shared
-                .store
-                .mark_head_sent(head.order, self.shared.now())
-                .await?;
+            self.shared.store.mark_head_sent(head.order, self.shared.now()).await?;
             self.shared.note_sent(head.order);
             return Ok(());
         }
@@ -128,25 +125,14 @@ impl Uploader {
             if unsent.is_empty() {
                 return Ok(());
             }
-            let pairs: Vec<_> = unsent
-                .into_iter()
-                .map(|(name, bytes)| (name, (name.kv_key(), bytes)))
-                .collect();
+            let pairs: Vec<_> = unsent.into_iter().map(|(name, bytes)| (name, (name.kv_key(), bytes))).collect();
             let (names, pairs): (Vec<ObjectName>, Vec<_>) = pairs.into_iter().unzip();
             self.pace().await;
             let refused = self.kv.put_bulk(&pairs).await?;
-            let sent: Vec<_> = names
-                .into_iter()
-                .filter(|name| !refused.contains(&name.kv_key()))
-                .collect();
-            self.shared
-                .store
-                .mark_objects_sent(&sent, self.shared.now())
-                .await?;
+            let sent: Vec<_> = names.into_iter().filter(|name| !refused.contains(&name.kv_key())).collect();
+            self.shared.store.mark_objects_sent(&sent, self.shared.now()).await?;
             if !refused.is_empty() {
-                return Err(PublishError::PartlyRefused {
-                    refused: refused.len(),
-                });
+                return Err(PublishError::PartlyRefused { refused: refused.len() });
             }
         }
     }

@@ -62,11 +62,7 @@ pub struct Created {
 }
 
 /// Makes what is missing of the six secrets in `dir`, and `edge.env` from them.
-pub fn create_all(
-    dir: &Path,
-    deployment: &str,
-    entropy: &dyn Entropy,
-) -> Result<Created, CreateError> {
+pub fn create_all(dir: &Path, deployment: &str, entropy: &dyn Entropy) -> Result<Created, CreateError> {
     file::create_dir(dir).map_err(|source| io_error(dir, source))?;
     let mut files = Vec::new();
     let mut make = |name: &str, prefix: &str| -> Result<SecretText, CreateError> {
@@ -82,9 +78,8 @@ pub fn create_all(
     let origin_secret = make("origin-secret", "")?;
     let operator_token = make("operator-token", TOKEN_PREFIX)?;
 
-    let seed = SecretKey::from_text(&signing_key).ok_or_else(|| CreateError::Damaged {
-        path: dir.join("signing-key"),
-    })?;
+    let seed =
+        SecretKey::from_text(&signing_key).ok_or_else(|| CreateError::Damaged { path: dir.join("signing-key") })?;
     let public_key = public_key_of(&seed);
     let edge_env = dir.join(EDGE_ENV);
     let lines = Zeroizing::new(format!(
@@ -98,21 +93,12 @@ pub fn create_all(
         origin_secret.expose(),
     ));
     file::replace(&edge_env, &lines).map_err(|source| io_error(&edge_env, source))?;
-    Ok(Created {
-        files,
-        operator_token,
-        public_key,
-        edge_env,
-    })
+    Ok(Created { files, operator_token, public_key, edge_env })
 }
 
 /// The public half of a signing key, base64url without padding.
 pub fn public_key_of(seed: &SecretKey) -> String {
-    URL_SAFE_NO_PAD.encode(
-        SigningKey::from_bytes(seed.expose())
-            .verifying_key()
-            .to_bytes(),
-    )
+    URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(seed.expose()).verifying_key().to_bytes())
 }
 
 /// A token of 256 random bits.
@@ -123,26 +109,17 @@ pub fn operator_token(entropy: &dyn Entropy) -> Result<SecretText, EntropyError>
 fn random_text(prefix: &str, entropy: &dyn Entropy) -> Result<SecretText, EntropyError> {
     let key = SecretKey::from_random(entropy::draw::<32>(entropy)?);
     let text = key.to_text();
-    Ok(SecretText::new(Zeroizing::new(format!(
-        "{prefix}{}",
-        text.expose()
-    ))))
+    Ok(SecretText::new(Zeroizing::new(format!("{prefix}{}", text.expose()))))
 }
 
-fn keep_or_create(
-    path: &Path,
-    prefix: &str,
-    entropy: &dyn Entropy,
-) -> Result<(SecretText, bool), CreateError> {
+fn keep_or_create(path: &Path, prefix: &str, entropy: &dyn Entropy) -> Result<(SecretText, bool), CreateError> {
     let fresh = random_text(prefix, entropy)?;
     match file::create(path, fresh.expose()) {
         Ok(()) => Ok((fresh, true)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let kept = file::read(path).map_err(|source| io_error(path, source))?;
             if kept.expose().is_empty() {
-                return Err(CreateError::Damaged {
-                    path: path.to_owned(),
-                });
+                return Err(CreateError::Damaged { path: path.to_owned() });
             }
             Ok((kept, false))
         }
@@ -151,10 +128,7 @@ fn keep_or_create(
 }
 
 fn io_error(path: &Path, source: io::Error) -> CreateError {
-    CreateError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    CreateError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -171,10 +145,7 @@ mod tests {
 
         let second = create_all(dir.path(), "keyward", &SystemEntropy).unwrap();
         assert!(second.files.iter().all(|made| !made.is_new));
-        assert_eq!(
-            first.operator_token.expose(),
-            second.operator_token.expose()
-        );
+        assert_eq!(first.operator_token.expose(), second.operator_token.expose());
         assert_eq!(env, std::fs::read(&second.edge_env).unwrap());
     }
 

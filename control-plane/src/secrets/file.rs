@@ -17,10 +17,7 @@ pub fn read(path: &Path) -> io::Result<SecretText> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.len() > MAX_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "longer than 8 KiB, which no secret is",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than 8 KiB, which no secret is"));
     }
     let mode = metadata.permissions().mode() & 0o777;
     if metadata.is_file() && mode & 0o004 != 0 {
@@ -38,22 +35,13 @@ pub fn read(path: &Path) -> io::Result<SecretText> {
 /// Writes a secret to a new file, mode 0600, and syncs it. An existing file is an error
 /// of kind `AlreadyExists`, so that no secret is ever overwritten.
 pub fn create(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     write(&mut file, text)
 }
 
 /// Writes a file that is derived from secrets, mode 0600, in the place of the last one.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     write(&mut file, text)
 }

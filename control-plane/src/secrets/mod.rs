@@ -53,9 +53,7 @@ impl SecretKey {
         let mut bytes = Zeroizing::new([0; 32]);
         // One byte more than fits, so that a longer text is seen to be one.
         let mut decoded = Zeroizing::new([0; 33]);
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(text.expose(), decoded.as_mut_slice())
-            .ok()?;
+        let length = URL_SAFE_NO_PAD.decode_slice(text.expose(), decoded.as_mut_slice()).ok()?;
         if length != bytes.len() {
             return None;
         }
@@ -97,13 +95,7 @@ mod tests {
 
     #[test]
     fn a_key_of_another_length_or_alphabet_is_refused() {
-        for wrong in [
-            "",
-            "AAAA",
-            &"A".repeat(42),
-            &"A".repeat(44),
-            &"=".repeat(43),
-        ] {
+        for wrong in ["", "AAAA", &"A".repeat(42), &"A".repeat(44), &"=".repeat(43)] {
             assert!(SecretKey::from_text(&text(wrong)).is_none(), "{wrong}");
         }
     }

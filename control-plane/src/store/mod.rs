@@ -90,15 +90,10 @@ pub trait Store: Send + Sync {
     async fn workspace(&self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
 
     /// Workspaces that are not deleted, newest first.
-    async fn workspaces(
-        &self,
-        after: Option<WorkspacePosition>,
-        limit: u16,
-    ) -> Result<Vec<Workspace>, StoreError>;
+    async fn workspaces(&self, after: Option<WorkspacePosition>, limit: u16) -> Result<Vec<Workspace>, StoreError>;
 
     /// A key of that workspace that is not deleted.
-    async fn key(&self, workspace: WorkspaceId, id: KeyId)
-    -> Result<Option<StoredKey>, StoreError>;
+    async fn key(&self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
 
     /// One page of a workspace's keys.
     async fn keys(&self, query: &KeyQuery) -> Result<Vec<StoredKey>, StoreError>;
@@ -126,11 +121,7 @@ pub trait Tx: Send {
     async fn workspace(&mut self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError>;
 
     /// Whether a workspace other than `except` has the slug.
-    async fn slug_taken(
-        &mut self,
-        slug: &Slug,
-        except: Option<WorkspaceId>,
-    ) -> Result<bool, StoreError>;
+    async fn slug_taken(&mut self, slug: &Slug, except: Option<WorkspaceId>) -> Result<bool, StoreError>;
 
     /// Adds a workspace.
     async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError>;
@@ -139,35 +130,22 @@ pub trait Tx: Send {
     async fn update_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError>;
 
     /// Deletes a workspace with its members, their tokens, its keys and their secrets.
-    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis)
-    -> Result<(), StoreError>;
+    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError>;
 
     /// A member of that workspace.
-    async fn member(
-        &mut self,
-        workspace: WorkspaceId,
-        id: MemberId,
-    ) -> Result<Option<Member>, StoreError>;
+    async fn member(&mut self, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>, StoreError>;
 
     /// The member that keys belong to which name none.
-    async fn default_member(
-        &mut self,
-        workspace: WorkspaceId,
-    ) -> Result<Option<Member>, StoreError>;
+    async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError>;
 
     /// Adds a member.
     async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError>;
 
     /// Whether the workspace has such a team.
-    async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId)
-    -> Result<bool, StoreError>;
+    async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId) -> Result<bool, StoreError>;
 
     /// A key of that workspace that is not deleted.
-    async fn key(
-        &mut self,
-        workspace: WorkspaceId,
-        id: KeyId,
-    ) -> Result<Option<StoredKey>, StoreError>;
+    async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
 
     /// The workspace's keys that are not deleted, in the order of their identifiers.
     async fn keys_after(
@@ -202,10 +180,7 @@ pub trait Tx: Send {
     async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError>;
 
     /// The fingerprints of the workspace's secrets that are not final.
-    async fn live_fingerprints(
-        &mut self,
-        workspace: WorkspaceId,
-    ) -> Result<Vec<Fingerprint>, StoreError>;
+    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError>;
 
     /// The APIs there are.
     async fn catalogue(&mut self) -> Result<Catalogue, StoreError>;
@@ -241,17 +216,9 @@ pub trait Tx: Send {
     async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError>;
 
     /// The answer kept for a call, unless it is to be forgotten at `now`.
-    async fn kept_answer(
-        &mut self,
-        id: &[u8; 32],
-        now: UnixMillis,
-    ) -> Result<Option<KeptAnswer>, StoreError>;
+    async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError>;
 
     /// Commits the transaction's rows together with the change's events, what it touched, its
     /// generation and the answer to be kept: all of it durably, or nothing.
-    async fn commit(
-        self: Box<Self>,
-        change: Change,
-        answer: Option<KeptAnswer>,
-    ) -> Result<Generation, StoreError>;
+    async fn commit(self: Box<Self>, change: Change, answer: Option<KeptAnswer>) -> Result<Generation, StoreError>;
 }

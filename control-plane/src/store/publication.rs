@@ -87,12 +87,7 @@ pub trait Publication: Send + Sync {
 
     /// Takes the lease until `until`, raising the epoch. `None` while another holds it; where a lock
     /// on the data directory says that there is no other, it is taken at once.
-    async fn acquire_lease(
-        &self,
-        holder: &str,
-        now: UnixMillis,
-        until: UnixMillis,
-    ) -> Result<Option<u64>, StoreError>;
+    async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError>;
 
     /// Lengthens the lease; `false` where another has taken it.
     async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError>;
@@ -116,11 +111,7 @@ pub trait Publication: Send + Sync {
     async fn unsent_objects(&self, bytes: usize) -> Result<Vec<(ObjectName, Vec<u8>)>, StoreError>;
 
     /// Notes that Workers KV acknowledged these objects.
-    async fn mark_objects_sent(
-        &self,
-        names: &[ObjectName],
-        at: UnixMillis,
-    ) -> Result<(), StoreError>;
+    async fn mark_objects_sent(&self, names: &[ObjectName], at: UnixMillis) -> Result<(), StoreError>;
 
     /// Notes that Workers KV acknowledged this head.
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError>;
@@ -135,11 +126,7 @@ pub trait Publication: Send + Sync {
     async fn forget_outbox(&self, through: u64) -> Result<(), StoreError>;
 
     /// Objects whose last head expired before `expired_before`, at most `limit`.
-    async fn collectable(
-        &self,
-        expired_before: UnixMillis,
-        limit: u32,
-    ) -> Result<Vec<ObjectName>, StoreError>;
+    async fn collectable(&self, expired_before: UnixMillis, limit: u32) -> Result<Vec<ObjectName>, StoreError>;
 
     /// Drops collected objects.
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError>;
@@ -175,31 +162,16 @@ pub trait PublicationView: Send {
 
     /// Rows of the outbox after `generation`, in order, of mutations with at most `largest` rows: at
     /// most `limit` rows, and of whole mutations only.
-    async fn changes_after(
-        &mut self,
-        generation: u64,
-        largest: u32,
-        limit: u32,
-    ) -> Result<OutboxBatch, StoreError>;
+    async fn changes_after(&mut self, generation: u64, largest: u32, limit: u32) -> Result<OutboxBatch, StoreError>;
 
     /// Every fingerprint touched after `generation`, each once; whether the settings were.
-    async fn touched_after(
-        &mut self,
-        generation: u64,
-    ) -> Result<(Vec<Fingerprint>, bool), StoreError>;
+    async fn touched_after(&mut self, generation: u64) -> Result<(Vec<Fingerprint>, bool), StoreError>;
 
     /// Whether a change was narrowing, for those the outbox still has after `generation`.
-    async fn narrowing_after(
-        &mut self,
-        generation: u64,
-    ) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError>;
+    async fn narrowing_after(&mut self, generation: u64) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError>;
 
     /// Live secrets from `from` to `to`, both included, in order.
-    async fn live_between(
-        &mut self,
-        from: Fingerprint,
-        to: Fingerprint,
-    ) -> Result<Vec<LiveSecret>, StoreError>;
+    async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError>;
 
     /// How many live secrets there are.
     async fn live_count(&mut self) -> Result<u64, StoreError>;

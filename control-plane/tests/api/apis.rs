@@ -10,10 +10,7 @@ async fn an_api_is_put_replaced_and_deleted() {
     let body = json!({ "title": "Data", "routes": [{ "path_prefix": "/v1/data" }] });
     let made = service.put("/v1/apis/data", body).await.is(201);
     assert_eq!(made.text("name"), "data");
-    assert_eq!(
-        made.body["routes"],
-        json!([{ "path_prefix": "/v1/data", "methods": [], "access": "by_method" }])
-    );
+    assert_eq!(made.body["routes"], json!([{ "path_prefix": "/v1/data", "methods": [], "access": "by_method" }]));
     let body = json!({
         "name": "data",
         "title": "Data",
@@ -57,10 +54,7 @@ async fn coverage_follows_the_catalogue() {
     service.put("/v1/apis/data", json!({})).await.is(201);
     let workspace = service.workspace("Acme").await;
     let body = json!({ "name": "one", "access": "read-only", "apis": ["data"] });
-    let made = service
-        .post(&format!("{workspace}/keys"), body)
-        .await
-        .is(201);
+    let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
     assert_eq!(made.body["key"]["coverage"], "full");
     let path = made.header("location").to_owned();
     service.put("/v1/apis/push", json!({})).await.is(201);

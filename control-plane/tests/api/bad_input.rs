@@ -48,45 +48,21 @@ async fn a_wrong_member_of_a_new_key_is_named_and_nothing_happens() {
         (with("member_id", json!("mem_00000000001")), "member_id"),
         (with("member_id", json!("key_00000000001")), "member_id"),
         (with("team_id", json!("team_00000000001")), "team_id"),
-        (
-            with("expires_at", json!("2025-12-31T23:59:59Z")),
-            "expires_at",
-        ),
-        (
-            with("expires_at", json!("2026-01-01T00:00:00Z")),
-            "expires_at",
-        ),
-        (
-            with("expires_at", json!("2200-01-01T00:00:00Z")),
-            "expires_at",
-        ),
+        (with("expires_at", json!("2025-12-31T23:59:59Z")), "expires_at"),
+        (with("expires_at", json!("2026-01-01T00:00:00Z")), "expires_at"),
+        (with("expires_at", json!("2200-01-01T00:00:00Z")), "expires_at"),
         (with("expires_at", json!("tomorrow")), "expires_at"),
         (with("expires_at", json!(1_900_000_000)), "expires_at"),
         (with("rotate_every_days", json!(0)), "rotate_every_days"),
         (with("rotate_every_days", json!(-1)), "rotate_every_days"),
         (with("rotate_every_days", json!(3651)), "rotate_every_days"),
-        (
-            with("restrictions", json!({ "ips": ranges })),
-            "restrictions.ips[32]",
-        ),
-        (
-            with("restrictions", json!({ "ips": ["10.0.0.0/33"] })),
-            "restrictions.ips[0]",
-        ),
-        (
-            with("restrictions", json!({ "ips": [1] })),
-            "restrictions.ips[0]",
-        ),
+        (with("restrictions", json!({ "ips": ranges })), "restrictions.ips[32]"),
+        (with("restrictions", json!({ "ips": ["10.0.0.0/33"] })), "restrictions.ips[0]"),
+        (with("restrictions", json!({ "ips": [1] })), "restrictions.ips[0]"),
         (with("restrictions", json!({ "ip": [] })), "restrictions.ip"),
-        (
-            with("restrictions", json!({ "referrers": ["http://x"] })),
-            "restrictions.referrers[0]",
-        ),
+        (with("restrictions", json!({ "referrers": ["http://x"] })), "restrictions.referrers[0]"),
         (with("external_id", json!("a".repeat(256))), "external_id"),
-        (
-            with("metadata", json!({ "a": "b".repeat(4096) })),
-            "metadata",
-        ),
+        (with("metadata", json!({ "a": "b".repeat(4096) })), "metadata"),
         (with("metadata", json!([])), "metadata"),
         (with("sha256", json!("abc")), "sha256"),
         (with("secret", json!("kw_x")), "secret"),
@@ -110,84 +86,24 @@ async fn a_wrong_member_of_a_change_is_named_and_nothing_happens() {
     let tag = service.get(&key).await.header("etag").to_owned();
     let events = service.audit_events().await;
     for (method, path, body, field) in [
-        (
-            Method::PATCH,
-            key.clone(),
-            json!({ "name": null, "x": 1 }),
-            "x",
-        ),
-        (
-            Method::PATCH,
-            key.clone(),
-            json!({ "apis": ["nope"] }),
-            "apis[0]",
-        ),
-        (
-            Method::PATCH,
-            key.clone(),
-            json!({ "environment": "test" }),
-            "environment",
-        ),
-        (
-            Method::POST,
-            format!("{key}/rotate"),
-            json!({}),
-            "grace_seconds",
-        ),
-        (
-            Method::POST,
-            format!("{key}/rotate"),
-            json!({ "grace_seconds": 2_592_001 }),
-            "grace_seconds",
-        ),
-        (
-            Method::POST,
-            format!("{key}/rotate"),
-            json!({ "grace_seconds": -1 }),
-            "grace_seconds",
-        ),
-        (
-            Method::POST,
-            format!("{key}/rotate"),
-            json!({ "grace_seconds": 1.5 }),
-            "grace_seconds",
-        ),
-        (
-            Method::POST,
-            format!("{key}/disable"),
-            json!({ "why": "x" }),
-            "why",
-        ),
-        (
-            Method::PATCH,
-            workspace.clone(),
-            json!({ "slug": "ws_00000000001" }),
-            "slug",
-        ),
-        (
-            Method::PATCH,
-            workspace.clone(),
-            json!({ "status": "gone" }),
-            "status",
-        ),
-        (
-            Method::PATCH,
-            workspace.clone(),
-            json!({ "max_keys": -1 }),
-            "max_keys",
-        ),
+        (Method::PATCH, key.clone(), json!({ "name": null, "x": 1 }), "x"),
+        (Method::PATCH, key.clone(), json!({ "apis": ["nope"] }), "apis[0]"),
+        (Method::PATCH, key.clone(), json!({ "environment": "test" }), "environment"),
+        (Method::POST, format!("{key}/rotate"), json!({}), "grace_seconds"),
+        (Method::POST, format!("{key}/rotate"), json!({ "grace_seconds": 2_592_001 }), "grace_seconds"),
+        (Method::POST, format!("{key}/rotate"), json!({ "grace_seconds": -1 }), "grace_seconds"),
+        (Method::POST, format!("{key}/rotate"), json!({ "grace_seconds": 1.5 }), "grace_seconds"),
+        (Method::POST, format!("{key}/disable"), json!({ "why": "x" }), "why"),
+        (Method::PATCH, workspace.clone(), json!({ "slug": "ws_00000000001" }), "slug"),
+        (Method::PATCH, workspace.clone(), json!({ "status": "gone" }), "status"),
+        (Method::PATCH, workspace.clone(), json!({ "max_keys": -1 }), "max_keys"),
         (
             Method::PUT,
             "/v1/apis/data".to_owned(),
             json!({ "routes": [{ "path_prefix": "x" }] }),
             "routes[0].path_prefix",
         ),
-        (
-            Method::PUT,
-            "/v1/apis/data".to_owned(),
-            json!({ "routes": [{}] }),
-            "routes[0].path_prefix",
-        ),
+        (Method::PUT, "/v1/apis/data".to_owned(), json!({ "routes": [{}] }), "routes[0].path_prefix"),
         (
             Method::PUT,
             "/v1/apis/data".to_owned(),
@@ -197,11 +113,7 @@ async fn a_wrong_member_of_a_change_is_named_and_nothing_happens() {
     ] {
         let call = service.request(method.clone(), &path).json(&body);
         let refused = call.send().await;
-        assert_eq!(
-            refused.body["field"], field,
-            "{method} {path} {body}: {}",
-            refused.body
-        );
+        assert_eq!(refused.body["field"], field, "{method} {path} {body}: {}", refused.body);
         refused.is_problem(422, "invalid", Some(field));
     }
     assert_eq!(service.audit_events().await, events);
@@ -212,13 +124,7 @@ async fn a_wrong_member_of_a_change_is_named_and_nothing_happens() {
 async fn what_is_not_json_is_refused_before_anything_else() {
     let service = Service::start().await;
     let events = service.audit_events().await;
-    for body in [
-        "{",
-        "{\"name\":\"a\"}}",
-        "null x",
-        "\u{feff}{}",
-        "{'name':1}",
-    ] {
+    for body in ["{", "{\"name\":\"a\"}}", "null x", "\u{feff}{}", "{'name':1}"] {
         let call = service.request(Method::POST, "/v1/workspaces");
         let refused = call.raw("application/json", body).send().await;
         refused.is_problem(400, "bad_json", None);
@@ -228,11 +134,7 @@ async fn what_is_not_json_is_refused_before_anything_else() {
         let refused = call.raw("application/json", body).send().await;
         refused.is_problem(422, "invalid", None);
     }
-    let nested = format!(
-        "{{\"name\":\"a\",\"metadata\":{}1{}}}",
-        "[".repeat(10_000),
-        "]".repeat(10_000)
-    );
+    let nested = format!("{{\"name\":\"a\",\"metadata\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let call = service.request(Method::POST, "/v1/workspaces");
     let refused = call.raw("application/json", nested).send().await;
     assert!(refused.status.is_client_error());
@@ -243,26 +145,16 @@ async fn what_is_not_json_is_refused_before_anything_else() {
 async fn another_media_type_is_refused() {
     let service = Service::start().await;
     let body = json!({ "name": "a" }).to_string();
-    for wrong in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/jsonx",
-    ] {
+    for wrong in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
         let call = service.request(Method::POST, "/v1/workspaces");
         let refused = call.raw(wrong, body.clone()).send().await;
         refused.is_problem(415, "unsupported_media_type", None);
     }
     let call = service.request(Method::POST, "/v1/workspaces");
-    call.raw("Application/JSON; charset=utf-8", body)
-        .send()
-        .await
-        .is(201);
+    call.raw("Application/JSON; charset=utf-8", body).send().await.is(201);
     let edit = json!({ "realm": "X" }).to_string();
     let call = service.request(Method::PATCH, "/v1/settings");
-    call.raw("application/merge-patch+json", edit)
-        .send()
-        .await
-        .is(200);
+    call.raw("application/merge-patch+json", edit).send().await.is(200);
 }
 
 #[tokio::test]

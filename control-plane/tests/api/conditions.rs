@@ -6,12 +6,7 @@ use serde_json::{Value, json};
 use crate::service::{Reply, Service};
 
 async fn patch(service: &Service, path: &str, if_match: &str, body: &Value) -> Reply {
-    service
-        .request(Method::PATCH, path)
-        .header("if-match", if_match)
-        .json(body)
-        .send()
-        .await
+    service.request(Method::PATCH, path).header("if-match", if_match).json(body).send().await
 }
 
 #[tokio::test]
@@ -21,10 +16,7 @@ async fn of_two_changes_with_one_tag_one_wins() {
     let key = service.key(&workspace, "one").await;
     let tag = service.get(&key).await.header("etag").to_owned();
     let (edit_one, edit_two) = (json!({ "name": "two" }), json!({ "name": "three" }));
-    let (one, two) = tokio::join!(
-        patch(&service, &key, &tag, &edit_one),
-        patch(&service, &key, &tag, &edit_two),
-    );
+    let (one, two) = tokio::join!(patch(&service, &key, &tag, &edit_one), patch(&service, &key, &tag, &edit_two),);
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412]);
@@ -69,23 +61,13 @@ async fn time_does_not_spoil_a_tag_for_a_change_but_does_for_a_read() {
         "name": "one", "access": "read-only", "apis": ["*"],
         "expires_at": "2026-01-01T00:01:00Z",
     });
-    let made = service
-        .post(&format!("{workspace}/keys"), body)
-        .await
-        .is(201);
+    let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
     let path = made.header("location").to_owned();
     service.pass_seconds(60);
-    let read = service
-        .request(Method::GET, &path)
-        .header("if-none-match", made.header("etag"))
-        .send()
-        .await
-        .is(200);
+    let read = service.request(Method::GET, &path).header("if-none-match", made.header("etag")).send().await.is(200);
     assert_eq!(read.text("status"), "expired");
     let edit = json!({ "expires_at": null });
-    patch(&service, &path, made.header("etag"), &edit)
-        .await
-        .is(200);
+    patch(&service, &path, made.header("etag"), &edit).await.is(200);
 }
 
 #[tokio::test]
@@ -104,12 +86,8 @@ async fn what_the_client_has_is_not_sent_again() {
     ] {
         let first = service.get(path).await.is(200);
         assert!(!first.header("etag").is_empty(), "{path}");
-        let again = service
-            .request(Method::GET, path)
-            .header("if-none-match", first.header("etag"))
-            .send()
-            .await
-            .is(304);
+        let again =
+            service.request(Method::GET, path).header("if-none-match", first.header("etag")).send().await.is(304);
         assert!(again.bytes.is_empty(), "{path}");
         assert_eq!(again.header("etag"), first.header("etag"), "{path}");
     }

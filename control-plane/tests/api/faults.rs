@@ -56,8 +56,5 @@ async fn a_request_ends_after_its_time() {
     let started = tokio::time::Instant::now();
     let failed = object(&service, "slow").await;
     failed.is_problem(503, "unavailable", None);
-    assert_eq!(
-        started.elapsed().as_secs(),
-        Duration::from_secs(30).as_secs()
-    );
+    assert_eq!(started.elapsed().as_secs(), Duration::from_secs(30).as_secs());
 }

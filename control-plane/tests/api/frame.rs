@@ -16,27 +16,17 @@ async fn without_a_valid_token_nothing_is_answered() {
         "kwt_operatoroperatoroperatoroperatoroperatorope",
     ] {
         let call = service.request(Method::GET, "/v1/workspaces");
-        let call = if header.is_empty() {
-            call.without("authorization")
-        } else {
-            call.header("authorization", header)
-        };
+        let call = if header.is_empty() { call.without("authorization") } else { call.header("authorization", header) };
         let refused = call.send().await;
         refused.is_problem(401, "unauthorized", None);
-        assert_eq!(
-            refused.header("www-authenticate"),
-            "Bearer realm=\"keyward\""
-        );
+        assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"keyward\"");
     }
 }
 
 #[tokio::test]
 async fn who_has_no_token_does_not_learn_what_exists() {
     let service = Service::start().await;
-    for path in [
-        "/v1/workspaces/nonsense",
-        "/v1/workspaces/ws_00000000001/keys/x",
-    ] {
+    for path in ["/v1/workspaces/nonsense", "/v1/workspaces/ws_00000000001/keys/x"] {
         let call = service.request(Method::GET, path).without("authorization");
         call.send().await.is_problem(401, "unauthorized", None);
     }
@@ -82,11 +72,7 @@ async fn another_method_is_told_which_there_are() {
     for (method, path, allowed) in [
         (Method::PUT, "/v1/workspaces", "GET,HEAD,POST"),
         (Method::POST, "/v1/settings", "GET,HEAD,PATCH"),
-        (
-            Method::GET,
-            "/v1/workspaces/ws_00000000001/keys/key_00000000001/rotate",
-            "POST",
-        ),
+        (Method::GET, "/v1/workspaces/ws_00000000001/keys/key_00000000001/rotate", "POST"),
         (Method::DELETE, "/v1/snapshot/head", "GET,HEAD"),
         (Method::POST, "/healthz", "GET,HEAD"),
     ] {

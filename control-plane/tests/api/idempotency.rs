@@ -22,15 +22,11 @@ fn body(name: &str) -> Value {
 async fn the_same_request_gives_the_same_answer_and_no_second_effect() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
-    let first = create(&service, &workspace, "a", &body("one"))
-        .await
-        .is(201);
+    let first = create(&service, &workspace, "a", &body("one")).await.is(201);
     assert_eq!(first.header("idempotency-replayed"), "");
     let events = service.audit_events().await;
 
-    let second = create(&service, &workspace, "a", &body("one"))
-        .await
-        .is(201);
+    let second = create(&service, &workspace, "a", &body("one")).await.is(201);
     assert_eq!(second.bytes, first.bytes);
     assert_eq!(second.header("etag"), first.header("etag"));
     assert_eq!(second.header("location"), first.header("location"));
@@ -43,14 +39,10 @@ async fn the_same_request_gives_the_same_answer_and_no_second_effect() {
 async fn the_answer_survives_a_restart_for_a_day() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
-    let first = create(&service, &workspace, "a", &body("one"))
-        .await
-        .is(201);
+    let first = create(&service, &workspace, "a", &body("one")).await.is(201);
     let service = service.restarted().await;
     service.pass_seconds(86_399);
-    let second = create(&service, &workspace, "a", &body("one"))
-        .await
-        .is(201);
+    let second = create(&service, &workspace, "a", &body("one")).await.is(201);
     assert_eq!(second.bytes, first.bytes);
 
     service.pass_seconds(1);
@@ -62,9 +54,7 @@ async fn the_answer_survives_a_restart_for_a_day() {
 async fn another_request_with_the_same_key_is_refused() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
-    create(&service, &workspace, "a", &body("one"))
-        .await
-        .is(201);
+    create(&service, &workspace, "a", &body("one")).await.is(201);
     let refused = create(&service, &workspace, "a", &body("two")).await;
     refused.is_problem(422, "idempotency_key_reused", Some("Idempotency-Key"));
 
@@ -85,9 +75,7 @@ async fn a_refusal_is_not_kept() {
     let refused = create(&service, &workspace, "a", &body("one")).await;
     refused.is_problem(409, "name_taken", Some("name"));
     service.delete(&taken).await.is(200);
-    create(&service, &workspace, "a", &body("one"))
-        .await
-        .is(201);
+    create(&service, &workspace, "a", &body("one")).await.is(201);
 }
 
 #[tokio::test]
@@ -116,9 +104,7 @@ async fn a_malformed_key_is_refused() {
         let refused = create(&service, &workspace, wrong, &body("one")).await;
         refused.is_problem(400, "bad_header", Some("Idempotency-Key"));
     }
-    create(&service, &workspace, &"a".repeat(255), &body("one"))
-        .await
-        .is(201);
+    create(&service, &workspace, &"a".repeat(255), &body("one")).await.is(201);
 }
 
 #[tokio::test]
@@ -128,19 +114,11 @@ async fn every_mutation_is_idempotent() {
     let key = service.key(&workspace, "one").await;
     let grace = json!({ "grace_seconds": 3600 });
     for (index, (method, path, body)) in [
-        (
-            Method::POST,
-            "/v1/workspaces".to_owned(),
-            json!({ "name": "B" }),
-        ),
+        (Method::POST, "/v1/workspaces".to_owned(), json!({ "name": "B" })),
         (Method::PATCH, workspace.clone(), json!({ "name": "C" })),
         (Method::PUT, "/v1/apis/data".to_owned(), json!({})),
         (Method::DELETE, "/v1/apis/data".to_owned(), json!({})),
-        (
-            Method::PATCH,
-            "/v1/settings".to_owned(),
-            json!({ "realm": "D" }),
-        ),
+        (Method::PATCH, "/v1/settings".to_owned(), json!({ "realm": "D" })),
         (Method::PATCH, key.clone(), json!({ "name": "two" })),
         (Method::POST, format!("{key}/rotate"), grace.clone()),
         (Method::POST, format!("{key}/rotation/extend"), grace),
@@ -166,11 +144,7 @@ async fn every_mutation_is_idempotent() {
         assert!(first.status.is_success(), "{method} {path}: {}", first.body);
         assert!(first.body["generation"].is_u64(), "{method} {path}");
         let second = call().await;
-        assert_eq!(
-            second.header("idempotency-replayed"),
-            "true",
-            "{method} {path}"
-        );
+        assert_eq!(second.header("idempotency-replayed"), "true", "{method} {path}");
         assert_eq!(second.bytes, first.bytes, "{method} {path}");
     }
 }
@@ -187,11 +161,7 @@ async fn futures_join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F:
                 *slot = Some(output);
             }
         }
-        if done.iter().all(Option::is_some) {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
     done.into_iter().flatten().collect()

@@ -12,16 +12,10 @@ async fn a_key_reads_as_the_contract_words_it() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let body = json!({ "name": "one", "access": "read-only", "apis": ["*"] });
-    let made = service
-        .post(&format!("{workspace}/keys"), body)
-        .await
-        .is(201);
+    let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
     assert_eq!(made.header("cache-control"), "no-store");
     let secret = made.text("secret");
-    assert!(
-        secret.starts_with("kw_") && secret.len() == 3 + 27 + 6,
-        "{secret}"
-    );
+    assert!(secret.starts_with("kw_") && secret.len() == 3 + 27 + 6, "{secret}");
     let hint = format!("kw_…{}", &secret[secret.len() - 4..]);
 
     let path = made.header("location").to_owned();
@@ -84,10 +78,7 @@ async fn every_field_that_is_given_comes_back() {
         "external_id": "ext",
         "metadata": { "a": [1, null] },
     });
-    let made = service
-        .post(&format!("{workspace}/keys"), body)
-        .await
-        .is(201);
+    let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
     let key = &made.body["key"];
     assert_eq!(key["apis"], json!(["push"]));
     assert_eq!(key["coverage"], "partial");
@@ -149,10 +140,7 @@ async fn a_name_is_taken_until_its_key_is_archived_or_deleted() {
         let refused = service.post(&keys, body.clone()).await;
         refused.is_problem(409, "name_taken", Some("name"));
         if verb == "archive" {
-            service
-                .post(&format!("{path}/archive"), json!({}))
-                .await
-                .is(200);
+            service.post(&format!("{path}/archive"), json!({})).await.is(200);
         } else {
             service.delete(&path).await.is(200);
         }
@@ -169,17 +157,10 @@ async fn disable_stops_and_enable_starts_again() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let key = service.key(&workspace, "one").await;
-    for (verb, status) in [
-        ("disable", "disabled"),
-        ("disable", "disabled"),
-        ("enable", "active"),
-    ] {
+    for (verb, status) in [("disable", "disabled"), ("disable", "disabled"), ("enable", "active")] {
         let path = format!("{key}/{verb}");
         // The verbs without arguments need no body at all.
-        let done = service
-            .request(axum::http::Method::POST, &path)
-            .send()
-            .await;
+        let done = service.request(axum::http::Method::POST, &path).send().await;
         let done = done.is(200);
         assert_eq!(done.body["key"]["status"], status);
         assert!(done.body["generation"].is_u64());
@@ -191,10 +172,7 @@ async fn archived_is_final_and_readable_deleted_is_gone() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let key = service.key(&workspace, "one").await;
-    let done = service
-        .post(&format!("{key}/archive"), json!({}))
-        .await
-        .is(200);
+    let done = service.post(&format!("{key}/archive"), json!({})).await.is(200);
     assert_eq!(done.body["key"]["status"], "archived");
     let read = service.get(&key).await.is(200);
     assert_eq!(read.text("status"), "archived");
@@ -208,10 +186,7 @@ async fn archived_is_final_and_readable_deleted_is_gone() {
     let gone = service.delete(&key).await.is(200);
     assert!(gone.body["generation"].is_u64());
     service.get(&key).await.is_problem(404, "not_found", None);
-    service
-        .delete(&key)
-        .await
-        .is_problem(404, "not_found", None);
+    service.delete(&key).await.is_problem(404, "not_found", None);
 }
 
 #[tokio::test]
@@ -222,10 +197,7 @@ async fn an_expired_key_reads_as_expired() {
         "name": "one", "access": "read-only", "apis": ["*"],
         "expires_at": "2026-01-01T00:01:00Z",
     });
-    let made = service
-        .post(&format!("{workspace}/keys"), body)
-        .await
-        .is(201);
+    let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
     let path = made.header("location").to_owned();
     service.pass_seconds(60);
     let read = service.get(&path).await.is(200);
@@ -251,10 +223,7 @@ async fn a_digest_is_brought_once_for_ever() {
 async fn a_workspace_has_as_many_keys_as_it_may() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
-    service
-        .patch(&workspace, json!({ "max_keys": 1 }))
-        .await
-        .is(200);
+    service.patch(&workspace, json!({ "max_keys": 1 })).await.is(200);
     service.key(&workspace, "one").await;
     let body = json!({ "name": "two", "access": "read-only", "apis": ["*"] });
     let refused = service.post(&format!("{workspace}/keys"), body).await;
@@ -269,10 +238,7 @@ async fn a_key_is_not_found_through_another_workspace() {
     let key = service.key(&one, "one").await;
     let wrong = format!("{two}/keys/{}", key.rsplit('/').next().unwrap());
     service.get(&wrong).await.is_problem(404, "not_found", None);
-    service
-        .delete(&wrong)
-        .await
-        .is_problem(404, "not_found", None);
+    service.delete(&wrong).await.is_problem(404, "not_found", None);
 }
 
 #[tokio::test]
@@ -287,10 +253,7 @@ async fn the_reason_and_the_request_stand_in_the_audit_log() {
     assert_eq!(reason.as_deref(), Some("leaked in a ticket"));
     assert_eq!(request, done.header("x-request-id"));
 
-    service
-        .delete(&format!("{key}?reason=not%20needed"))
-        .await
-        .is(200);
+    service.delete(&format!("{key}?reason=not%20needed")).await.is(200);
     let (action, _, reason, _) = service.last_event().await;
     assert_eq!(action, "Delete");
     assert_eq!(reason.as_deref(), Some("not needed"));

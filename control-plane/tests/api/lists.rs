@@ -6,10 +6,7 @@ use crate::service::{Reply, Service};
 
 fn names(reply: &Reply) -> Vec<String> {
     let items = reply.body["items"].as_array().unwrap();
-    items
-        .iter()
-        .map(|item| item["name"].as_str().unwrap().to_owned())
-        .collect()
+    items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn walk(service: &Service, path: &str) -> Vec<String> {
@@ -54,10 +51,7 @@ async fn workspaces_are_listed_newest_first() {
         service.workspace(name).await;
         service.pass_seconds(1);
     }
-    assert_eq!(
-        walk(&service, "/v1/workspaces?limit=1").await,
-        ["c", "b", "a"]
-    );
+    assert_eq!(walk(&service, "/v1/workspaces?limit=1").await, ["c", "b", "a"]);
     let page = service.get("/v1/workspaces?limit=3").await.is(200);
     assert!(page.body["next_cursor"].is_null());
 }
@@ -81,16 +75,10 @@ async fn filters_narrow_the_list() {
         let made = service.post(&keys, body).await.is(201);
         let path = made.header("location");
         if name == "off" {
-            service
-                .post(&format!("{path}/disable"), json!({}))
-                .await
-                .is(200);
+            service.post(&format!("{path}/disable"), json!({})).await.is(200);
         }
         if name == "old" {
-            service
-                .post(&format!("{path}/archive"), json!({}))
-                .await
-                .is(200);
+            service.post(&format!("{path}/archive"), json!({})).await.is(200);
         }
     }
     for (query, found) in [
@@ -136,11 +124,7 @@ async fn a_wrong_parameter_is_named() {
     }
     let page = service.get(&format!("{keys}?limit=1")).await.is(200);
     assert!(page.body["next_cursor"].is_null());
-    for path in [
-        "/v1/settings?x=1",
-        &format!("{workspace}?x=1"),
-        "/v1/apis?x=1",
-    ] {
+    for path in ["/v1/settings?x=1", &format!("{workspace}?x=1"), "/v1/apis?x=1"] {
         let refused = service.get(path).await;
         refused.is_problem(400, "unknown_parameter", Some("x"));
     }

@@ -18,9 +18,7 @@ async fn rotate(service: &Service, key: &str, grace: u32) -> Reply {
 }
 
 async fn step(service: &Service, key: &str, verb: &str) -> Reply {
-    service
-        .post(&format!("{key}/rotation/{verb}"), json!({}))
-        .await
+    service.post(&format!("{key}/rotation/{verb}"), json!({})).await
 }
 
 #[tokio::test]
@@ -114,15 +112,9 @@ async fn extend_moves_the_deadline_by_either_member() {
 
     for (body, field) in [
         (json!({}), "previous_valid_until"),
-        (
-            json!({ "previous_valid_until": "2026-01-02T00:00:00Z", "grace_seconds": 1 }),
-            "grace_seconds",
-        ),
+        (json!({ "previous_valid_until": "2026-01-02T00:00:00Z", "grace_seconds": 1 }), "grace_seconds"),
         (json!({ "grace_seconds": 0 }), "grace_seconds"),
-        (
-            json!({ "previous_valid_until": "2025-01-01T00:00:00Z" }),
-            "previous_valid_until",
-        ),
+        (json!({ "previous_valid_until": "2025-01-01T00:00:00Z" }), "previous_valid_until"),
     ] {
         let refused = service.post(&path, body).await;
         refused.is_problem(422, "invalid", Some(field));

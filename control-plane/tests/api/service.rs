@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use keyward_control_plane::api::snapshot::{
-    HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus,
-};
+use keyward_control_plane::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
 use keyward_control_plane::domain::actor::Actor;
@@ -56,10 +54,7 @@ struct Published;
 #[async_trait]
 impl SnapshotSource for Published {
     async fn head(&self) -> Option<Arc<HeadBytes>> {
-        Some(Arc::new(HeadBytes {
-            bytes: b"head".to_vec(),
-            etag: "\"head-1\"".to_owned(),
-        }))
+        Some(Arc::new(HeadBytes { bytes: b"head".to_vec(), etag: "\"head-1\"".to_owned() }))
     }
 
     async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
@@ -107,10 +102,7 @@ impl Service {
         let bytes = entropy::draw::<{ Entropy::BYTES }>(&SystemEntropy).unwrap();
         let actor = Actor::system("test");
         let context = Context::new(actor, clock.now(), Entropy::from_bytes(&bytes));
-        lifecycle
-            .ensure_operator_token(&context, TOKEN, "operator")
-            .await
-            .unwrap();
+        lifecycle.ensure_operator_token(&context, TOKEN, "operator").await.unwrap();
         let router = api::router(ApiState {
             lifecycle,
             clock: clock.clone(),
@@ -170,10 +162,7 @@ impl Service {
         let body = json!({ "name": name, "access": "read-write", "apis": ["*"] });
         let made = self.post(&format!("{workspace}/keys"), body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-        format!(
-            "{workspace}/keys/{}",
-            made.body["key"]["id"].as_str().unwrap()
-        )
+        format!("{workspace}/keys/{}", made.body["key"]["id"].as_str().unwrap())
     }
 
     /// Locks the database as another process could, until the connection is dropped.
@@ -188,22 +177,17 @@ impl Service {
     pub(crate) async fn audit_events(&self) -> i64 {
         let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
         let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-        sqlx::query_scalar("SELECT count(*) FROM audit_event")
-            .fetch_one(&pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar("SELECT count(*) FROM audit_event").fetch_one(&pool).await.unwrap()
     }
 
     /// Everything the newest audit event says in words: action, entity, reason, request.
     pub(crate) async fn last_event(&self) -> (String, String, Option<String>, String) {
         let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
         let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-        sqlx::query_as(
-            "SELECT action, entity, reason, request_id FROM audit_event ORDER BY seq DESC LIMIT 1",
-        )
-        .fetch_one(&pool)
-        .await
-        .unwrap()
+        sqlx::query_as("SELECT action, entity, reason, request_id FROM audit_event ORDER BY seq DESC LIMIT 1")
+            .fetch_one(&pool)
+            .await
+            .unwrap()
     }
 }
 
@@ -266,27 +250,19 @@ pub(crate) struct Reply {
 impl Reply {
     /// A header's text, empty when there is none.
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// A member's text.
     pub(crate) fn text(&self, member: &str) -> &str {
-        self.body[member]
-            .as_str()
-            .unwrap_or_else(|| panic!("no text `{member}` in {}", self.body))
+        self.body[member].as_str().unwrap_or_else(|| panic!("no text `{member}` in {}", self.body))
     }
 
     /// Checks that this is the problem with that code, for that field, and well-formed.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str, field: Option<&str>) {
         assert_eq!(
-            (
-                self.status.as_u16(),
-                self.body["code"].as_str(),
-                self.body["field"].as_str()
-            ),
+            (self.status.as_u16(), self.body["code"].as_str(), self.body["field"].as_str()),
             (status, Some(code), field),
             "{}",
             self.body

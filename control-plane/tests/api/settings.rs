@@ -26,10 +26,7 @@ async fn settings_have_their_defaults_until_they_are_changed() {
         "reason": "a new product",
     });
     let changed = service.patch("/v1/settings", edit).await.is(200);
-    assert_eq!(
-        changed.body["accept"],
-        json!(["basic", "bearer", "header:x-api-key"])
-    );
+    assert_eq!(changed.body["accept"], json!(["basic", "bearer", "header:x-api-key"]));
     let read = service.get("/v1/settings").await.is(200);
     assert_eq!(read.header("etag"), changed.header("etag"));
 
@@ -38,10 +35,7 @@ async fn settings_have_their_defaults_until_they_are_changed() {
         let body = json!({
             "name": environment, "access": "read-only", "apis": ["*"], "environment": environment,
         });
-        let made = service
-            .post(&format!("{workspace}/keys"), body)
-            .await
-            .is(201);
+        let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
         assert!(made.text("secret").starts_with(prefix));
     }
 }

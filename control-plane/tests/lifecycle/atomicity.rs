@@ -16,28 +16,13 @@ async fn a_transaction_that_is_dropped_leaves_nothing() {
     let before = (house.generation().await, house.events().await);
     let mut tx = house.store.begin().await.expect("a transaction");
     assert_eq!(tx.generation(), Generation(before.0 + 1));
-    tx.delete_workspace(workspace.id, house.now())
-        .await
-        .expect("deleted");
-    assert!(
-        tx.workspace(workspace.id)
-            .await
-            .expect("an answer")
-            .is_none()
-    );
+    tx.delete_workspace(workspace.id, house.now()).await.expect("deleted");
+    assert!(tx.workspace(workspace.id).await.expect("an answer").is_none());
     drop(tx);
     assert_eq!((house.generation().await, house.events().await), before);
     assert!(house.lifecycle.get_workspace(workspace.id).await.is_ok());
     // The number that was not committed is given again.
-    assert_eq!(
-        house
-            .store
-            .begin()
-            .await
-            .expect("a transaction")
-            .generation(),
-        Generation(before.0 + 1)
-    );
+    assert_eq!(house.store.begin().await.expect("a transaction").generation(), Generation(before.0 + 1));
 }
 
 #[tokio::test]
@@ -48,11 +33,7 @@ async fn a_call_that_is_given_up_changes_everything_or_nothing() {
         let name = format!("key {polls}");
         let before = house.number("SELECT COUNT(*) FROM key").await;
         let context = house.context();
-        let mut call = Box::pin(
-            house
-                .lifecycle
-                .execute(&context, create(workspace.id, &name)),
-        );
+        let mut call = Box::pin(house.lifecycle.execute(&context, create(workspace.id, &name)));
         let mut left = polls;
         std::future::poll_fn(|task| {
             left -= 1;
@@ -90,11 +71,7 @@ async fn eight_writers_at_once_get_eight_numbers_in_the_order_of_their_commits()
                 let mut generations = Vec::new();
                 for number in 0..EACH {
                     let verb = create(workspace.id, &format!("{writer} {number}"));
-                    let (_, generation) = house
-                        .lifecycle
-                        .execute(&house.context(), verb)
-                        .await
-                        .expect("a key");
+                    let (_, generation) = house.lifecycle.execute(&house.context(), verb).await.expect("a key");
                     generations.push(generation.0);
                     // What was acknowledged is visible to every reader at once.
                     assert!(house.generation().await >= generation.0);
@@ -126,22 +103,13 @@ async fn two_edits_on_one_version_one_wins() {
     let disable = || async {
         let versions = keyward_control_plane::lifecycle::IfMatch::Versions(vec![1]);
         let context = house.context().with_if_match(Some(versions));
-        house
-            .lifecycle
-            .execute(&context, DisableKey { target })
-            .await
+        house.lifecycle.execute(&context, DisableKey { target }).await
     };
     let (one, other) = tokio::join!(disable(), disable());
-    let won = [&one, &other]
-        .into_iter()
-        .filter(|outcome| outcome.is_ok())
-        .count();
+    let won = [&one, &other].into_iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(won, 1);
     let lost = one.err().or(other.err());
-    assert!(matches!(
-        lost,
-        Some(Refusal::PreconditionFailed { version: 2 })
-    ));
+    assert!(matches!(lost, Some(Refusal::PreconditionFailed { version: 2 })));
 }
 
 #[tokio::test]
@@ -152,18 +120,9 @@ async fn a_database_that_another_process_locks_refuses_and_recovers() {
     let mut other = house.connection().await;
     other.execute("BEGIN IMMEDIATE").await.expect("the lock");
     let refused = house.run(create(workspace.id, "build")).await.err();
-    assert!(
-        refused.as_ref().is_some_and(Refusal::is_unavailable),
-        "{refused:?}"
-    );
-    assert!(
-        house.lifecycle.get_workspace(workspace.id).await.is_ok(),
-        "readers go on"
-    );
-    other
-        .execute("ROLLBACK")
-        .await
-        .expect("the lock is given back");
+    assert!(refused.as_ref().is_some_and(Refusal::is_unavailable), "{refused:?}");
+    assert!(house.lifecycle.get_workspace(workspace.id).await.is_ok(), "readers go on");
+    other.execute("ROLLBACK").await.expect("the lock is given back");
     assert_eq!((house.generation().await, house.events().await), before);
     house.key(workspace.id, "build").await;
 }
@@ -173,27 +132,14 @@ async fn what_cannot_be_read_is_said_and_not_guessed() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
     let (target, _) = house.key(workspace.id, "build").await;
-    let good = house
-        .rows("SELECT apis, restrictions, metadata FROM key")
-        .await;
-    for spoil in [
-        "apis = '[\"data\"]'",
-        "restrictions = '{'",
-        "metadata = '[]'",
-        "expires_at = -1",
-    ] {
+    let good = house.rows("SELECT apis, restrictions, metadata FROM key").await;
+    for spoil in ["apis = '[\"data\"]'", "restrictions = '{'", "metadata = '[]'", "expires_at = -1"] {
         let mut other = house.connection().await;
         let sql = format!("UPDATE key SET {spoil}");
-        other
-            .execute(sqlx::AssertSqlSafe(sql))
-            .await
-            .expect("spoiled");
+        other.execute(sqlx::AssertSqlSafe(sql)).await.expect("spoiled");
         other.close().await.expect("closed");
         let refused = house.lifecycle.get_key(target, house.now()).await.err();
-        assert!(
-            matches!(refused, Some(Refusal::Store(StoreError::Corrupt { .. }))),
-            "{spoil}: {refused:?}"
-        );
+        assert!(matches!(refused, Some(Refusal::Store(StoreError::Corrupt { .. }))), "{spoil}: {refused:?}");
     }
     assert_eq!(good.len(), 1);
 }

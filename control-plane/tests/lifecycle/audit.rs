@@ -3,10 +3,9 @@
 use keyward_control_plane::domain::settings::SettingsEdit;
 use keyward_control_plane::domain::workspace::WorkspaceStatus;
 use keyward_control_plane::lifecycle::{
-    ArchiveKey, CancelRotation, CreateToken, DeleteApi, DeleteKey, DeleteWorkspace, DisableKey,
-    EnableKey, ExtendRotation, ExtendTo, FinishRotation, KeyPatch, PatchKey, PatchSettings,
-    PatchWorkspace, PauseRotation, PutApi, ResumeRotation, RevokeToken, RotateKey, Verb,
-    WorkspaceFields,
+    ArchiveKey, CancelRotation, CreateToken, DeleteApi, DeleteKey, DeleteWorkspace, DisableKey, EnableKey,
+    ExtendRotation, ExtendTo, FinishRotation, KeyPatch, PatchKey, PatchSettings, PatchWorkspace, PauseRotation, PutApi,
+    ResumeRotation, RevokeToken, RotateKey, Verb, WorkspaceFields,
 };
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -16,28 +15,13 @@ use crate::house::{House, fingerprint};
 /// Runs a verb and gives the one event that it left, as action, entity and operation.
 async fn told<V: Verb>(house: &House, verb: V) -> (String, String, String) {
     let (events, generation) = (house.events().await, house.generation().await);
-    house
-        .run(verb)
-        .await
-        .unwrap_or_else(|refusal| panic!("{refusal}"));
-    assert_eq!(
-        (house.events().await, house.generation().await),
-        (events + 1, generation + 1)
-    );
-    let rows = house
-        .rows("SELECT action, entity, details, seq, generation FROM audit_event ORDER BY seq DESC")
-        .await;
+    house.run(verb).await.unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_eq!((house.events().await, house.generation().await), (events + 1, generation + 1));
+    let rows = house.rows("SELECT action, entity, details, seq, generation FROM audit_event ORDER BY seq DESC").await;
     assert_eq!(rows[0].get::<i64, _>(3), events + 1);
-    assert_eq!(
-        rows[0].get::<i64, _>(4),
-        i64::try_from(generation + 1).expect("small")
-    );
+    assert_eq!(rows[0].get::<i64, _>(4), i64::try_from(generation + 1).expect("small"));
     let details: Value = serde_json::from_str(rows[0].get(2)).expect("JSON");
-    (
-        rows[0].get(0),
-        rows[0].get(1),
-        details["operation"].as_str().unwrap_or_default().to_owned(),
-    )
+    (rows[0].get(0), rows[0].get(1), details["operation"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]
@@ -46,85 +30,22 @@ async fn every_mutation_leaves_one_event_and_one_generation() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
     let (target, _) = house.key(workspace.id, "build").await;
-    let rename = KeyPatch {
-        name: Some("deploy".to_owned()),
-        ..KeyPatch::default()
-    };
+    let rename = KeyPatch { name: Some("deploy".to_owned()), ..KeyPatch::default() };
     let status = |status| PatchWorkspace {
         workspace: workspace.id,
-        fields: WorkspaceFields {
-            status: Some(status),
-            ..WorkspaceFields::default()
-        },
+        fields: WorkspaceFields { status: Some(status), ..WorkspaceFields::default() },
     };
-    let token = house
-        .run(CreateToken {
-            name: "t".to_owned(),
-            expires_at: None,
-        })
-        .await
-        .expect("a token")
-        .token
-        .id;
-    let api = || PutApi {
-        name: "new".to_owned(),
-        title: None,
-        routes: Vec::new(),
-    };
+    let token = house.run(CreateToken { name: "t".to_owned(), expires_at: None }).await.expect("a token").token.id;
+    let api = || PutApi { name: "new".to_owned(), title: None, routes: Vec::new() };
     let mut log = Vec::new();
-    log.push(
-        told(
-            &house,
-            PatchKey {
-                target,
-                patch: rename,
-            },
-        )
-        .await,
-    );
-    log.push(
-        told(
-            &house,
-            RotateKey {
-                target,
-                grace_seconds: 600,
-            },
-        )
-        .await,
-    );
+    log.push(told(&house, PatchKey { target, patch: rename }).await);
+    log.push(told(&house, RotateKey { target, grace_seconds: 600 }).await);
     log.push(told(&house, PauseRotation { target }).await);
     log.push(told(&house, ResumeRotation { target }).await);
-    log.push(
-        told(
-            &house,
-            ExtendRotation {
-                target,
-                to: ExtendTo::GraceSeconds(900),
-            },
-        )
-        .await,
-    );
+    log.push(told(&house, ExtendRotation { target, to: ExtendTo::GraceSeconds(900) }).await);
     log.push(told(&house, CancelRotation { target }).await);
-    log.push(
-        told(
-            &house,
-            RotateKey {
-                target,
-                grace_seconds: 0,
-            },
-        )
-        .await,
-    );
-    log.push(
-        told(
-            &house,
-            RotateKey {
-                target,
-                grace_seconds: 60,
-            },
-        )
-        .await,
-    );
+    log.push(told(&house, RotateKey { target, grace_seconds: 0 }).await);
+    log.push(told(&house, RotateKey { target, grace_seconds: 60 }).await);
     log.push(told(&house, FinishRotation { target }).await);
     log.push(told(&house, DisableKey { target }).await);
     log.push(told(&house, EnableKey { target }).await);
@@ -132,41 +53,14 @@ async fn every_mutation_leaves_one_event_and_one_generation() {
     log.push(told(&house, DeleteKey { target }).await);
     log.push(told(&house, api()).await);
     log.push(told(&house, api()).await);
-    log.push(
-        told(
-            &house,
-            DeleteApi {
-                name: "new".to_owned(),
-            },
-        )
-        .await,
-    );
-    log.push(
-        told(
-            &house,
-            PatchSettings {
-                edit: SettingsEdit::default(),
-            },
-        )
-        .await,
-    );
+    log.push(told(&house, DeleteApi { name: "new".to_owned() }).await);
+    log.push(told(&house, PatchSettings { edit: SettingsEdit::default() }).await);
     log.push(told(&house, RevokeToken { token }).await);
     log.push(told(&house, status(WorkspaceStatus::Suspended)).await);
     log.push(told(&house, status(WorkspaceStatus::Active)).await);
     log.push(told(&house, status(WorkspaceStatus::Suspended)).await);
-    log.push(
-        told(
-            &house,
-            DeleteWorkspace {
-                workspace: workspace.id,
-            },
-        )
-        .await,
-    );
-    let lines: Vec<String> = log
-        .iter()
-        .map(|(action, entity, verb)| format!("{action} {entity}: {verb}"))
-        .collect();
+    log.push(told(&house, DeleteWorkspace { workspace: workspace.id }).await);
+    let lines: Vec<String> = log.iter().map(|(action, entity, verb)| format!("{action} {entity}: {verb}")).collect();
     let expected = [
         "Update API Keys: edit",
         "Update API Keys: rotate",
@@ -199,36 +93,20 @@ async fn an_event_says_who_what_and_why_with_before_and_after() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
     let (target, secret) = house.key(workspace.id, "build").await;
-    let context = house
-        .context()
-        .with_reason(Some("new owner"))
-        .expect("a reason");
-    let patch = KeyPatch {
-        name: Some("deploy".to_owned()),
-        ..KeyPatch::default()
-    };
-    house
-        .lifecycle
-        .execute(&context, PatchKey { target, patch })
-        .await
-        .expect("patched");
+    let context = house.context().with_reason(Some("new owner")).expect("a reason");
+    let patch = KeyPatch { name: Some("deploy".to_owned()), ..KeyPatch::default() };
+    house.lifecycle.execute(&context, PatchKey { target, patch }).await.expect("patched");
     let rows = house
         .rows("SELECT actor_kind, actor_name, target_id, target_name, workspace_id, reason, details FROM audit_event ORDER BY seq DESC")
         .await;
     let row = &rows[0];
     let text = |column: usize| row.get::<String, _>(column);
     assert_eq!([text(0), text(1)], ["system", "test"]);
-    assert_eq!(
-        [text(2), text(3)],
-        [target.key.to_string(), "deploy".to_owned()]
-    );
+    assert_eq!([text(2), text(3)], [target.key.to_string(), "deploy".to_owned()]);
     assert_eq!(row.get::<i64, _>(4), workspace.id.as_u64().cast_signed());
     assert_eq!(text(5), "new owner");
     let details: Value = serde_json::from_str(&text(6)).expect("JSON");
-    assert_eq!(
-        details,
-        json!({ "operation": "edit", "before": { "name": "build" }, "after": { "name": "deploy" } })
-    );
+    assert_eq!(details, json!({ "operation": "edit", "before": { "name": "build" }, "after": { "name": "deploy" } }));
     let stood_for = hex::encode(fingerprint(&secret).as_bytes());
     for row in rows {
         let details: String = row.get(6);
@@ -243,23 +121,9 @@ async fn events_count_up_without_a_gap() {
     for number in 0..5 {
         house.key(workspace.id, &format!("key {number}")).await;
     }
-    let fields = WorkspaceFields {
-        status: Some(WorkspaceStatus::Suspended),
-        ..WorkspaceFields::default()
-    };
-    house
-        .run(PatchWorkspace {
-            workspace: workspace.id,
-            fields,
-        })
-        .await
-        .expect("suspended");
-    house
-        .run(DeleteWorkspace {
-            workspace: workspace.id,
-        })
-        .await
-        .expect("deleted");
+    let fields = WorkspaceFields { status: Some(WorkspaceStatus::Suspended), ..WorkspaceFields::default() };
+    house.run(PatchWorkspace { workspace: workspace.id, fields }).await.expect("suspended");
+    house.run(DeleteWorkspace { workspace: workspace.id }).await.expect("deleted");
     let rows = house.rows("SELECT seq FROM audit_event ORDER BY seq").await;
     for (row, expected) in rows.iter().zip(1_i64..) {
         assert_eq!(row.get::<i64, _>(0), expected);

@@ -11,8 +11,8 @@ use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::Workspace;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{
-    Context, CreateKey, CreateWorkspace, CreatedKey, Entropy, KeyFields, KeyRef, KeySource,
-    KeyView, Lifecycle, PutApi, Refusal, Vault, Verb,
+    Context, CreateKey, CreateWorkspace, CreatedKey, Entropy, KeyFields, KeyRef, KeySource, KeyView, Lifecycle, PutApi,
+    Refusal, Vault, Verb,
 };
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::api_key::ApiKey;
@@ -45,11 +45,7 @@ impl House {
     pub(crate) async fn new() -> Self {
         let house = Self::empty().await;
         for name in ["data", "push"] {
-            let put = PutApi {
-                name: name.to_owned(),
-                title: None,
-                routes: Vec::new(),
-            };
+            let put = PutApi { name: name.to_owned(), title: None, routes: Vec::new() };
             house.run(put).await.expect("an API");
         }
         house
@@ -59,13 +55,7 @@ impl House {
         let dir = tempfile::tempdir().expect("a directory");
         let store = SqliteStore::open(&url(&dir)).await.expect("a store");
         let lifecycle = Lifecycle::new(Arc::new(store.clone()), Arc::new(vault()));
-        Self {
-            dir,
-            store,
-            lifecycle,
-            drawn: AtomicU64::new(0),
-            now: AtomicI64::new(START.as_millis()),
-        }
+        Self { dir, store, lifecycle, drawn: AtomicU64::new(0), now: AtomicI64::new(START.as_millis()) }
     }
 
     /// The same database, opened again by another process.
@@ -73,11 +63,7 @@ impl House {
         self.store.close().await;
         let store = SqliteStore::open(&url(&self.dir)).await.expect("a store");
         let lifecycle = Lifecycle::new(Arc::new(store.clone()), Arc::new(vault()));
-        Self {
-            store,
-            lifecycle,
-            ..self
-        }
+        Self { store, lifecycle, ..self }
     }
 
     pub(crate) fn now(&self) -> UnixMillis {
@@ -85,33 +71,20 @@ impl House {
     }
 
     pub(crate) fn pass(&self, seconds: u32) {
-        self.now
-            .fetch_add(i64::from(seconds) * 1000, Ordering::Relaxed);
+        self.now.fetch_add(i64::from(seconds) * 1000, Ordering::Relaxed);
     }
 
     pub(crate) fn context(&self) -> Context {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let mut bytes = [0; Entropy::BYTES];
         for (part, chunk) in (0_u8..).zip(bytes.chunks_mut(32)) {
-            chunk.copy_from_slice(
-                &Sha256::new()
-                    .chain_update(number)
-                    .chain_update([part])
-                    .finalize(),
-            );
+            chunk.copy_from_slice(&Sha256::new().chain_update(number).chain_update([part]).finalize());
         }
-        Context::new(
-            Actor::system("test"),
-            self.now(),
-            Entropy::from_bytes(&bytes),
-        )
+        Context::new(Actor::system("test"), self.now(), Entropy::from_bytes(&bytes))
     }
 
     pub(crate) async fn run<V: Verb>(&self, verb: V) -> Result<V::Answer, Refusal> {
-        self.lifecycle
-            .execute(&self.context(), verb)
-            .await
-            .map(|(answer, _)| answer)
+        self.lifecycle.execute(&self.context(), verb).await.map(|(answer, _)| answer)
     }
 
     pub(crate) async fn workspace(&self, name: &str) -> Workspace {
@@ -124,10 +97,7 @@ impl House {
     }
 
     pub(crate) async fn view(&self, target: KeyRef) -> KeyView {
-        self.lifecycle
-            .get_key(target, self.now())
-            .await
-            .expect("a key")
+        self.lifecycle.get_key(target, self.now()).await.expect("a key")
     }
 
     /// What the last mutation left for the publisher: fingerprints and whether it was narrowing, the
@@ -135,30 +105,16 @@ impl House {
     pub(crate) async fn touched(&self) -> Vec<(Option<Fingerprint>, bool)> {
         let sql = "SELECT fingerprint, narrowing FROM outbox
             WHERE generation = (SELECT generation FROM counter) ORDER BY fingerprint";
-        self.rows(sql)
-            .await
-            .iter()
-            .map(|row| (read_fingerprint(row.get(0)), row.get(1)))
-            .collect()
+        self.rows(sql).await.iter().map(|row| (read_fingerprint(row.get(0)), row.get(1))).collect()
     }
 
     /// The secrets of a key: fingerprint, slot, deadline in seconds, whether a snapshot holds it.
-    pub(crate) async fn secrets(
-        &self,
-        target: KeyRef,
-    ) -> Vec<(Fingerprint, Option<i64>, Option<i64>, bool)> {
+    pub(crate) async fn secrets(&self, target: KeyRef) -> Vec<(Fingerprint, Option<i64>, Option<i64>, bool)> {
         let id = target.key.as_u64().cast_signed();
-        let sql = format!(
-            "SELECT fingerprint, slot, deadline_s, live FROM secret WHERE key_id = {id} ORDER BY id"
-        );
+        let sql = format!("SELECT fingerprint, slot, deadline_s, live FROM secret WHERE key_id = {id} ORDER BY id");
         let rows = self.rows(&sql).await;
         let read = |row: &sqlx::sqlite::SqliteRow| {
-            (
-                read_fingerprint(row.get(0)).expect("a fingerprint"),
-                row.get(1),
-                row.get(2),
-                row.get(3),
-            )
+            (read_fingerprint(row.get(0)).expect("a fingerprint"), row.get(1), row.get(2), row.get(3))
         };
         rows.iter().map(read).collect()
     }
@@ -179,10 +135,7 @@ impl House {
     /// Asks the database behind the store's back.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<sqlx::sqlite::SqliteRow> {
         let mut connection = self.connection().await;
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .fetch_all(&mut connection)
-            .await
-            .expect("rows")
+        sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.expect("rows")
     }
 
     pub(crate) async fn connection(&self) -> sqlx::SqliteConnection {
@@ -193,9 +146,7 @@ impl House {
     /// Every byte that the database has on disk.
     pub(crate) fn disk(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.dir.path()).expect("a directory");
-        files
-            .flat_map(|file| std::fs::read(file.expect("a file").path()).expect("its bytes"))
-            .collect()
+        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("its bytes")).collect()
     }
 }
 
@@ -212,10 +163,7 @@ pub(crate) fn fingerprint(secret: &ApiKey) -> Fingerprint {
 }
 
 pub(crate) fn target(key: &KeyView) -> KeyRef {
-    KeyRef {
-        workspace: key.key.workspace_id,
-        key: key.key.id,
-    }
+    KeyRef { workspace: key.key.workspace_id, key: key.key.id }
 }
 
 pub(crate) fn workspace(name: &str) -> CreateWorkspace {
@@ -247,16 +195,9 @@ pub(crate) fn fields(name: &str) -> KeyFields {
 }
 
 pub(crate) fn create(workspace: WorkspaceId, name: &str) -> CreateKey {
-    CreateKey {
-        workspace,
-        fields: fields(name),
-        source: KeySource::Generate,
-    }
+    CreateKey { workspace, fields: fields(name), source: KeySource::Generate }
 }
 
 pub(crate) fn bring(workspace: WorkspaceId, name: &str, sha256: &str) -> CreateKey {
-    CreateKey {
-        source: KeySource::Sha256(sha256.to_owned()),
-        ..create(workspace, name)
-    }
+    CreateKey { source: KeySource::Sha256(sha256.to_owned()), ..create(workspace, name) }
 }

@@ -1,30 +1,18 @@
 //! Calls that carry an `Idempotency-Key`.
 
 use keyward_control_plane::domain::change::Generation;
-use keyward_control_plane::lifecycle::{
-    Context, CreatedKey, Done, IdempotentCall, Refusal, StoredAnswer,
-};
+use keyward_control_plane::lifecycle::{Context, CreatedKey, Done, IdempotentCall, Refusal, StoredAnswer};
 use keyward_shared::id::WorkspaceId;
 use zeroize::Zeroizing;
 
 use crate::house::{House, create};
 
-fn call(
-    house: &House,
-    context: &Context,
-    key: &str,
-    body: &str,
-) -> Result<IdempotentCall, Refusal> {
-    house
-        .lifecycle
-        .idempotent_call(context, key, "POST", "/v1/keys", body.as_bytes())
+fn call(house: &House, context: &Context, key: &str, body: &str) -> Result<IdempotentCall, Refusal> {
+    house.lifecycle.idempotent_call(context, key, "POST", "/v1/keys", body.as_bytes())
 }
 
 fn render(created: CreatedKey, generation: Generation) -> StoredAnswer {
-    let secret = created
-        .secret
-        .map(|secret| secret.expose().to_owned())
-        .unwrap_or_default();
+    let secret = created.secret.map(|secret| secret.expose().to_owned()).unwrap_or_default();
     StoredAnswer {
         status: 201,
         headers: vec![("x-generation".to_owned(), generation.0.to_string())],
@@ -41,10 +29,7 @@ async fn create_once(
 ) -> Result<Done, Refusal> {
     let context = house.context();
     let call = call(house, &context, idempotency_key, body)?;
-    house
-        .lifecycle
-        .run(&context, create(workspace, name), Some(&call), render)
-        .await
+    house.lifecycle.run(&context, create(workspace, name), Some(&call), render).await
 }
 
 #[tokio::test]
@@ -52,23 +37,16 @@ async fn the_same_call_gives_the_same_answer_and_no_second_effect_over_a_restart
     const HEADER: &str = "5f0c1c6e-one-call";
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
-    let first = create_once(&house, workspace.id, "build", HEADER, "{}")
-        .await
-        .expect("done");
+    let first = create_once(&house, workspace.id, "build", HEADER, "{}").await.expect("done");
     assert!(!first.replayed && first.answer.body.starts_with("kw_"));
     let (events, generation) = (house.events().await, house.generation().await);
     assert_eq!(first.generation, Generation(generation));
     let house = house.restarted().await;
-    let second = create_once(&house, workspace.id, "build", HEADER, "{}")
-        .await
-        .expect("done");
+    let second = create_once(&house, workspace.id, "build", HEADER, "{}").await.expect("done");
     assert!(second.replayed);
     assert!(second.answer == first.answer);
     assert_eq!(second.generation, first.generation);
-    assert_eq!(
-        (house.events().await, house.generation().await),
-        (events, generation)
-    );
+    assert_eq!((house.events().await, house.generation().await), (events, generation));
     let disk = house.disk();
     let holds = |needle: &[u8]| disk.windows(needle.len()).any(|window| window == needle);
     assert!(!holds(first.answer.body.as_bytes()), "the answer is sealed");
@@ -79,16 +57,10 @@ async fn the_same_call_gives_the_same_answer_and_no_second_effect_over_a_restart
 async fn another_request_with_the_same_key_is_refused() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
-    create_once(&house, workspace.id, "build", "once", "{}")
-        .await
-        .expect("done");
-    let refused = create_once(&house, workspace.id, "build", "once", "{ }")
-        .await
-        .err();
+    create_once(&house, workspace.id, "build", "once", "{}").await.expect("done");
+    let refused = create_once(&house, workspace.id, "build", "once", "{ }").await.err();
     assert!(matches!(refused, Some(Refusal::IdempotencyMismatch)));
-    create_once(&house, workspace.id, "deploy", "twice", "{}")
-        .await
-        .expect("done");
+    create_once(&house, workspace.id, "deploy", "twice", "{}").await.expect("done");
 }
 
 #[tokio::test]
@@ -96,17 +68,10 @@ async fn a_refusal_is_not_kept() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
     let (taken, _) = house.key(workspace.id, "build").await;
-    let refused = create_once(&house, workspace.id, "build", "once", "{}")
-        .await
-        .err();
+    let refused = create_once(&house, workspace.id, "build", "once", "{}").await.err();
     assert!(matches!(refused, Some(Refusal::NameTaken)));
-    house
-        .run(keyward_control_plane::lifecycle::DeleteKey { target: taken })
-        .await
-        .expect("deleted");
-    let done = create_once(&house, workspace.id, "build", "once", "{}")
-        .await
-        .expect("done");
+    house.run(keyward_control_plane::lifecycle::DeleteKey { target: taken }).await.expect("deleted");
+    let done = create_once(&house, workspace.id, "build", "once", "{}").await.expect("done");
     assert!(!done.replayed);
 }
 
@@ -114,30 +79,14 @@ async fn a_refusal_is_not_kept() {
 async fn an_answer_is_kept_for_a_day() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
-    create_once(&house, workspace.id, "build", "once", "{}")
-        .await
-        .expect("done");
+    create_once(&house, workspace.id, "build", "once", "{}").await.expect("done");
     house.pass(86_399);
-    assert!(
-        create_once(&house, workspace.id, "build", "once", "{}")
-            .await
-            .expect("done")
-            .replayed
-    );
+    assert!(create_once(&house, workspace.id, "build", "once", "{}").await.expect("done").replayed);
     house.pass(1);
-    let done = create_once(&house, workspace.id, "deploy", "once", "{}")
-        .await
-        .expect("done");
+    let done = create_once(&house, workspace.id, "deploy", "once", "{}").await.expect("done");
     assert!(!done.replayed);
     house.pass(86_400);
-    assert_eq!(
-        house
-            .lifecycle
-            .forget_answers(house.now())
-            .await
-            .expect("forgotten"),
-        1
-    );
+    assert_eq!(house.lifecycle.forget_answers(house.now()).await.expect("forgotten"), 1);
 }
 
 #[tokio::test]
@@ -167,11 +116,7 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
                 std::task::Poll::Pending => pending = true,
             }
         }
-        if pending {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(())
-        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
     })
     .await;
     waiting.into_iter().filter_map(|(_, done)| done).collect()

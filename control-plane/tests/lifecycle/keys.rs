@@ -5,8 +5,8 @@ use keyward_control_plane::domain::edit::Edit;
 use keyward_control_plane::domain::key::{Environment, KeyStatus};
 use keyward_control_plane::domain::time::UnixSeconds;
 use keyward_control_plane::lifecycle::{
-    ArchiveKey, CreateKey, DeleteKey, DisableKey, EnableKey, IfMatch, KeyPatch, Missing, PatchKey,
-    PatchWorkspace, Refusal, WorkspaceFields,
+    ArchiveKey, CreateKey, DeleteKey, DisableKey, EnableKey, IfMatch, KeyPatch, Missing, PatchKey, PatchWorkspace,
+    Refusal, WorkspaceFields,
 };
 use keyward_shared::fingerprint::Digest;
 use keyward_shared::policy::Access;
@@ -17,10 +17,7 @@ use crate::house::{House, bring, create, fields, fingerprint, target, vault};
 async fn a_created_key_shows_its_secret_once_and_keeps_only_what_stands_for_it() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
-    let created = house
-        .run(create(workspace.id, "build"))
-        .await
-        .expect("a key");
+    let created = house.run(create(workspace.id, "build")).await.expect("a key");
     let secret = created.secret.expect("a secret");
     assert!(secret.expose().starts_with("kw_"));
     assert_eq!(created.key.key.hint.as_deref(), Some(&*secret.hint()));
@@ -28,10 +25,7 @@ async fn a_created_key_shows_its_secret_once_and_keeps_only_what_stands_for_it()
     assert_eq!(created.key.coverage, Coverage::Partial);
     assert_eq!(created.key.member.name, "default");
     assert_eq!(house.touched().await, [(Some(fingerprint(&secret)), false)]);
-    assert_eq!(
-        house.secrets(target(&created.key)).await,
-        [(fingerprint(&secret), Some(0), None, true)]
-    );
+    assert_eq!(house.secrets(target(&created.key)).await, [(fingerprint(&secret), Some(0), None, true)]);
     assert_eq!(house.view(target(&created.key)).await, created.key);
 
     let sealed = house.rows("SELECT sealed_digest FROM secret").await;
@@ -51,11 +45,7 @@ async fn test_keys_have_a_prefix_of_their_own() {
     let mut create = create(workspace.id, "try");
     create.fields.environment = Environment::Test;
     let created = house.run(create).await.expect("a key");
-    assert!(
-        created
-            .secret
-            .is_some_and(|secret| secret.expose().starts_with("kw_test_"))
-    );
+    assert!(created.secret.is_some_and(|secret| secret.expose().starts_with("kw_test_")));
 }
 
 #[tokio::test]
@@ -63,22 +53,14 @@ async fn a_digest_that_is_brought_gives_no_secret_and_is_unique_for_ever() {
     let house = House::new().await;
     let (one, other) = (house.workspace("One").await, house.workspace("Other").await);
     let digest = "5e".repeat(32);
-    let created = house
-        .run(bring(one.id, "old", &digest))
-        .await
-        .expect("a key");
+    let created = house.run(bring(one.id, "old", &digest)).await.expect("a key");
     assert!(created.secret.is_none());
     assert_eq!(created.key.key.hint, None);
     for (workspace, name) in [(one.id, "again"), (other.id, "old")] {
         let refused = house.run(bring(workspace, name, &digest)).await;
         assert!(matches!(refused, Err(Refusal::SecretExists)));
     }
-    house
-        .run(DeleteKey {
-            target: target(&created.key),
-        })
-        .await
-        .expect("deleted");
+    house.run(DeleteKey { target: target(&created.key) }).await.expect("deleted");
     let refused = house.run(bring(one.id, "old", &digest)).await;
     assert!(matches!(refused, Err(Refusal::SecretExists)));
 }
@@ -89,10 +71,7 @@ async fn the_digest_of_a_generated_key_is_taken() {
     let workspace = house.workspace("Acme").await;
     let (_, secret) = house.key(workspace.id, "build").await;
     let digest = hex::encode(Digest::of(&secret).as_bytes());
-    assert!(matches!(
-        house.run(bring(workspace.id, "again", &digest)).await,
-        Err(Refusal::SecretExists)
-    ));
+    assert!(matches!(house.run(bring(workspace.id, "again", &digest)).await, Err(Refusal::SecretExists)));
 }
 
 #[tokio::test]
@@ -101,39 +80,16 @@ async fn a_name_is_free_again_once_its_key_is_archived_or_deleted() {
     let (one, other) = (house.workspace("One").await, house.workspace("Other").await);
     let (first, _) = house.key(one.id, "build").await;
     house.key(other.id, "build").await;
-    assert!(matches!(
-        house.run(create(one.id, "build")).await,
-        Err(Refusal::NameTaken)
-    ));
-    house
-        .run(DisableKey { target: first })
-        .await
-        .expect("disabled");
-    assert!(matches!(
-        house.run(create(one.id, "build")).await,
-        Err(Refusal::NameTaken)
-    ));
-    house
-        .run(ArchiveKey { target: first })
-        .await
-        .expect("archived");
+    assert!(matches!(house.run(create(one.id, "build")).await, Err(Refusal::NameTaken)));
+    house.run(DisableKey { target: first }).await.expect("disabled");
+    assert!(matches!(house.run(create(one.id, "build")).await, Err(Refusal::NameTaken)));
+    house.run(ArchiveKey { target: first }).await.expect("archived");
     let (second, _) = house.key(one.id, "build").await;
-    house
-        .run(DeleteKey { target: second })
-        .await
-        .expect("deleted");
+    house.run(DeleteKey { target: second }).await.expect("deleted");
     house.key(one.id, "build").await;
     let (third, _) = house.key(one.id, "deploy").await;
-    let patch = KeyPatch {
-        name: Some("build".to_owned()),
-        ..KeyPatch::default()
-    };
-    let refused = house
-        .run(PatchKey {
-            target: third,
-            patch,
-        })
-        .await;
+    let patch = KeyPatch { name: Some("build".to_owned()), ..KeyPatch::default() };
+    let refused = house.run(PatchKey { target: third, patch }).await;
     assert!(matches!(refused, Err(Refusal::NameTaken)));
 }
 
@@ -141,25 +97,13 @@ async fn a_name_is_free_again_once_its_key_is_archived_or_deleted() {
 async fn a_workspace_has_at_most_its_max_keys() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
-    let fields = WorkspaceFields {
-        max_keys: Edit::Set(2),
-        ..WorkspaceFields::default()
-    };
-    house
-        .run(PatchWorkspace {
-            workspace: workspace.id,
-            fields,
-        })
-        .await
-        .expect("patched");
+    let fields = WorkspaceFields { max_keys: Edit::Set(2), ..WorkspaceFields::default() };
+    house.run(PatchWorkspace { workspace: workspace.id, fields }).await.expect("patched");
     let (first, _) = house.key(workspace.id, "one").await;
     house.key(workspace.id, "two").await;
     let refused = house.run(create(workspace.id, "three")).await;
     assert!(matches!(refused, Err(Refusal::KeyLimit { max: 2 })));
-    house
-        .run(ArchiveKey { target: first })
-        .await
-        .expect("archived");
+    house.run(ArchiveKey { target: first }).await.expect("archived");
     house.key(workspace.id, "three").await;
 }
 
@@ -180,48 +124,24 @@ async fn an_edit_changes_what_it_names_and_null_clears() {
         expires_at: Edit::Clear,
         ..KeyPatch::default()
     };
-    let after = house
-        .run(PatchKey { target, patch })
-        .await
-        .expect("patched");
-    assert_eq!(
-        (after.key.access, after.key.expires_at, after.key.version),
-        (Access::ReadWrite, None, 2)
-    );
-    assert_eq!(
-        (after.apis.as_slice(), after.coverage),
-        (&["*".to_owned()][..], Coverage::Full)
-    );
+    let after = house.run(PatchKey { target, patch }).await.expect("patched");
+    assert_eq!((after.key.access, after.key.expires_at, after.key.version), (Access::ReadWrite, None, 2));
+    assert_eq!((after.apis.as_slice(), after.coverage), (&["*".to_owned()][..], Coverage::Full));
     assert_eq!(after.key.external_id, created.key.key.external_id);
     assert_eq!(house.touched().await, [(Some(secret), false)]);
     assert_eq!(house.view(target).await, after);
 
     let expires_at = house.now().plus_seconds(50);
-    let patch = KeyPatch {
-        expires_at: Edit::Set(expires_at),
-        ..KeyPatch::default()
-    };
-    house
-        .run(PatchKey { target, patch })
-        .await
-        .expect("patched");
+    let patch = KeyPatch { expires_at: Edit::Set(expires_at), ..KeyPatch::default() };
+    house.run(PatchKey { target, patch }).await.expect("patched");
     assert_eq!(house.touched().await, [(Some(secret), true)]);
     let deadline = UnixSeconds::floor(expires_at).map(|deadline| i64::from(deadline.as_seconds()));
-    assert_eq!(
-        house.secrets(target).await,
-        [(secret, Some(0), deadline, true)]
-    );
+    assert_eq!(house.secrets(target).await, [(secret, Some(0), deadline, true)]);
     house.pass(50);
     assert_eq!(house.view(target).await.status, KeyStatus::Expired);
 
-    let patch = KeyPatch {
-        name: Some("renamed".to_owned()),
-        ..KeyPatch::default()
-    };
-    house
-        .run(PatchKey { target, patch })
-        .await
-        .expect("patched");
+    let patch = KeyPatch { name: Some("renamed".to_owned()), ..KeyPatch::default() };
+    house.run(PatchKey { target, patch }).await.expect("patched");
     assert_eq!(house.touched().await, [], "a name does not travel");
 }
 
@@ -231,36 +151,15 @@ async fn an_edit_on_a_version_that_has_passed_is_refused() {
     let workspace = house.workspace("Acme").await;
     let (target, _) = house.key(workspace.id, "build").await;
     let disable = |versions: &[u64]| {
-        let context = house
-            .context()
-            .with_if_match(Some(IfMatch::Versions(versions.to_vec())));
-        async {
-            house
-                .lifecycle
-                .execute(&{ context }, DisableKey { target })
-                .await
-                .map(|(view, _)| view.key.version)
-        }
+        let context = house.context().with_if_match(Some(IfMatch::Versions(versions.to_vec())));
+        async { house.lifecycle.execute(&{ context }, DisableKey { target }).await.map(|(view, _)| view.key.version) }
     };
-    assert!(matches!(
-        disable(&[2]).await,
-        Err(Refusal::PreconditionFailed { version: 1 })
-    ));
-    assert!(matches!(
-        disable(&[]).await,
-        Err(Refusal::PreconditionFailed { version: 1 })
-    ));
+    assert!(matches!(disable(&[2]).await, Err(Refusal::PreconditionFailed { version: 1 })));
+    assert!(matches!(disable(&[]).await, Err(Refusal::PreconditionFailed { version: 1 })));
     assert!(disable(&[7, 1]).await.is_ok_and(|version| version == 2));
-    assert!(matches!(
-        disable(&[1]).await,
-        Err(Refusal::PreconditionFailed { version: 2 })
-    ));
+    assert!(matches!(disable(&[1]).await, Err(Refusal::PreconditionFailed { version: 2 })));
     let context = house.context().with_if_match(Some(IfMatch::Any));
-    house
-        .lifecycle
-        .execute(&context, EnableKey { target })
-        .await
-        .expect("enabled");
+    house.lifecycle.execute(&context, EnableKey { target }).await.expect("enabled");
 }
 
 #[tokio::test]
@@ -274,10 +173,7 @@ async fn repeating_disable_keeps_the_version_and_is_still_an_event() {
     let second = house.run(DisableKey { target }).await.expect("disabled");
     assert_eq!(first, second);
     assert_eq!(house.touched().await, []);
-    assert_eq!(
-        (house.events().await, house.generation().await),
-        (events + 1, generation + 1)
-    );
+    assert_eq!((house.events().await, house.generation().await), (events + 1, generation + 1));
 }
 
 #[tokio::test]
@@ -289,21 +185,12 @@ async fn an_archived_key_stays_readable_and_a_deleted_one_does_not() {
     assert_eq!(archived.status, KeyStatus::Archived);
     assert_eq!(archived.key.hint.as_deref(), Some(&*secret.hint()));
     assert_eq!(house.touched().await, [(Some(fingerprint(&secret)), true)]);
-    assert_eq!(
-        house.secrets(target).await,
-        [(fingerprint(&secret), None, None, false)]
-    );
-    assert!(matches!(
-        house.run(EnableKey { target }).await,
-        Err(Refusal::Key(_))
-    ));
+    assert_eq!(house.secrets(target).await, [(fingerprint(&secret), None, None, false)]);
+    assert!(matches!(house.run(EnableKey { target }).await, Err(Refusal::Key(_))));
     house.run(DeleteKey { target }).await.expect("deleted");
     let gone = house.lifecycle.get_key(target, house.now()).await;
     assert!(matches!(gone, Err(Refusal::NotFound(Missing::Key))));
-    assert!(matches!(
-        house.run(DeleteKey { target }).await,
-        Err(Refusal::NotFound(Missing::Key))
-    ));
+    assert!(matches!(house.run(DeleteKey { target }).await, Err(Refusal::NotFound(Missing::Key))));
 }
 
 #[tokio::test]
@@ -314,22 +201,10 @@ async fn a_key_is_not_found_through_another_workspace() {
     target.workspace = other.id;
     let gone = house.lifecycle.get_key(target, house.now()).await;
     assert!(matches!(gone, Err(Refusal::NotFound(Missing::Key))));
-    assert!(matches!(
-        house.run(DisableKey { target }).await,
-        Err(Refusal::NotFound(Missing::Key))
-    ));
-    let member = house
-        .run(create(one.id, "second"))
-        .await
-        .expect("a key")
-        .key
-        .member
-        .id;
+    assert!(matches!(house.run(DisableKey { target }).await, Err(Refusal::NotFound(Missing::Key))));
+    let member = house.run(create(one.id, "second")).await.expect("a key").key.member.id;
     let create = CreateKey {
-        fields: keyward_control_plane::lifecycle::KeyFields {
-            member_id: Some(member),
-            ..fields("third")
-        },
+        fields: keyward_control_plane::lifecycle::KeyFields { member_id: Some(member), ..fields("third") },
         ..create(other.id, "third")
     };
     let refused = house.run(create).await;

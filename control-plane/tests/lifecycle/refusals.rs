@@ -48,28 +48,16 @@ const CASES: &[Case] = &[
     ("restrictions.ips[0]", Fault::BadFormat, |fields, _| {
         fields.restrictions.ips = vec!["10.0.0.0/33".to_owned()];
     }),
-    (
-        "restrictions.referrers[0]",
-        Fault::BadFormat,
-        |fields, _| {
-            fields.restrictions.referrers = vec!["https://x".to_owned()];
-        },
-    ),
+    ("restrictions.referrers[0]", Fault::BadFormat, |fields, _| {
+        fields.restrictions.referrers = vec!["https://x".to_owned()];
+    }),
     ("restrictions", Fault::TooLong, |fields, _| {
         let long = "a".repeat(60);
-        fields.restrictions.referrers = (0..32)
-            .map(|number| format!("{long}{number}.example"))
-            .collect();
+        fields.restrictions.referrers = (0..32).map(|number| format!("{long}{number}.example")).collect();
     }),
-    (
-        "restrictions.apps[0].bundle",
-        Fault::TooShort,
-        |fields, _| {
-            fields.restrictions.apps = vec![App::Ios {
-                bundle: String::new(),
-            }];
-        },
-    ),
+    ("restrictions.apps[0].bundle", Fault::TooShort, |fields, _| {
+        fields.restrictions.apps = vec![App::Ios { bundle: String::new() }];
+    }),
     ("external_id", Fault::TooLong, |fields, _| {
         fields.external_id = Some("x".repeat(256));
     }),
@@ -95,16 +83,9 @@ async fn a_wrong_field_of_a_new_key_is_named_and_nothing_changes() {
     }
     let refused = house.run(bring(workspace.id, "build", "5e")).await.err();
     assert!(matches!(refused, Some(Refusal::Invalid(invalid)) if invalid.field == "sha256"));
-    assert_eq!(
-        (house.events().await, house.generation().await),
-        (events, generation)
-    );
+    assert_eq!((house.events().await, house.generation().await), (events, generation));
     for table in ["key", "secret", "outbox WHERE generation > 2"] {
-        assert_eq!(
-            house.number(&format!("SELECT COUNT(*) FROM {table}")).await,
-            0,
-            "{table}"
-        );
+        assert_eq!(house.number(&format!("SELECT COUNT(*) FROM {table}")).await, 0, "{table}");
     }
 }
 
@@ -116,71 +97,20 @@ async fn a_wrong_field_of_an_edit_is_named_and_nothing_changes() {
     let before = house.view(target).await;
     let (events, generation) = (house.events().await, house.generation().await);
     let none = KeyPatch::default();
-    let ranges = RestrictionsInput {
-        ips: vec![String::new()],
-        ..RestrictionsInput::default()
-    };
+    let ranges = RestrictionsInput { ips: vec![String::new()], ..RestrictionsInput::default() };
     for (patch, field) in [
-        (
-            KeyPatch {
-                name: Some(String::new()),
-                ..none.clone()
-            },
-            "name",
-        ),
-        (
-            KeyPatch {
-                apis: Some(vec!["nope".to_owned()]),
-                ..none.clone()
-            },
-            "apis[0]",
-        ),
-        (
-            KeyPatch {
-                expires_at: Edit::Set(house.now()),
-                ..none.clone()
-            },
-            "expires_at",
-        ),
-        (
-            KeyPatch {
-                rotate_every_days: Edit::Set(99_999),
-                ..none.clone()
-            },
-            "rotate_every_days",
-        ),
-        (
-            KeyPatch {
-                restrictions: Edit::Set(ranges),
-                ..none.clone()
-            },
-            "restrictions.ips[0]",
-        ),
-        (
-            KeyPatch {
-                team_id: Edit::Set(TeamId::from_u64(1)),
-                ..none.clone()
-            },
-            "team_id",
-        ),
-        (
-            KeyPatch {
-                external_id: Edit::Set(String::new()),
-                ..none
-            },
-            "external_id",
-        ),
+        (KeyPatch { name: Some(String::new()), ..none.clone() }, "name"),
+        (KeyPatch { apis: Some(vec!["nope".to_owned()]), ..none.clone() }, "apis[0]"),
+        (KeyPatch { expires_at: Edit::Set(house.now()), ..none.clone() }, "expires_at"),
+        (KeyPatch { rotate_every_days: Edit::Set(99_999), ..none.clone() }, "rotate_every_days"),
+        (KeyPatch { restrictions: Edit::Set(ranges), ..none.clone() }, "restrictions.ips[0]"),
+        (KeyPatch { team_id: Edit::Set(TeamId::from_u64(1)), ..none.clone() }, "team_id"),
+        (KeyPatch { external_id: Edit::Set(String::new()), ..none }, "external_id"),
     ] {
         let refused = house.run(PatchKey { target, patch }).await.err();
-        assert!(
-            matches!(refused, Some(Refusal::Invalid(invalid)) if invalid.field == field),
-            "{field}"
-        );
+        assert!(matches!(refused, Some(Refusal::Invalid(invalid)) if invalid.field == field), "{field}");
     }
-    assert_eq!(
-        (house.events().await, house.generation().await),
-        (events, generation)
-    );
+    assert_eq!((house.events().await, house.generation().await), (events, generation));
     assert_eq!(house.view(target).await, before);
 }
 
@@ -188,10 +118,7 @@ async fn a_wrong_field_of_an_edit_is_named_and_nothing_changes() {
 async fn a_wrong_field_of_a_workspace_is_named() {
     let house = House::new().await;
     let mut cases = Vec::new();
-    for (field, slug, max_keys) in [
-        ("slug", Some("Not a slug"), None),
-        ("max_keys", None, Some(10_000_001)),
-    ] {
+    for (field, slug, max_keys) in [("slug", Some("Not a slug"), None), ("max_keys", None, Some(10_000_001))] {
         let mut create = workspace("Acme");
         create.slug = slug.map(str::to_owned);
         create.max_keys = max_keys;
@@ -200,10 +127,7 @@ async fn a_wrong_field_of_a_workspace_is_named() {
     cases.push((workspace(""), "name"));
     for (create, field) in cases {
         let refused = house.run(create).await.err();
-        assert!(
-            matches!(refused, Some(Refusal::Invalid(invalid)) if invalid.field == field),
-            "{field}"
-        );
+        assert!(matches!(refused, Some(Refusal::Invalid(invalid)) if invalid.field == field), "{field}");
     }
     let context = house.context().with_reason(Some(&"r".repeat(501)));
     assert!(context.is_err_and(|invalid| invalid.field == "reason"));

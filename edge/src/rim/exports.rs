@@ -30,13 +30,7 @@ extern "C" {
 
 /// Judges a request from what is held, synchronously.
 #[wasm_bindgen]
-pub fn judge(
-    method: String,
-    url: &str,
-    authorization: Option<String>,
-    facts: Option<String>,
-    now: f64,
-) -> JsValue {
+pub fn judge(method: String, url: &str, authorization: Option<String>, facts: Option<String>, now: f64) -> JsValue {
     let Some(asked) = asked(method, url, authorization, facts) else {
         return JsValue::from(OWN);
     };
@@ -44,9 +38,7 @@ pub fn judge(
     let verdict = with_isolate(|isolate| match isolate.look(&asked, now, Patience::FULL) {
         Look::Done(Verdict::Number(number)) => JsValue::from(number),
         Look::Done(Verdict::Pong(_)) => JsValue::from(PONG),
-        Look::Done(Verdict::Allow(grant)) => {
-            JsValue::from_str(&isolate.identity(&grant, &asked, now).join("\n"))
-        }
+        Look::Done(Verdict::Allow(grant)) => JsValue::from_str(&isolate.identity(&grant, &asked, now).join("\n")),
         Look::Facts => JsValue::from(FACTS),
         Look::Load(_) | Look::Wait(_) => JsValue::from(SETTLE),
     });
@@ -74,9 +66,7 @@ pub async fn settle(
         Settled::Verdict(Verdict::Pong(_)) => JsValue::from(PONG),
         Settled::Verdict(Verdict::Allow(grant)) => {
             with_isolate(|isolate| isolate.identity(&grant, &asked, now).join("\n"))
-                .map_or(JsValue::from(SETTLE), |identity| {
-                    JsValue::from_str(&identity)
-                })
+                .map_or(JsValue::from(SETTLE), |identity| JsValue::from_str(&identity))
         }
     }
 }
@@ -99,9 +89,7 @@ pub async fn refresh(env: Env) {
 #[wasm_bindgen]
 pub fn problem(number: Option<u32>, code: &str) -> String {
     let index = number.map_or_else(|| answer::index_of(code), |number| number as usize);
-    let problem = PROBLEMS
-        .get(index)
-        .unwrap_or(&PROBLEMS[answer::index_of("internal")]);
+    let problem = PROBLEMS.get(index).unwrap_or(&PROBLEMS[answer::index_of("internal")]);
     format!("{}\n{}\n{}", problem.status, problem.code, problem.body())
 }
 
@@ -109,10 +97,7 @@ pub fn problem(number: Option<u32>, code: &str) -> String {
 #[wasm_bindgen]
 pub fn challenge() -> String {
     let realm = with_isolate(|isolate| isolate.replica.settings().realm.clone());
-    format!(
-        "Basic realm=\"{}\", charset=\"UTF-8\"",
-        realm.as_deref().unwrap_or("API")
-    )
+    format!("Basic realm=\"{}\", charset=\"UTF-8\"", realm.as_deref().unwrap_or("API"))
 }
 
 /// The header that keys are also taken from, or nothing.
@@ -128,12 +113,7 @@ fn keep_alive(context: &ExecutionContext, refresh: RefreshFuture) {
     })));
 }
 
-fn asked(
-    method: String,
-    url: &str,
-    authorization: Option<String>,
-    facts: Option<String>,
-) -> Option<Asked> {
+fn asked(method: String, url: &str, authorization: Option<String>, facts: Option<String>) -> Option<Asked> {
     let (host, path) = host_and_path(url);
     #[cfg(feature = "test-panic")]
     assert!(path != "/test-panic", "a panic that was asked for");
@@ -141,11 +121,5 @@ fn asked(
         return None;
     }
     let (host, path) = (host.to_owned(), path.to_owned());
-    Some(Asked {
-        method,
-        host,
-        path,
-        authorization,
-        facts: facts.map(|lines| Facts::parse(&lines)),
-    })
+    Some(Asked { method, host, path, authorization, facts: facts.map(|lines| Facts::parse(&lines)) })
 }

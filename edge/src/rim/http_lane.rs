@@ -5,9 +5,7 @@
 
 use futures_util::StreamExt as _;
 use keyward_shared::snapshot::ObjectName;
-use worker::{
-    AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response,
-};
+use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
 
 use super::platform;
 use crate::config::HttpLane;
@@ -81,9 +79,7 @@ async fn get(
         headers.set("if-none-match", etag)?;
     }
     let mut init = RequestInit::new();
-    init.with_method(Method::Get)
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual);
+    init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
     let request = Fetch::Request(Request::new_with_init(url, &init)?);
     let controller = AbortController::default();
     let signal = controller.signal();

@@ -41,12 +41,7 @@ pub(super) async fn head(env: &Env, max: usize) -> Result<Option<Vec<u8>>, KvErr
 }
 
 /// The value of `key`, or `None` where KV has none yet.
-pub(super) async fn get(
-    env: &Env,
-    key: &str,
-    cache_ttl: u32,
-    max: usize,
-) -> Result<Option<Vec<u8>>, KvError> {
+pub(super) async fn get(env: &Env, key: &str, cache_ttl: u32, max: usize) -> Result<Option<Vec<u8>>, KvError> {
     let binding = Reflect::get(env, &JsValue::from_str(BINDING)).map_err(|_| KvError::NoBinding)?;
     if binding.is_falsy() {
         return Err(KvError::NoBinding);
@@ -72,7 +67,5 @@ pub(super) async fn get(
 
 /// A JavaScript error's own words.
 pub(super) fn describe(error: &JsValue) -> String {
-    error
-        .dyn_ref::<js_sys::Error>()
-        .map_or_else(|| format!("{error:?}"), |error| error.message().into())
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| error.message().into())
 }

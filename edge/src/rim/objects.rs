@@ -13,15 +13,8 @@ enum Source {
     Http,
 }
 
-const SOURCES: [Source; 3] = [
-    Source::Kv {
-        cache_ttl: kv::OBJECT_TTL,
-    },
-    Source::Kv {
-        cache_ttl: kv::SHORTEST_TTL,
-    },
-    Source::Http,
-];
+const SOURCES: [Source; 3] =
+    [Source::Kv { cache_ttl: kv::OBJECT_TTL }, Source::Kv { cache_ttl: kv::SHORTEST_TTL }, Source::Http];
 
 /// Fetches `name` until `deadline` and gives its bytes to `take`, which refuses what is not it.
 /// Says whether some source's bytes were taken.
@@ -47,9 +40,7 @@ pub(super) async fn fetch<T>(
                 }
             }
             Source::Http => match http {
-                Some(lane) => http_lane::object(lane, &name, max, left)
-                    .await
-                    .map_err(|error| error.to_string()),
+                Some(lane) => http_lane::object(lane, &name, max, left).await.map_err(|error| error.to_string()),
                 None => Ok(None),
             },
         };

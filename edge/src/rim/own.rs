@@ -20,9 +20,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     match path {
         "/.keyward/status" => answer_status(&env, &context),
         "/.keyward/jwks" => json("{\"keys\":[]}"),
-        path if path == VERIFY || path.starts_with("/.keyward/verify/") => {
-            verify(&request, path, &env, &context).await
-        }
+        path if path == VERIFY || path.starts_with("/.keyward/verify/") => verify(&request, path, &env, &context).await,
         _ => problem("not_found"),
     }
 }
@@ -30,9 +28,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
 fn answer_status(env: &Env, context: &Context) -> Result<Response> {
     platform::configure(env);
     let now = platform::now();
-    if let Some(lanes) =
-        with_isolate(|isolate| isolate.start_due(now)).filter(|lanes| !lanes.is_empty())
-    {
+    if let Some(lanes) = with_isolate(|isolate| isolate.start_due(now)).filter(|lanes| !lanes.is_empty()) {
         context.wait_until(settle::refresh_of(env, lanes));
     }
     let body = with_isolate(|isolate| status::body(Some(isolate), now, platform::rfc3339))
@@ -71,9 +67,9 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
             }
             Ok(Response::empty()?.with_headers(headers).with_status(200))
         }
-        Settled::Verdict(Verdict::Number(verdict::PUBLIC)) => Ok(Response::empty()?
-            .with_headers(code_headers("public")?)
-            .with_status(200)),
+        Settled::Verdict(Verdict::Number(verdict::PUBLIC)) => {
+            Ok(Response::empty()?.with_headers(code_headers("public")?).with_status(200))
+        }
         Settled::Verdict(Verdict::Number(number)) => match PROBLEMS.get(number as usize) {
             Some(problem) => answer_problem(problem),
             None => problem("internal"),
@@ -89,8 +85,7 @@ fn forwarded(request: &Request, path: &str) -> Option<Asked> {
     let url = request.inner().url();
     let authorization = header(request, "authorization");
     if let Some(rest) = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty()) {
-        let host =
-            header(request, "x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
+        let host = header(request, "x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
         return Some(Asked {
             method: request.inner().method(),
             host,
@@ -100,28 +95,18 @@ fn forwarded(request: &Request, path: &str) -> Option<Asked> {
         });
     }
     // Several headers of a name are joined by a comma and a space, which none of the three can hold.
-    let once = |name: &str| {
-        header(request, name).filter(|value| !value.is_empty() && !value.contains(", "))
-    };
+    let once = |name: &str| header(request, name).filter(|value| !value.is_empty() && !value.contains(", "));
     let uri = once("x-forwarded-uri")?;
     let path = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
     let (method, host) = (once("x-forwarded-method")?, once("x-forwarded-host")?);
-    Some(Asked {
-        method,
-        host,
-        path,
-        authorization,
-        facts: None,
-    })
+    Some(Asked { method, host, path, authorization, facts: None })
 }
 
 fn facts(method: &str, request: &Request) -> Facts {
-    let key_header =
-        with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten();
+    let key_header = with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten();
     let forwarded_for = header(request, "x-forwarded-for");
     Facts {
-        preflight: method == "OPTIONS"
-            && header(request, "access-control-request-method").is_some(),
+        preflight: method == "OPTIONS" && header(request, "access-control-request-method").is_some(),
         key_header: key_header.and_then(|name| header(request, &name)),
         // The proxy's own address is no client's: whichever source the Worker believes, here it is
         // the proxy's word.
@@ -140,10 +125,7 @@ fn header(request: &Request, name: &str) -> Option<String> {
 }
 
 fn last_hop(forwarded_for: Option<&str>) -> Option<String> {
-    forwarded_for?
-        .rsplit(',')
-        .next()
-        .map(|hop| hop.trim().to_owned())
+    forwarded_for?.rsplit(',').next().map(|hop| hop.trim().to_owned())
 }
 
 fn code_headers(code: &str) -> Result<Headers> {
@@ -165,9 +147,7 @@ fn answer_problem(problem: &Problem) -> Result<Response> {
         503 => headers.set("retry-after", "1")?,
         _ => {}
     }
-    Ok(Response::from_bytes(problem.body().into_bytes())?
-        .with_headers(headers)
-        .with_status(problem.status))
+    Ok(Response::from_bytes(problem.body().into_bytes())?.with_headers(headers).with_status(problem.status))
 }
 
 fn json(body: &str) -> Result<Response> {

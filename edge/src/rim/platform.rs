@@ -34,7 +34,9 @@ pub(super) fn configure(env: &Env) -> bool {
                 true
             }
             Err(error) => {
-                worker::console_error!("keyward: every request is refused, for the configuration cannot be used: {error}");
+                worker::console_error!(
+                    "keyward: every request is refused, for the configuration cannot be used: {error}"
+                );
                 false
             }
         }
@@ -42,31 +44,19 @@ pub(super) fn configure(env: &Env) -> bool {
 }
 
 /// Milliseconds since the Unix epoch. It stands still within a request until I/O happens.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a time after 1970, in whole milliseconds"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time after 1970, in whole milliseconds")]
 pub(super) fn now() -> u64 {
     Date::now() as u64
 }
 
 /// A time that came from the entry as a JavaScript number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a time after 1970, in whole milliseconds"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time after 1970, in whole milliseconds")]
 pub(super) const fn time_of(milliseconds: f64) -> u64 {
     milliseconds as u64
 }
 
 /// A chance number below 1000, to spread what many isolates do at once. Guards nothing.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "between 0 and 999"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 999")]
 pub(super) fn jitter() -> u64 {
     (Math::random() * 1000.0) as u64
 }
@@ -74,9 +64,7 @@ pub(super) fn jitter() -> u64 {
 /// RFC 3339 in UTC, by the runtime's own calendar.
 #[expect(clippy::cast_precision_loss, reason = "exact below the year 287396")]
 pub(super) fn rfc3339(milliseconds: u64) -> String {
-    Date::new(&JsValue::from_f64(milliseconds as f64))
-        .to_iso_string()
-        .into()
+    Date::new(&JsValue::from_f64(milliseconds as f64)).to_iso_string().into()
 }
 
 /// Waits that long, by a timer of this request's own.

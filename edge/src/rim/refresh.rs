@@ -2,9 +2,7 @@
 
 use futures_util::future::join_all;
 use keyward_shared::settings::Settings;
-use keyward_shared::snapshot::{
-    Head, HeadRefused, MAX_HEAD_BYTES, MAX_SETTINGS_BYTES, ObjectName, decode_settings,
-};
+use keyward_shared::snapshot::{Head, HeadRefused, MAX_HEAD_BYTES, MAX_SETTINGS_BYTES, ObjectName, decode_settings};
 use worker::Env;
 
 use super::http_lane::LaneHead;
@@ -50,14 +48,11 @@ async fn read(env: &Env, lane: Lane) -> Result<LaneHead, String> {
             None => Err("KV: no answer in time".to_owned()),
         },
         Lane::Http => {
-            let Some((Some(lane), etag)) =
-                with_isolate(|isolate| (isolate.http_lane(), isolate.head_etag.clone()))
+            let Some((Some(lane), etag)) = with_isolate(|isolate| (isolate.http_lane(), isolate.head_etag.clone()))
             else {
                 return Err("no http lane".to_owned());
             };
-            http_lane::head(&lane, etag.as_deref(), MAX_HEAD_BYTES, LANE_MS)
-                .await
-                .map_err(|error| error.to_string())
+            http_lane::head(&lane, etag.as_deref(), MAX_HEAD_BYTES, LANE_MS).await.map_err(|error| error.to_string())
         }
     }
 }
@@ -76,29 +71,20 @@ async fn take(env: &Env, lane: Lane, bytes: &[u8]) -> Outcome {
         Some(Looked::Done(outcome)) => return outcome,
         None => return Outcome::Failed,
     };
-    let settings = if settings.is_some() {
-        settings
-    } else {
-        load_settings(env, &head).await
-    };
+    let settings = if settings.is_some() { settings } else { load_settings(env, &head).await };
     let Some(settings) = settings else {
-        worker::console_warn!(
-            "keyward: generation {} not taken: its settings cannot be had",
-            head.generation
-        );
+        worker::console_warn!("keyward: generation {} not taken: its settings cannot be had", head.generation);
         return Outcome::Failed;
     };
-    with_isolate(
-        |isolate| match isolate.replica.adopt(*head, settings, platform::now()) {
-            Ok(true) => {
-                isolate.head_etag = Some(etag);
-                Outcome::Confirmed
-            }
-            // Another request has taken the same head, or a newer one, while the settings were loaded.
-            Ok(false) => Outcome::Confirmed,
-            Err(_) => Outcome::Behind,
-        },
-    )
+    with_isolate(|isolate| match isolate.replica.adopt(*head, settings, platform::now()) {
+        Ok(true) => {
+            isolate.head_etag = Some(etag);
+            Outcome::Confirmed
+        }
+        // Another request has taken the same head, or a newer one, while the settings were loaded.
+        Ok(false) => Outcome::Confirmed,
+        Err(_) => Outcome::Behind,
+    })
     .unwrap_or(Outcome::Failed)
 }
 
@@ -115,9 +101,10 @@ fn look(isolate: &mut crate::isolate::Isolate, lane: Lane, bytes: &[u8], etag: &
     };
     match isolate.replica.would_adopt(&head, platform::now()) {
         Ok(true) => {
-            let same = isolate.replica.head().is_some_and(|held| {
-                held.settings == head.settings && held.tree.pepper == head.tree.pepper
-            });
+            let same = isolate
+                .replica
+                .head()
+                .is_some_and(|held| held.settings == head.settings && held.tree.pepper == head.tree.pepper);
             let settings = same.then(|| isolate.replica.settings().clone());
             Looked::Newer(Box::new(head), settings)
         }
@@ -134,29 +121,15 @@ fn look(isolate: &mut crate::isolate::Isolate, lane: Lane, bytes: &[u8], etag: &
 }
 
 async fn load_settings(env: &Env, head: &Head) -> Option<Settings> {
-    let (http, deployment) =
-        with_isolate(|isolate| (isolate.http_lane(), isolate.config.deployment.clone()))?;
+    let (http, deployment) = with_isolate(|isolate| (isolate.http_lane(), isolate.config.deployment.clone()))?;
     let deadline = platform::now() + LANE_MS;
-    let origin = keyward_shared::snapshot::Origin {
-        deployment: &deployment,
-        pepper: head.tree.pepper,
-    };
-    objects::fetch(
-        env,
-        http.as_ref(),
-        head.settings,
-        MAX_SETTINGS_BYTES,
-        deadline,
-        |bytes| {
-            let got = ObjectName::of(&bytes);
-            if got != head.settings {
-                return Err(keyward_shared::snapshot::DecodeError::Name {
-                    expected: head.settings,
-                    got,
-                });
-            }
-            decode_settings(&bytes, origin)
-        },
-    )
+    let origin = keyward_shared::snapshot::Origin { deployment: &deployment, pepper: head.tree.pepper };
+    objects::fetch(env, http.as_ref(), head.settings, MAX_SETTINGS_BYTES, deadline, |bytes| {
+        let got = ObjectName::of(&bytes);
+        if got != head.settings {
+            return Err(keyward_shared::snapshot::DecodeError::Name { expected: head.settings, got });
+        }
+        decode_settings(&bytes, origin)
+    })
     .await
 }

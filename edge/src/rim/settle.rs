@@ -29,12 +29,7 @@ pub(super) enum Settled {
 
 /// Judges `asked` at `now`, its one time, loading and waiting as needed. `background` lets a refresh
 /// go on when the request is done.
-pub(super) async fn settle(
-    env: &Env,
-    asked: &Asked,
-    now: u64,
-    background: impl Fn(RefreshFuture),
-) -> Settled {
+pub(super) async fn settle(env: &Env, asked: &Asked, now: u64, background: impl Fn(RefreshFuture)) -> Settled {
     if !platform::configure(env) {
         return Settled::Verdict(verdict::refuse(Refusal::NoSnapshot));
     }
@@ -74,11 +69,7 @@ pub(super) fn refresh_of(env: &Env, lanes: Vec<Lane>) -> RefreshFuture {
 async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
     let started = platform::now();
     let Some((lanes, before, cold)) = with_isolate(|isolate| {
-        (
-            isolate.start_wanted(started),
-            isolate.confirmed_at(),
-            isolate.state(started) == State::None,
-        )
+        (isolate.start_wanted(started), isolate.confirmed_at(), isolate.state(started) == State::None)
     }) else {
         return;
     };
@@ -89,9 +80,7 @@ async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
     loop {
         platform::pause(LOOK_MS).await;
         let now = platform::now();
-        let over =
-            with_isolate(|isolate| isolate.confirmed_at() != before || !isolate.is_running(now))
-                .unwrap_or(true);
+        let over = with_isolate(|isolate| isolate.confirmed_at() != before || !isolate.is_running(now)).unwrap_or(true);
         if over || now >= deadline {
             return;
         }
@@ -100,23 +89,16 @@ async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
 
 async fn load(env: &Env, need: Need, deadline: u64) {
     let now = platform::now();
-    let Some((mine, http)) =
-        with_isolate(|isolate| (isolate.begin_load(need.name, now), isolate.http_lane()))
-    else {
+    let Some((mine, http)) = with_isolate(|isolate| (isolate.begin_load(need.name, now), isolate.http_lane())) else {
         return;
     };
     if !mine {
         platform::pause(LOOK_MS).await;
         return;
     }
-    let taken = objects::fetch(
-        env,
-        http.as_ref(),
-        need.name,
-        MAX_OBJECT_BYTES,
-        deadline,
-        |bytes| with_isolate(|isolate| isolate.replica.insert(&need, bytes)).unwrap_or(Ok(())),
-    )
+    let taken = objects::fetch(env, http.as_ref(), need.name, MAX_OBJECT_BYTES, deadline, |bytes| {
+        with_isolate(|isolate| isolate.replica.insert(&need, bytes)).unwrap_or(Ok(()))
+    })
     .await;
     with_isolate(|isolate| isolate.end_load(need.name));
     if taken.is_none() {

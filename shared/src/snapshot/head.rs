@@ -100,19 +100,12 @@ pub struct HeadOrder {
 impl Head {
     /// Its place in the order.
     pub const fn order(&self) -> HeadOrder {
-        HeadOrder {
-            epoch: self.epoch,
-            generation: self.generation,
-            issued_at: self.issued_at,
-        }
+        HeadOrder { epoch: self.epoch, generation: self.generation, issued_at: self.issued_at }
     }
 
     /// The entry of `fingerprint` in `recent`.
     pub fn recent_entry(&self, fingerprint: &Fingerprint) -> Option<&RecentEntry> {
-        let at = self
-            .recent
-            .binary_search_by(|entry| entry.fingerprint.cmp(fingerprint))
-            .ok()?;
+        let at = self.recent.binary_search_by(|entry| entry.fingerprint.cmp(fingerprint)).ok()?;
         self.recent.get(at)
     }
 
@@ -126,42 +119,26 @@ impl Head {
         out.put(&key.0.sign(&signed_message(deployment, &body)).to_bytes());
         out.put(&body);
         if out.len() > MAX_HEAD_BYTES {
-            return Err(EncodeError::TooLarge {
-                what: "head bytes",
-                got: out.len(),
-                max: MAX_HEAD_BYTES,
-            });
+            return Err(EncodeError::TooLarge { what: "head bytes", got: out.len(), max: MAX_HEAD_BYTES });
         }
         Ok(SignedHead(out))
     }
 
     /// Reads and verifies a head: size first, then the signature, then the rest.
-    pub fn verify(
-        bytes: &[u8],
-        deployment: &str,
-        trusted: &TrustedKeys,
-    ) -> Result<Self, DecodeError> {
+    pub fn verify(bytes: &[u8], deployment: &str, trusted: &TrustedKeys) -> Result<Self, DecodeError> {
         object::check_size(bytes, MAX_HEAD_BYTES)?;
         let mut reader = Reader::new(bytes);
         object::read_kind(&mut reader, KIND, VERSION)?;
         let id = PublicKeyId(reader.array()?);
-        let key = trusted
-            .0
-            .iter()
-            .find(|key| key.id() == id)
-            .ok_or(DecodeError::UntrustedKey)?;
+        let key = trusted.0.iter().find(|key| key.id() == id).ok_or(DecodeError::UntrustedKey)?;
         let signature = Signature::from_bytes(&reader.array()?);
         let body = reader.rest();
-        key.0
-            .verify_strict(&signed_message(deployment, body), &signature)
-            .map_err(|_| DecodeError::Signature)?;
+        key.0.verify_strict(&signed_message(deployment, body), &signature).map_err(|_| DecodeError::Signature)?;
         Self::decode_body(body)
     }
 
     /// Bytes that `entries` take within a head, their policies included.
-    pub fn recent_bytes<'a>(
-        entries: impl IntoIterator<Item = &'a RecentEntry>,
-    ) -> Result<usize, EncodeError> {
+    pub fn recent_bytes<'a>(entries: impl IntoIterator<Item = &'a RecentEntry>) -> Result<usize, EncodeError> {
         let mut policies = PolicyTable::default();
         let mut bytes = 2;
         for entry in entries {
@@ -177,13 +154,8 @@ impl Head {
     /// What of the head contradicts itself, if anything does. Who signs asks as well as who reads,
     /// so that nothing is published that edges refuse.
     fn contradiction(&self) -> Option<&'static str> {
-        let floors = [
-            self.narrowed_since,
-            self.recent_since,
-            self.tree_generation,
-            self.generation,
-            self.narrowed_through,
-        ];
+        let floors =
+            [self.narrowed_since, self.recent_since, self.tree_generation, self.generation, self.narrowed_through];
         let whole = |tree: &Tree| tree.top.len() == tree.shape.top_len();
         if !floors.is_sorted() {
             Some("generations")
@@ -191,16 +163,9 @@ impl Head {
             Some("times")
         } else if !whole(&self.tree) || !self.next.iter().all(whole) {
             Some("tree top")
-        } else if !self
-            .recent
-            .is_sorted_by(|a, b| a.fingerprint < b.fingerprint)
-        {
+        } else if !self.recent.is_sorted_by(|a, b| a.fingerprint < b.fingerprint) {
             Some("recent order")
-        } else if self
-            .recent
-            .iter()
-            .any(|entry| entry.generation > self.narrowed_through)
-        {
+        } else if self.recent.iter().any(|entry| entry.generation > self.narrowed_through) {
             Some("recent generations")
         } else {
             None
@@ -226,11 +191,7 @@ impl Head {
         }
         out.put(self.settings.as_bytes());
         out.push(u8::from(self.ack_wanted));
-        within(
-            "checkpoint bytes",
-            self.checkpoint.len(),
-            MAX_CHECKPOINT_BYTES,
-        )?;
+        within("checkpoint bytes", self.checkpoint.len(), MAX_CHECKPOINT_BYTES)?;
         out.put_long(&self.checkpoint);
         self.tree.write(&mut out);
         out.push(u8::from(self.next.is_some()));
@@ -252,15 +213,10 @@ impl Head {
             entries.put(&record.key.as_u64().to_be_bytes());
             entries.put(&record.member.as_u64().to_be_bytes());
             entries.put(&record.deadline.to_u32().to_be_bytes());
-            entries
-                .put(&(policies.index_of(policy)? << 8 | u32::from(record.flags())).to_be_bytes());
+            entries.put(&(policies.index_of(policy)? << 8 | u32::from(record.flags())).to_be_bytes());
         }
         policies.write(&mut out);
-        out.put(
-            &u16::try_from(self.recent.len())
-                .unwrap_or(u16::MAX)
-                .to_be_bytes(),
-        );
+        out.put(&u16::try_from(self.recent.len()).unwrap_or(u16::MAX).to_be_bytes());
         out.put(&entries);
         within("recent bytes", out.len() - before, MAX_RECENT_BYTES)?;
         Ok(out)
@@ -279,27 +235,17 @@ impl Head {
             return Err(DecodeError::Meaningless { what: "checkpoint" });
         }
         let tree = Tree::read(&mut reader)?;
-        let next = if flag(&mut reader, "next")? {
-            Some(Tree::read(&mut reader)?)
-        } else {
-            None
-        };
+        let next = if flag(&mut reader, "next")? { Some(Tree::read(&mut reader)?) } else { None };
         let before = reader.position();
         let policies = policies::read(&mut reader)?;
         let count = usize::from(reader.u16()?);
         if count > MAX_RECENT_ENTRIES || reader.rest().len() < count * MIN_ENTRY_BYTES {
-            return Err(DecodeError::Meaningless {
-                what: "recent count",
-            });
+            return Err(DecodeError::Meaningless { what: "recent count" });
         }
-        let recent: Vec<_> = (0..count)
-            .map(|_| read_entry(&mut reader, &policies))
-            .collect::<Result<_, _>>()?;
+        let recent: Vec<_> = (0..count).map(|_| read_entry(&mut reader, &policies)).collect::<Result<_, _>>()?;
         object::finish(&reader)?;
         if reader.position() - before > MAX_RECENT_BYTES {
-            return Err(DecodeError::Meaningless {
-                what: "recent size",
-            });
+            return Err(DecodeError::Meaningless { what: "recent size" });
         }
         let head = Self {
             epoch,
@@ -328,28 +274,16 @@ fn read_entry(reader: &mut Reader<'_>, policies: &[Policy]) -> Result<RecentEntr
     let fingerprint = Fingerprint::from_bytes(reader.array()?);
     let generation = reader.u64()?;
     if !flag(reader, "recent kind")? {
-        return Ok(RecentEntry {
-            fingerprint,
-            generation,
-            state: None,
-        });
+        return Ok(RecentEntry { fingerprint, generation, state: None });
     }
     let (key, member, deadline) = (reader.u64()?, reader.u64()?, reader.u32()?);
     let [a, b, c, flags] = reader.array()?;
     let record =
-        Record::from_parts(key, member, deadline, flags).ok_or(DecodeError::Meaningless {
-            what: "recent flags",
-        })?;
+        Record::from_parts(key, member, deadline, flags).ok_or(DecodeError::Meaningless { what: "recent flags" })?;
     let policy = policies
         .get(u32::from_be_bytes([0, a, b, c]) as usize)
-        .ok_or(DecodeError::Meaningless {
-            what: "recent policy",
-        })?;
-    Ok(RecentEntry {
-        fingerprint,
-        generation,
-        state: Some((record, policy.clone())),
-    })
+        .ok_or(DecodeError::Meaningless { what: "recent policy" })?;
+    Ok(RecentEntry { fingerprint, generation, state: Some((record, policy.clone())) })
 }
 
 fn flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeError> {
@@ -361,11 +295,7 @@ fn flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeError
 }
 
 const fn within(what: &'static str, got: usize, max: usize) -> Result<(), EncodeError> {
-    if got > max {
-        Err(EncodeError::TooLarge { what, got, max })
-    } else {
-        Ok(())
-    }
+    if got > max { Err(EncodeError::TooLarge { what, got, max }) } else { Ok(()) }
 }
 
 fn signed_message(deployment: &str, body: &[u8]) -> Vec<u8> {
@@ -415,10 +345,7 @@ pub struct PublicKey(VerifyingKey);
 impl PublicKey {
     /// The key with these bytes, or `None` where they are no point of the curve.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        VerifyingKey::from_bytes(bytes)
-            .ok()
-            .filter(|key| !key.is_weak())
-            .map(Self)
+        VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak()).map(Self)
     }
 
     /// Its bytes.
@@ -458,8 +385,6 @@ pub struct TrustedKeys(Vec<PublicKey>);
 impl TrustedKeys {
     /// These keys, or `None` where there are none or too many.
     pub fn new(keys: Vec<PublicKey>) -> Option<Self> {
-        (1..=MAX_TRUSTED_KEYS)
-            .contains(&keys.len())
-            .then_some(Self(keys))
+        (1..=MAX_TRUSTED_KEYS).contains(&keys.len()).then_some(Self(keys))
     }
 }

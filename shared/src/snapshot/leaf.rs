@@ -45,47 +45,27 @@ impl Leaf {
         let records_at = reader.position();
         let records = reader.rest();
         if records.len() != count.saturating_mul(RECORD_BYTES) {
-            return Err(DecodeError::Meaningless {
-                what: "record count",
-            });
+            return Err(DecodeError::Meaningless { what: "record count" });
         }
         let mut previous = None;
         for bytes in records.chunks_exact(RECORD_BYTES) {
-            let (fingerprint, _, policy) = read_record(bytes).ok_or(DecodeError::Meaningless {
-                what: "record flags",
-            })?;
+            let (fingerprint, _, policy) =
+                read_record(bytes).ok_or(DecodeError::Meaningless { what: "record flags" })?;
             if policy >= policies.len() {
-                return Err(DecodeError::Meaningless {
-                    what: "record policy",
-                });
+                return Err(DecodeError::Meaningless { what: "record policy" });
             }
-            if !place.covers(&fingerprint)
-                || previous.is_some_and(|previous| previous >= fingerprint)
-            {
-                return Err(DecodeError::Meaningless {
-                    what: "record order",
-                });
+            if !place.covers(&fingerprint) || previous.is_some_and(|previous| previous >= fingerprint) {
+                return Err(DecodeError::Meaningless { what: "record order" });
             }
             previous = Some(fingerprint);
         }
-        Ok(Self {
-            records_at,
-            policies_bytes: policies.iter().map(Policy::held_bytes).sum(),
-            policies,
-            stamp,
-            bytes,
-        })
+        Ok(Self { records_at, policies_bytes: policies.iter().map(Policy::held_bytes).sum(), policies, stamp, bytes })
     }
 
     /// The record of `fingerprint` and its policy.
     pub fn find(&self, fingerprint: &Fingerprint) -> Option<(Record, &Policy)> {
-        let (records, _) = self
-            .bytes
-            .get(self.records_at..)?
-            .as_chunks::<RECORD_BYTES>();
-        let at = records
-            .binary_search_by(|record| record[..Fingerprint::LEN].cmp(fingerprint.as_bytes()))
-            .ok()?;
+        let (records, _) = self.bytes.get(self.records_at..)?.as_chunks::<RECORD_BYTES>();
+        let at = records.binary_search_by(|record| record[..Fingerprint::LEN].cmp(fingerprint.as_bytes())).ok()?;
         let (_, record, policy) = read_record(&records[at])?;
         Some((record, self.policies.get(policy)?))
     }
@@ -131,21 +111,11 @@ pub struct LeafBuilder {
 impl LeafBuilder {
     /// A leaf for `place`, empty yet.
     pub fn new(place: Place) -> Self {
-        Self {
-            place,
-            policies: PolicyTable::default(),
-            records: Vec::new(),
-            last: None,
-        }
+        Self { place, policies: PolicyTable::default(), records: Vec::new(), last: None }
     }
 
     /// Adds a record; fingerprints come in ascending order.
-    pub fn push(
-        &mut self,
-        fingerprint: Fingerprint,
-        record: &Record,
-        policy: &Policy,
-    ) -> Result<(), EncodeError> {
+    pub fn push(&mut self, fingerprint: Fingerprint, record: &Record, policy: &Policy) -> Result<(), EncodeError> {
         if !self.place.covers(&fingerprint) || self.last.is_some_and(|last| last >= fingerprint) {
             return Err(EncodeError::Order);
         }
@@ -155,8 +125,7 @@ impl LeafBuilder {
         self.records.put(&record.key.as_u64().to_be_bytes());
         self.records.put(&record.member.as_u64().to_be_bytes());
         self.records.put(&record.deadline.to_u32().to_be_bytes());
-        self.records
-            .put(&(policy << 8 | u32::from(record.flags())).to_be_bytes());
+        self.records.put(&(policy << 8 | u32::from(record.flags())).to_be_bytes());
         Ok(())
     }
 
@@ -165,11 +134,7 @@ impl LeafBuilder {
         let mut out = object::write_header(KIND, origin, self.place, stamp)?;
         let got = out.len() + self.policies.encoded_len() + 4 + self.records.len();
         if got > MAX_LEAF_BYTES {
-            return Err(EncodeError::TooLarge {
-                what: "leaf bytes",
-                got,
-                max: MAX_LEAF_BYTES,
-            });
+            return Err(EncodeError::TooLarge { what: "leaf bytes", got, max: MAX_LEAF_BYTES });
         }
         out.reserve_exact(got - out.len());
         self.policies.write(&mut out);
@@ -187,9 +152,5 @@ fn read_record(bytes: &[u8]) -> Option<(Fingerprint, Record, usize)> {
     let deadline = reader.u32().ok()?;
     let [a, b, c, flags] = reader.array().ok()?;
     let record = Record::from_parts(key, member, deadline, flags)?;
-    Some((
-        fingerprint,
-        record,
-        u32::from_be_bytes([0, a, b, c]) as usize,
-    ))
+    Some((fingerprint, record, u32::from_be_bytes([0, a, b, c]) as usize))
 }

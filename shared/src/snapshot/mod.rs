@@ -20,8 +20,8 @@ mod tree;
 
 pub use error::{DecodeError, EncodeError};
 pub use head::{
-    Head, HeadOrder, MAX_HEAD_BYTES, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, MAX_TRUSTED_KEYS,
-    PublicKey, PublicKeyId, RecentEntry, SignedHead, SigningKey, TrustedKeys,
+    Head, HeadOrder, MAX_HEAD_BYTES, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, MAX_TRUSTED_KEYS, PublicKey, PublicKeyId,
+    RecentEntry, SignedHead, SigningKey, TrustedKeys,
 };
 pub use leaf::{Leaf, LeafBuilder, MAX_LEAF_BYTES, RECORD_BYTES, TARGET_LEAF_BYTES};
 pub use name::ObjectName;

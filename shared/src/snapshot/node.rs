@@ -53,16 +53,10 @@ impl Node {
         if !(1..=MAX_LEVEL_BITS).contains(&bits) {
             return Err(DecodeError::Meaningless { what: "node bits" });
         }
-        let children = (0..1_usize << bits)
-            .map(|_| reader.array().map(ObjectName::from_bytes))
-            .collect::<Result<_, _>>()?;
+        let children =
+            (0..1_usize << bits).map(|_| reader.array().map(ObjectName::from_bytes)).collect::<Result<_, _>>()?;
         object::finish(&reader)?;
-        Ok(Self {
-            depth: place.depth,
-            bits,
-            children,
-            stamp,
-        })
+        Ok(Self { depth: place.depth, bits, children, stamp })
     }
 
     /// The place and name of the child on the way to `fingerprint`, which the node covers.

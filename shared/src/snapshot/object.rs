@@ -28,17 +28,11 @@ pub struct Place {
 
 impl Place {
     /// The place of everything.
-    pub const ROOT: Self = Self {
-        depth: 0,
-        prefix: 0,
-    };
+    pub const ROOT: Self = Self { depth: 0, prefix: 0 };
 
     /// The place at `depth` that covers `fingerprint`.
     pub const fn of(fingerprint: &Fingerprint, depth: u8) -> Self {
-        Self {
-            depth,
-            prefix: fingerprint.leading_bits(depth),
-        }
+        Self { depth, prefix: fingerprint.leading_bits(depth) }
     }
 
     /// Whether `fingerprint` is covered.
@@ -101,48 +95,26 @@ pub(super) fn read_header(
     if reader.short()? != origin.deployment.as_bytes() {
         return Err(DecodeError::Deployment);
     }
-    let got = Place {
-        depth: reader.u8()?,
-        prefix: reader.u32()?,
-    };
+    let got = Place { depth: reader.u8()?, prefix: reader.u32()? };
     if got != place {
-        return Err(DecodeError::Place {
-            expected: place,
-            got,
-        });
+        return Err(DecodeError::Place { expected: place, got });
     }
     let pepper = PepperId::from_u64(reader.u64()?);
     if pepper != origin.pepper {
-        return Err(DecodeError::Pepper {
-            expected: origin.pepper,
-            got: pepper,
-        });
+        return Err(DecodeError::Pepper { expected: origin.pepper, got: pepper });
     }
-    Ok(Stamp {
-        epoch: reader.u64()?,
-        generation: reader.u64()?,
-    })
+    Ok(Stamp { epoch: reader.u64()?, generation: reader.u64()? })
 }
 
 /// Reads the four bytes of the kind and the version behind them.
-pub(super) fn read_kind(
-    reader: &mut Reader<'_>,
-    kind: [u8; 4],
-    version: u8,
-) -> Result<(), DecodeError> {
+pub(super) fn read_kind(reader: &mut Reader<'_>, kind: [u8; 4], version: u8) -> Result<(), DecodeError> {
     let got = reader.array()?;
     if got != kind {
-        return Err(DecodeError::Kind {
-            expected: kind,
-            got,
-        });
+        return Err(DecodeError::Kind { expected: kind, got });
     }
     match reader.u8()? {
         got if got == version => Ok(()),
-        got => Err(DecodeError::Version {
-            expected: version,
-            got,
-        }),
+        got => Err(DecodeError::Version { expected: version, got }),
     }
 }
 
@@ -157,10 +129,7 @@ pub(super) fn finish(reader: &Reader<'_>) -> Result<(), DecodeError> {
 /// Refuses what is larger than `max` before anything is read.
 pub(super) fn check_size(bytes: &[u8], max: usize) -> Result<(), DecodeError> {
     if bytes.len() > max {
-        return Err(DecodeError::TooLarge {
-            got: bytes.len(),
-            max,
-        });
+        return Err(DecodeError::TooLarge { got: bytes.len(), max });
     }
     Ok(())
 }

@@ -30,14 +30,11 @@ impl PolicyTable {
             return Ok(index);
         }
         let count = self.index.len();
-        let index = u32::try_from(count)
-            .ok()
-            .filter(|_| count < MAX_POLICIES)
-            .ok_or(EncodeError::TooLarge {
-                what: "policies",
-                got: count + 1,
-                max: MAX_POLICIES,
-            })?;
+        let index = u32::try_from(count).ok().filter(|_| count < MAX_POLICIES).ok_or(EncodeError::TooLarge {
+            what: "policies",
+            got: count + 1,
+            max: MAX_POLICIES,
+        })?;
         self.entries.put_long(&encoded);
         self.index.insert(encoded, index);
         Ok(index)
@@ -49,11 +46,7 @@ impl PolicyTable {
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        out.put(
-            &u32::try_from(self.index.len())
-                .unwrap_or(u32::MAX)
-                .to_be_bytes(),
-        );
+        out.put(&u32::try_from(self.index.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.put(&self.entries);
     }
 }
@@ -63,9 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Box<[Policy]>, DecodeError
     let count = reader.u32()? as usize;
     // No count is believed beyond the bytes that are there.
     if count > reader.rest().len() / MIN_ENTRY_BYTES {
-        return Err(DecodeError::Meaningless {
-            what: "policy count",
-        });
+        return Err(DecodeError::Meaningless { what: "policy count" });
     }
     let mut policies = Vec::with_capacity(count);
     for index in 0..count {

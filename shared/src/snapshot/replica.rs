@@ -164,10 +164,7 @@ impl Replica {
 
     /// The deployment and the pepper of a head, as its objects must carry them.
     pub fn origin<'a>(&'a self, head: &Head) -> Origin<'a> {
-        Origin {
-            deployment: &self.options.deployment,
-            pepper: head.tree.pepper,
-        }
+        Origin { deployment: &self.options.deployment, pepper: head.tree.pepper }
     }
 
     /// The pepper of the head that is held.
@@ -184,28 +181,16 @@ impl Replica {
     /// Whether a verified head would be taken at `now_ms`. `Ok(false)` for the very head that is held.
     pub fn would_adopt(&self, head: &Head, now_ms: u64) -> Result<bool, HeadRefused> {
         if head.epoch < self.options.min_epoch {
-            return Err(HeadRefused::BelowPinnedEpoch {
-                got: head.epoch,
-                pinned: self.options.min_epoch,
-            });
+            return Err(HeadRefused::BelowPinnedEpoch { got: head.epoch, pinned: self.options.min_epoch });
         }
         if head.issued_at > now_ms.saturating_add(MAX_CLOCK_AHEAD_MS) {
-            return Err(HeadRefused::FromTheFuture {
-                ahead_ms: head.issued_at - now_ms,
-            });
+            return Err(HeadRefused::FromTheFuture { ahead_ms: head.issued_at - now_ms });
         }
         if now_ms >= head.expires_at {
             return Err(HeadRefused::Expired);
         }
-        if !self
-            .options
-            .peppers
-            .iter()
-            .any(|pepper| pepper.id() == head.tree.pepper)
-        {
-            return Err(HeadRefused::UnknownPepper {
-                pepper: head.tree.pepper,
-            });
+        if !self.options.peppers.iter().any(|pepper| pepper.id() == head.tree.pepper) {
+            return Err(HeadRefused::UnknownPepper { pepper: head.tree.pepper });
         }
         match self.order() {
             Some(held) if head.order() < held => Err(HeadRefused::Older),
@@ -216,12 +201,7 @@ impl Replica {
 
     /// Takes a head and the settings it names, unless [`Self::would_adopt`] says otherwise. Both are
     /// taken together, so that no request is judged by the keys of one and the routes of the other.
-    pub fn adopt(
-        &mut self,
-        head: Head,
-        settings: Settings,
-        now_ms: u64,
-    ) -> Result<bool, HeadRefused> {
+    pub fn adopt(&mut self, head: Head, settings: Settings, now_ms: u64) -> Result<bool, HeadRefused> {
         if !self.would_adopt(&head, now_ms)? {
             return Ok(false);
         }
@@ -252,20 +232,15 @@ impl Replica {
             Judged::NoHead => Lookup::NoHead,
             Judged::Need(need) => Lookup::Need(need),
             Judged::Recent(at) => match self.head.as_ref().and_then(|head| head.recent.get(at)) {
-                Some(entry) => entry
-                    .state
-                    .as_ref()
-                    .map_or(Lookup::Absent, |(record, policy)| {
-                        Lookup::Found(*record, policy)
-                    }),
+                Some(entry) => {
+                    entry.state.as_ref().map_or(Lookup::Absent, |(record, policy)| Lookup::Found(*record, policy))
+                }
                 None => Lookup::NoHead,
             },
             Judged::Leaf(at) => match self.leaf_at(at) {
-                Some(leaf) => leaf
-                    .find(fingerprint)
-                    .map_or(Lookup::Absent, |(record, policy)| {
-                        Lookup::Found(record, policy)
-                    }),
+                Some(leaf) => {
+                    leaf.find(fingerprint).map_or(Lookup::Absent, |(record, policy)| Lookup::Found(record, policy))
+                }
                 None => Lookup::NoHead,
             },
         }
@@ -276,22 +251,12 @@ impl Replica {
     pub fn insert(&mut self, need: &Need, bytes: Vec<u8>) -> Result<(), DecodeError> {
         let got = ObjectName::of(&bytes);
         if got != need.name {
-            return Err(DecodeError::Name {
-                expected: need.name,
-                got,
-            });
+            return Err(DecodeError::Name { expected: need.name, got });
         }
-        let Some((_, pepper)) = self
-            .shape
-            .as_ref()
-            .filter(|_| need.shape_version == self.shape_version)
-        else {
+        let Some((_, pepper)) = self.shape.as_ref().filter(|_| need.shape_version == self.shape_version) else {
             return Ok(());
         };
-        let origin = Origin {
-            deployment: &self.options.deployment,
-            pepper: *pepper,
-        };
+        let origin = Origin { deployment: &self.options.deployment, pepper: *pepper };
         let object = if need.is_leaf {
             Object::Leaf(Leaf::decode(bytes.into_boxed_slice(), origin, need.place)?)
         } else {
@@ -308,20 +273,10 @@ impl Replica {
             .iter_mut()
             .find(|level| level.depth == need.place.depth && children_at == below)
             .ok_or(DecodeError::Meaningless { what: "node bits" })?;
-        if level
-            .places
-            .get(&need.place.prefix)
-            .is_some_and(|held| held.through > need.through)
-        {
+        if level.places.get(&need.place.prefix).is_some_and(|held| held.through > need.through) {
             return Ok(());
         }
-        let held = Held {
-            name: need.name,
-            through: need.through,
-            used_at: 0,
-            bytes,
-            object,
-        };
+        let held = Held { name: need.name, through: need.through, used_at: 0, bytes, object };
         let before = level.places.insert(need.place.prefix, held);
         self.held_bytes += bytes;
         self.held_bytes -= before.map_or(0, |held| held.bytes);
@@ -345,10 +300,7 @@ impl Replica {
         let Some(head) = &self.head else {
             return Judged::NoHead;
         };
-        if let Ok(at) = head
-            .recent
-            .binary_search_by(|entry| entry.fingerprint.cmp(fingerprint))
-        {
+        if let Ok(at) = head.recent.binary_search_by(|entry| entry.fingerprint.cmp(fingerprint)) {
             return Judged::Recent(at);
         }
         let Some(deepest) = self.levels.last() else {
@@ -358,14 +310,8 @@ impl Replica {
         if let Some(held) = deepest.places.get(&leaf_at)
             && let Object::Leaf(leaf) = &held.object
         {
-            let allows = leaf
-                .find(fingerprint)
-                .is_some_and(|(record, _)| record.allows_at(now_ms));
-            let floor = if allows {
-                head.narrowed_since
-            } else {
-                head.recent_since
-            };
+            let allows = leaf.find(fingerprint).is_some_and(|(record, _)| record.allows_at(now_ms));
+            let floor = if allows { head.narrowed_since } else { head.recent_since };
             if held.through >= floor {
                 return Judged::Leaf(leaf_at);
             }
@@ -389,13 +335,7 @@ impl Replica {
             let is_leaf = index == leaves;
             let held = level.places.get_mut(&place.prefix);
             let Some(held) = held.filter(|held| held.name == name) else {
-                return Judged::Need(Need {
-                    name,
-                    place,
-                    is_leaf,
-                    through,
-                    shape_version: self.shape_version,
-                });
+                return Judged::Need(Need { name, place, is_leaf, through, shape_version: self.shape_version });
             };
             held.through = held.through.max(through);
             match &held.object {
@@ -425,10 +365,7 @@ impl Replica {
                 .iter()
                 .enumerate()
                 .flat_map(|(index, level)| {
-                    let on_the_path = arrival
-                        .depth
-                        .checked_sub(level.depth)
-                        .map(|below| arrival.prefix >> below);
+                    let on_the_path = arrival.depth.checked_sub(level.depth).map(|below| arrival.prefix >> below);
                     level
                         .places
                         .iter()
@@ -439,21 +376,12 @@ impl Replica {
             let Some((_, index, prefix)) = oldest else {
                 return;
             };
-            let gone = self
-                .levels
-                .get_mut(index)
-                .and_then(|level| level.places.remove(&prefix));
+            let gone = self.levels.get_mut(index).and_then(|level| level.places.remove(&prefix));
             self.held_bytes -= gone.map_or(0, |held| held.bytes);
         }
     }
 }
 
 fn levels_of(shape: &Shape) -> Vec<Level> {
-    shape
-        .object_depths()
-        .map(|depth| Level {
-            depth,
-            places: BTreeMap::new(),
-        })
-        .collect()
+    shape.object_depths().map(|depth| Level { depth, places: BTreeMap::new() }).collect()
 }

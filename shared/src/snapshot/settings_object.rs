@@ -11,8 +11,8 @@ use super::error::{DecodeError, EncodeError};
 use super::object::{self, Origin, Place, Stamp};
 use crate::api_key::MAX_PREFIX_BYTES;
 use crate::settings::{
-    Accept, BasicUser, CheckDigits, MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES,
-    Route, RouteAccess, Settings,
+    Accept, BasicUser, CheckDigits, MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES, Route, RouteAccess,
+    Settings,
 };
 use crate::wire::{Reader, Write as _};
 
@@ -25,49 +25,21 @@ const BEARER: u8 = 2;
 const HEADER: u8 = 4;
 
 /// The bytes of `settings`, refused where an edge would not load them.
-pub fn encode_settings(
-    origin: Origin<'_>,
-    stamp: Stamp,
-    settings: &Settings,
-) -> Result<Vec<u8>, EncodeError> {
+pub fn encode_settings(origin: Origin<'_>, stamp: Stamp, settings: &Settings) -> Result<Vec<u8>, EncodeError> {
     let mut out = object::write_header(KIND, origin, Place::ROOT, stamp)?;
-    out.put_short(bounded(
-        "key prefix",
-        settings.key_prefix.as_bytes(),
-        MAX_PREFIX_BYTES,
-    )?);
+    out.put_short(bounded("key prefix", settings.key_prefix.as_bytes(), MAX_PREFIX_BYTES)?);
     out.push(u8::from(settings.check_digits == CheckDigits::Enforce));
-    let Accept {
-        basic,
-        bearer,
-        header,
-    } = &settings.accept;
+    let Accept { basic, bearer, header } = &settings.accept;
     out.push(
-        if *basic { BASIC } else { 0 }
-            | if *bearer { BEARER } else { 0 }
-            | if header.is_some() { HEADER } else { 0 },
+        if *basic { BASIC } else { 0 } | if *bearer { BEARER } else { 0 } | if header.is_some() { HEADER } else { 0 },
     );
     if header.as_ref().is_some_and(String::is_empty) {
-        return Err(EncodeError::Contradiction {
-            what: "accept and header name",
-        });
+        return Err(EncodeError::Contradiction { what: "accept and header name" });
     }
-    out.put_short(bounded(
-        "header name",
-        header.as_deref().unwrap_or_default().as_bytes(),
-        MAX_TOKEN_BYTES,
-    )?);
+    out.put_short(bounded("header name", header.as_deref().unwrap_or_default().as_bytes(), MAX_TOKEN_BYTES)?);
     out.push(u8::from(settings.basic_user == BasicUser::Any));
-    out.put_short(bounded(
-        "realm",
-        settings.realm.as_bytes(),
-        MAX_TOKEN_BYTES,
-    )?);
-    out.put_long(bounded(
-        "ping path",
-        settings.ping_path.as_bytes(),
-        MAX_PATH_BYTES,
-    )?);
+    out.put_short(bounded("realm", settings.realm.as_bytes(), MAX_TOKEN_BYTES)?);
+    out.put_long(bounded("ping path", settings.ping_path.as_bytes(), MAX_PATH_BYTES)?);
     let routes = u16::try_from(settings.routes.len()).unwrap_or(u16::MAX);
     within("routes", settings.routes.len(), MAX_ROUTES)?;
     out.put(&routes.to_be_bytes());
@@ -79,11 +51,7 @@ pub fn encode_settings(
             RouteAccess::Write => 2,
             RouteAccess::Public => 3,
         });
-        out.put_long(bounded(
-            "route prefix",
-            route.path_prefix.as_bytes(),
-            MAX_PATH_BYTES,
-        )?);
+        out.put_long(bounded("route prefix", route.path_prefix.as_bytes(), MAX_PATH_BYTES)?);
         within("methods", route.methods.len(), MAX_METHODS)?;
         out.push(u8::try_from(route.methods.len()).unwrap_or(u8::MAX));
         for method in &route.methods {
@@ -100,52 +68,30 @@ pub fn decode_settings(bytes: &[u8], origin: Origin<'_>) -> Result<Settings, Dec
     let mut reader = Reader::new(bytes);
     object::read_header(&mut reader, KIND, origin, Place::ROOT)?;
     let key_prefix = text(reader.short()?, MAX_PREFIX_BYTES, "key prefix")?;
-    let check_digits = if flag(reader.u8()?, "check digits")? {
-        CheckDigits::Enforce
-    } else {
-        CheckDigits::Off
-    };
+    let check_digits = if flag(reader.u8()?, "check digits")? { CheckDigits::Enforce } else { CheckDigits::Off };
     let accept = reader.u8()?;
     if accept & !(BASIC | BEARER | HEADER) != 0 {
         return Err(DecodeError::Meaningless { what: "accept" });
     }
     let header = text(reader.short()?, MAX_TOKEN_BYTES, "header name")?;
     if (accept & HEADER != 0) == header.is_empty() {
-        return Err(DecodeError::Meaningless {
-            what: "header name",
-        });
+        return Err(DecodeError::Meaningless { what: "header name" });
     }
     let accept = Accept {
         basic: accept & BASIC != 0,
         bearer: accept & BEARER != 0,
         header: Some(header).filter(|header| !header.is_empty()),
     };
-    let basic_user = if flag(reader.u8()?, "user")? {
-        BasicUser::Any
-    } else {
-        BasicUser::Match
-    };
+    let basic_user = if flag(reader.u8()?, "user")? { BasicUser::Any } else { BasicUser::Match };
     let realm = text(reader.short()?, MAX_TOKEN_BYTES, "realm")?;
     let ping_path = text(reader.long()?, MAX_PATH_BYTES, "ping path")?;
     let count = usize::from(reader.u16()?);
     if count > MAX_ROUTES {
-        return Err(DecodeError::Meaningless {
-            what: "route count",
-        });
+        return Err(DecodeError::Meaningless { what: "route count" });
     }
-    let routes = (0..count)
-        .map(|_| read_route(&mut reader))
-        .collect::<Result<_, _>>()?;
+    let routes = (0..count).map(|_| read_route(&mut reader)).collect::<Result<_, _>>()?;
     object::finish(&reader)?;
-    Ok(Settings {
-        key_prefix,
-        check_digits,
-        accept,
-        basic_user,
-        realm,
-        ping_path,
-        routes,
-    })
+    Ok(Settings { key_prefix, check_digits, accept, basic_user, realm, ping_path, routes })
 }
 
 fn read_route(reader: &mut Reader<'_>) -> Result<Route, DecodeError> {
@@ -156,27 +102,16 @@ fn read_route(reader: &mut Reader<'_>) -> Result<Route, DecodeError> {
         2 => RouteAccess::Write,
         3 => RouteAccess::Public,
         _ => {
-            return Err(DecodeError::Meaningless {
-                what: "route access",
-            });
+            return Err(DecodeError::Meaningless { what: "route access" });
         }
     };
     let path_prefix = text(reader.long()?, MAX_PATH_BYTES, "route prefix")?;
     let count = usize::from(reader.u8()?);
     if count > MAX_METHODS {
-        return Err(DecodeError::Meaningless {
-            what: "method count",
-        });
+        return Err(DecodeError::Meaningless { what: "method count" });
     }
-    let methods = (0..count)
-        .map(|_| text(reader.short()?, MAX_TOKEN_BYTES, "method"))
-        .collect::<Result<_, _>>()?;
-    Ok(Route {
-        api,
-        path_prefix,
-        methods,
-        access,
-    })
+    let methods = (0..count).map(|_| text(reader.short()?, MAX_TOKEN_BYTES, "method")).collect::<Result<_, _>>()?;
+    Ok(Route { api, path_prefix, methods, access })
 }
 
 fn text(bytes: &[u8], max: usize, what: &'static str) -> Result<String, DecodeError> {
@@ -204,9 +139,5 @@ fn bounded<'a>(what: &'static str, bytes: &'a [u8], max: usize) -> Result<&'a [u
 }
 
 const fn within(what: &'static str, got: usize, max: usize) -> Result<(), EncodeError> {
-    if got > max {
-        Err(EncodeError::TooLarge { what, got, max })
-    } else {
-        Ok(())
-    }
+    if got > max { Err(EncodeError::TooLarge { what, got, max }) } else { Ok(()) }
 }

@@ -25,10 +25,7 @@ pub struct Shape(Vec<u8>);
 impl Shape {
     /// The shape with these bits a level, from the top; without a level the tree is one leaf.
     pub fn new(levels: Vec<u8>) -> Option<Self> {
-        let right = levels.len() <= MAX_LEVELS
-            && levels
-                .iter()
-                .all(|bits| (1..=MAX_LEVEL_BITS).contains(bits));
+        let right = levels.len() <= MAX_LEVELS && levels.iter().all(|bits| (1..=MAX_LEVEL_BITS).contains(bits));
         right.then_some(Self(levels))
     }
 
@@ -80,13 +77,8 @@ pub struct Tree {
 impl Tree {
     /// The place and name of the first object on the way to `fingerprint`.
     pub fn first_towards(&self, fingerprint: &Fingerprint) -> Option<(Place, ObjectName)> {
-        let place = Place::of(
-            fingerprint,
-            self.shape.levels().first().copied().unwrap_or(0),
-        );
-        self.top
-            .get(place.prefix as usize)
-            .map(|&name| (place, name))
+        let place = Place::of(fingerprint, self.shape.levels().first().copied().unwrap_or(0));
+        self.top.get(place.prefix as usize).map(|&name| (place, name))
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -99,11 +91,8 @@ impl Tree {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let pepper = PepperId::from_u64(reader.u64()?);
-        let shape = Shape::new(reader.short()?.to_vec())
-            .ok_or(DecodeError::Meaningless { what: "tree shape" })?;
-        let top = (0..shape.top_len())
-            .map(|_| reader.array().map(ObjectName::from_bytes))
-            .collect::<Result<_, _>>()?;
+        let shape = Shape::new(reader.short()?.to_vec()).ok_or(DecodeError::Meaningless { what: "tree shape" })?;
+        let top = (0..shape.top_len()).map(|_| reader.array().map(ObjectName::from_bytes)).collect::<Result<_, _>>()?;
         Ok(Self { shape, pepper, top })
     }
 }
@@ -120,10 +109,7 @@ mod tests {
         assert_eq!(levels(11), [6, 5]);
         assert_eq!(levels(14), [7, 7]);
         assert_eq!(levels(15), [5, 5, 5]);
-        assert_eq!(
-            Shape::of_depth(11).object_depths().collect::<Vec<_>>(),
-            [6, 11]
-        );
+        assert_eq!(Shape::of_depth(11).object_depths().collect::<Vec<_>>(), [6, 11]);
         assert_eq!(Shape::of_depth(0).object_depths().collect::<Vec<_>>(), [0]);
         assert!(Shape::new(vec![8]).is_none());
     }

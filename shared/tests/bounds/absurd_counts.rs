@@ -2,14 +2,14 @@
 
 use keyward_shared::settings::{MAX_METHODS, RouteAccess, Settings};
 use keyward_shared::snapshot::{
-    DecodeError, Head, Leaf, MAX_RECENT_ENTRIES, MAX_SETTINGS_BYTES, Node, RECORD_BYTES,
-    decode_settings, encode_settings,
+    DecodeError, Head, Leaf, MAX_RECENT_ENTRIES, MAX_SETTINGS_BYTES, Node, RECORD_BYTES, decode_settings,
+    encode_settings,
 };
 
 use super::tombstones;
 use crate::fixtures::{
-    DEPLOYMENT, HEAD_BODY_AT, OBJECT_HEADER_BYTES, STAMP, full_head, leaf_bytes, leaf_place,
-    origin, route, sign_anyway, signing_key, trusted,
+    DEPLOYMENT, HEAD_BODY_AT, OBJECT_HEADER_BYTES, STAMP, full_head, leaf_bytes, leaf_place, origin, route,
+    sign_anyway, signing_key, trusted,
 };
 
 /// Much less than any of these counts would take.
@@ -19,11 +19,7 @@ fn little_memory(what: &str, refused: impl FnOnce() -> bool) {
     let mut outcome = false;
     let memory = allocation_counter::measure(|| outcome = refused());
     assert!(outcome, "{what}: must be refused");
-    assert!(
-        memory.bytes_max < LITTLE,
-        "{what}: took {} bytes",
-        memory.bytes_max
-    );
+    assert!(memory.bytes_max < LITTLE, "{what}: took {} bytes", memory.bytes_max);
 }
 
 #[test]
@@ -34,23 +30,16 @@ fn memory_is_measured() {
 
 #[test]
 fn of_policies_and_records_are_not_believed() {
-    for (count, what) in [
-        (u32::MAX, "policies"),
-        (0x0100_0000, "policies, all indices"),
-    ] {
+    for (count, what) in [(u32::MAX, "policies"), (0x0100_0000, "policies, all indices")] {
         let mut leaf = leaf_bytes();
         leaf[OBJECT_HEADER_BYTES..OBJECT_HEADER_BYTES + 4].copy_from_slice(&count.to_be_bytes());
-        little_memory(what, || {
-            Leaf::decode(leaf.into(), origin(), leaf_place()).is_err()
-        });
+        little_memory(what, || Leaf::decode(leaf.into(), origin(), leaf_place()).is_err());
     }
     let mut leaf = leaf_bytes();
     let count_at = leaf.len() - 3 * RECORD_BYTES - 4;
     assert_eq!(leaf[count_at + 3], 3);
     leaf[count_at..count_at + 4].fill(0xff);
-    little_memory("records", || {
-        Leaf::decode(leaf.into(), origin(), leaf_place()).is_err()
-    });
+    little_memory("records", || Leaf::decode(leaf.into(), origin(), leaf_place()).is_err());
 }
 
 #[test]
@@ -59,9 +48,7 @@ fn of_children_are_not_believed() {
         let mut node = leaf_bytes()[..OBJECT_HEADER_BYTES].to_vec();
         node[..4].copy_from_slice(b"KWND");
         node.push(bits);
-        little_memory("children", || {
-            Node::decode(&node, origin(), leaf_place()).is_err()
-        });
+        little_memory("children", || Node::decode(&node, origin(), leaf_place()).is_err());
     }
 }
 
@@ -87,9 +74,7 @@ fn of_routes_and_methods_are_not_believed() {
 fn body(recent: usize) -> Vec<u8> {
     let mut head = full_head();
     head.recent = tombstones(recent);
-    let signed = head
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("within bounds");
+    let signed = head.sign(DEPLOYMENT, &signing_key()).expect("within bounds");
     signed.as_bytes()[HEAD_BODY_AT..].to_vec()
 }
 
@@ -107,10 +92,7 @@ fn in_a_head_are_not_believed() {
     let end = body(0).len();
     little_memory("policies", verify(&with(end - 6, &[0xff; 4])));
     little_memory("entries", verify(&with(end - 2, &[0xff; 2])));
-    little_memory(
-        "entries, as many as there may be",
-        verify(&with(end - 2, &[2, 0])),
-    );
+    little_memory("entries, as many as there may be", verify(&with(end - 2, &[2, 0])));
     let checkpoint_at = 8 * 8 + 32 + 1;
     little_memory("checkpoint", verify(&with(checkpoint_at, &[0xff; 2])));
     let levels_at = checkpoint_at + 2 + full_head().checkpoint.len() + 8;
@@ -133,8 +115,6 @@ fn of_entries_beyond_512_are_not_read_even_when_they_are_there() {
     body[end - 25..end - 9].fill(0xff);
     assert_eq!(
         Head::verify(&sign_anyway(&body), DEPLOYMENT, &trusted()),
-        Err(DecodeError::Meaningless {
-            what: "recent count"
-        })
+        Err(DecodeError::Meaningless { what: "recent count" })
     );
 }

@@ -2,17 +2,15 @@
 
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::snapshot::{
-    DecodeError, EncodeError, Head, MAX_HEAD_BYTES, MAX_LEVELS, MAX_RECENT_BYTES,
-    MAX_RECENT_ENTRIES, MAX_TRUSTED_KEYS, PublicKey, RecentEntry, Shape, SigningKey, Tree,
-    TrustedKeys,
+    DecodeError, EncodeError, Head, MAX_HEAD_BYTES, MAX_LEVELS, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, MAX_TRUSTED_KEYS,
+    PublicKey, RecentEntry, Shape, SigningKey, Tree, TrustedKeys,
 };
 use proptest::prelude::*;
 
 use super::{sized_policy, tombstones};
 use crate::arbitrary;
 use crate::fixtures::{
-    DEPLOYMENT, HEAD_BODY_AT, full_head, name, origin, policy, record, sign_anyway, signing_key,
-    trusted,
+    DEPLOYMENT, HEAD_BODY_AT, full_head, name, origin, policy, record, sign_anyway, signing_key, trusted,
 };
 
 type Change = fn(&mut Head, u64);
@@ -21,10 +19,7 @@ fn sign(change: impl FnOnce(&mut Head)) -> Result<Vec<u8>, EncodeError> {
     let mut head = full_head();
     change(&mut head);
     let signed = head.sign(DEPLOYMENT, &signing_key())?;
-    assert_eq!(
-        Head::verify(signed.as_bytes(), DEPLOYMENT, &trusted()),
-        Ok(head)
-    );
+    assert_eq!(Head::verify(signed.as_bytes(), DEPLOYMENT, &trusted()), Ok(head));
     Ok(signed.into_bytes())
 }
 
@@ -33,17 +28,11 @@ fn more_than_64_kib_are_not_looked_at() {
     let bytes = vec![0; MAX_HEAD_BYTES + 1];
     assert_eq!(
         Head::verify(&bytes, DEPLOYMENT, &trusted()),
-        Err(DecodeError::TooLarge {
-            got: MAX_HEAD_BYTES + 1,
-            max: MAX_HEAD_BYTES
-        })
+        Err(DecodeError::TooLarge { got: MAX_HEAD_BYTES + 1, max: MAX_HEAD_BYTES })
     );
     assert_ne!(
         Head::verify(&bytes[1..], DEPLOYMENT, &trusted()),
-        Err(DecodeError::TooLarge {
-            got: MAX_HEAD_BYTES,
-            max: MAX_HEAD_BYTES
-        })
+        Err(DecodeError::TooLarge { got: MAX_HEAD_BYTES, max: MAX_HEAD_BYTES })
     );
 }
 
@@ -84,11 +73,7 @@ fn recent_has_at_most_512_entries() {
     assert!(sign(|head| head.recent = tombstones(MAX_RECENT_ENTRIES)).is_ok());
     assert_eq!(
         sign(|head| head.recent = tombstones(MAX_RECENT_ENTRIES + 1)),
-        Err(EncodeError::TooLarge {
-            what: "recent entries",
-            got: MAX_RECENT_ENTRIES + 1,
-            max: MAX_RECENT_ENTRIES
-        })
+        Err(EncodeError::TooLarge { what: "recent entries", got: MAX_RECENT_ENTRIES + 1, max: MAX_RECENT_ENTRIES })
     );
 }
 
@@ -97,11 +82,7 @@ fn recent_has_at_most_48_kib() {
     assert!(sign(|head| head.recent = large_entries(MAX_RECENT_BYTES)).is_ok());
     assert_eq!(
         sign(|head| head.recent = large_entries(MAX_RECENT_BYTES + 1)),
-        Err(EncodeError::TooLarge {
-            what: "recent bytes",
-            got: MAX_RECENT_BYTES + 1,
-            max: MAX_RECENT_BYTES
-        })
+        Err(EncodeError::TooLarge { what: "recent bytes", got: MAX_RECENT_BYTES + 1, max: MAX_RECENT_BYTES })
     );
 }
 
@@ -125,9 +106,7 @@ fn a_recent_of_more_than_48_kib_is_not_read() {
     }
     assert_eq!(
         Head::verify(&sign_anyway(&body), DEPLOYMENT, &trusted()),
-        Err(DecodeError::Meaningless {
-            what: "recent size"
-        })
+        Err(DecodeError::Meaningless { what: "recent size" })
     );
 }
 
@@ -136,9 +115,7 @@ fn the_checkpoint_has_at_most_a_kibibyte() {
     assert!(sign(|head| head.checkpoint = vec![1; 1024]).is_ok());
     for length in [1025, 70_000] {
         let refused = sign(|head| head.checkpoint = vec![1; length]);
-        assert!(
-            matches!(refused, Err(EncodeError::TooLarge { got, max: 1024, .. }) if got == length)
-        );
+        assert!(matches!(refused, Err(EncodeError::TooLarge { got, max: 1024, .. }) if got == length));
     }
 }
 
@@ -146,10 +123,7 @@ fn the_checkpoint_has_at_most_a_kibibyte() {
 /// all the same. Offsets are of the body: eight numbers of eight bytes.
 #[test]
 fn what_contradicts_itself_is_neither_signed_nor_read() {
-    let sound = full_head()
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("sound")
-        .into_bytes();
+    let sound = full_head().sign(DEPLOYMENT, &signing_key()).expect("sound").into_bytes();
     let read = |at: usize, number: u64| {
         let mut body = sound[HEAD_BODY_AT..].to_vec();
         body[at..at + 8].copy_from_slice(&number.to_be_bytes());
@@ -158,79 +132,37 @@ fn what_contradicts_itself_is_neither_signed_nor_read() {
     let cases: [(usize, u64, Change, &str); 8] = [
         (8, 109, |head, n| head.generation = n, "generations"),
         (8, 126, |head, n| head.generation = n, "generations"),
-        (
-            24,
-            full_head().issued_at,
-            |head, n| head.expires_at = n,
-            "times",
-        ),
+        (24, full_head().issued_at, |head, n| head.expires_at = n, "times"),
         (32, 99, |head, n| head.tree_generation = n, "generations"),
         (32, 121, |head, n| head.tree_generation = n, "generations"),
         (40, 111, |head, n| head.recent_since = n, "generations"),
         (48, 101, |head, n| head.narrowed_since = n, "generations"),
-        (
-            56,
-            124,
-            |head, n| head.narrowed_through = n,
-            "recent generations",
-        ),
+        (56, 124, |head, n| head.narrowed_through = n, "recent generations"),
     ];
     for (at, number, change, what) in cases {
-        assert_eq!(
-            sign(|head| change(head, number)),
-            Err(EncodeError::Contradiction { what }),
-            "{what} at {at}"
-        );
-        assert_eq!(
-            read(at, number),
-            Some(DecodeError::Meaningless { what }),
-            "{what} at {at}"
-        );
+        assert_eq!(sign(|head| change(head, number)), Err(EncodeError::Contradiction { what }), "{what} at {at}");
+        assert_eq!(read(at, number), Some(DecodeError::Meaningless { what }), "{what} at {at}");
     }
     let contradiction = |what| Err(EncodeError::Contradiction { what });
-    assert_eq!(
-        sign(|head| head.recent.swap(0, 1)),
-        contradiction("recent order")
-    );
-    assert_eq!(
-        sign(|head| head.recent[1].fingerprint = head.recent[0].fingerprint),
-        contradiction("recent order")
-    );
-    assert_eq!(
-        sign(|head| head.tree.top.truncate(1)),
-        contradiction("tree top")
-    );
-    assert_eq!(
-        sign(|head| head.next.iter_mut().for_each(|next| next.top.push(name(1)))),
-        contradiction("tree top")
-    );
+    assert_eq!(sign(|head| head.recent.swap(0, 1)), contradiction("recent order"));
+    assert_eq!(sign(|head| head.recent[1].fingerprint = head.recent[0].fingerprint), contradiction("recent order"));
+    assert_eq!(sign(|head| head.tree.top.truncate(1)), contradiction("tree top"));
+    assert_eq!(sign(|head| head.next.iter_mut().for_each(|next| next.top.push(name(1)))), contradiction("tree top"));
 }
 
 #[test]
 fn only_trusted_keys_and_this_deployment_count() {
-    let signed = full_head()
-        .sign(DEPLOYMENT, &signing_key())
-        .expect("within bounds");
+    let signed = full_head().sign(DEPLOYMENT, &signing_key()).expect("within bounds");
     let keys: Vec<_> = (0..=MAX_TRUSTED_KEYS)
         .map(|seed| SigningKey::from_seed(&[u8::try_from(seed).expect("small"); 32]).public())
         .collect();
     let strangers = TrustedKeys::new(keys[1..].to_vec()).expect("four keys");
-    assert_eq!(
-        Head::verify(signed.as_bytes(), DEPLOYMENT, &strangers),
-        Err(DecodeError::UntrustedKey)
-    );
+    assert_eq!(Head::verify(signed.as_bytes(), DEPLOYMENT, &strangers), Err(DecodeError::UntrustedKey));
     let among = [&keys[2..], &[signing_key().public()]].concat();
     let among = TrustedKeys::new(among).expect("four keys");
-    assert_eq!(
-        Head::verify(signed.as_bytes(), DEPLOYMENT, &among),
-        Ok(full_head())
-    );
+    assert_eq!(Head::verify(signed.as_bytes(), DEPLOYMENT, &among), Ok(full_head()));
     for other in ["", "tes", "test2", "TEST"] {
-        assert_eq!(
-            Head::verify(signed.as_bytes(), other, &trusted()),
-            Err(DecodeError::Signature),
-            "{other}"
-        );
+        assert_eq!(Head::verify(signed.as_bytes(), other, &trusted()), Err(DecodeError::Signature), "{other}");
     }
     assert!(TrustedKeys::new(Vec::new()).is_none());
     assert!(TrustedKeys::new(keys).is_none(), "five");

@@ -2,14 +2,10 @@
 
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::policy::{MAX_RESTRICTIONS, Policy};
-use keyward_shared::snapshot::{
-    DecodeError, EncodeError, Leaf, LeafBuilder, MAX_LEAF_BYTES, Place, RECORD_BYTES,
-};
+use keyward_shared::snapshot::{DecodeError, EncodeError, Leaf, LeafBuilder, MAX_LEAF_BYTES, Place, RECORD_BYTES};
 
 use super::sized_policy;
-use crate::fixtures::{
-    OBJECT_HEADER_BYTES, STAMP, fingerprint, leaf_bytes, leaf_place, origin, policy, record,
-};
+use crate::fixtures::{OBJECT_HEADER_BYTES, STAMP, fingerprint, leaf_bytes, leaf_place, origin, policy, record};
 
 /// header, policy count, policy with its length, record count
 const OVERHEAD: usize = OBJECT_HEADER_BYTES + 4 + 2 + 4;
@@ -36,19 +32,12 @@ fn a_mebibyte_is_written_and_read_and_a_byte_more_is_not() {
 
     assert_eq!(
         filled(&sized_policy(policy_bytes + 1), records),
-        Err(EncodeError::TooLarge {
-            what: "leaf bytes",
-            got: MAX_LEAF_BYTES + 1,
-            max: MAX_LEAF_BYTES,
-        })
+        Err(EncodeError::TooLarge { what: "leaf bytes", got: MAX_LEAF_BYTES + 1, max: MAX_LEAF_BYTES })
     );
     bytes.push(0);
     assert_eq!(
         Leaf::decode(bytes.into(), origin(), Place::ROOT).err(),
-        Some(DecodeError::TooLarge {
-            got: MAX_LEAF_BYTES + 1,
-            max: MAX_LEAF_BYTES
-        })
+        Some(DecodeError::TooLarge { got: MAX_LEAF_BYTES + 1, max: MAX_LEAF_BYTES })
     );
 }
 
@@ -63,9 +52,7 @@ fn records_come_in_order_once_and_at_their_place() {
         (fingerprint(0x80, 0), inside(1)),
     ] {
         let mut leaf = LeafBuilder::new(place);
-        let both = leaf
-            .push(first, &record(), &policy())
-            .and_then(|()| leaf.push(second, &record(), &policy()));
+        let both = leaf.push(first, &record(), &policy()).and_then(|()| leaf.push(second, &record(), &policy()));
         assert_eq!(both, Err(EncodeError::Order), "{first:?} before {second:?}");
     }
 }

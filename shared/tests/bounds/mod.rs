@@ -33,11 +33,7 @@ fn tombstones(count: usize) -> Vec<RecentEntry> {
         .map(|number| {
             let mut bytes = [0; Fingerprint::LEN];
             bytes[8..].copy_from_slice(&(number as u64).to_be_bytes());
-            RecentEntry {
-                fingerprint: Fingerprint::from_bytes(bytes),
-                generation: 120,
-                state: None,
-            }
+            RecentEntry { fingerprint: Fingerprint::from_bytes(bytes), generation: 120, state: None }
         })
         .collect()
 }

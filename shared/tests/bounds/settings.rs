@@ -1,11 +1,7 @@
 //! Settings: every text's length and alphabet, every list's length.
 
-use keyward_shared::settings::{
-    MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES, RouteAccess, Settings,
-};
-use keyward_shared::snapshot::{
-    DecodeError, EncodeError, MAX_SETTINGS_BYTES, decode_settings, encode_settings,
-};
+use keyward_shared::settings::{MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES, RouteAccess, Settings};
+use keyward_shared::snapshot::{DecodeError, EncodeError, MAX_SETTINGS_BYTES, decode_settings, encode_settings};
 
 use crate::fixtures::{STAMP, full_settings, origin, route};
 
@@ -30,8 +26,7 @@ fn the_largest_are_written_and_read() {
         settings.accept.header = Some(longest(MAX_TOKEN_BYTES));
         settings.realm = longest(MAX_TOKEN_BYTES);
         settings.ping_path = longest(MAX_PATH_BYTES);
-        settings.routes =
-            vec![route(1, &longest(MAX_PATH_BYTES), &method, RouteAccess::Read); MAX_ROUTES];
+        settings.routes = vec![route(1, &longest(MAX_PATH_BYTES), &method, RouteAccess::Read); MAX_ROUTES];
     });
     assert_eq!(largest, Ok(()));
 }
@@ -55,21 +50,13 @@ fn each_limit_passed_is_refused_by_name() {
     ];
     for (what, max, change) in cases {
         let got = max + 1;
-        assert_eq!(
-            encode(change),
-            Err(EncodeError::TooLarge { what, got, max }),
-            "{what}"
-        );
+        assert_eq!(encode(change), Err(EncodeError::TooLarge { what, got, max }), "{what}");
     }
     for count in [MAX_ROUTES + 1, 70_000] {
         let routes = vec![route(1, "/a", &[], RouteAccess::Read); count];
         assert_eq!(
             encode(|settings| settings.routes = routes),
-            Err(EncodeError::TooLarge {
-                what: "routes",
-                got: count,
-                max: MAX_ROUTES
-            })
+            Err(EncodeError::TooLarge { what: "routes", got: count, max: MAX_ROUTES })
         );
     }
 }
@@ -101,8 +88,5 @@ fn a_header_without_a_name_is_refused() {
 #[test]
 fn more_than_their_limit_is_not_looked_at() {
     let bytes = vec![0; MAX_SETTINGS_BYTES + 1];
-    assert!(matches!(
-        decode_settings(&bytes, origin()),
-        Err(DecodeError::TooLarge { .. })
-    ));
+    assert!(matches!(decode_settings(&bytes, origin()), Err(DecodeError::TooLarge { .. })));
 }

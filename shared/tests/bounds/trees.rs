@@ -15,15 +15,9 @@ fn a_node_has_two_to_the_bits_children() {
     assert!(Node::decode(&bytes, origin(), Place::ROOT).is_ok());
     let mut longer = bytes.clone();
     longer.push(0);
-    assert_eq!(
-        Node::decode(&longer, origin(), Place::ROOT),
-        Err(DecodeError::Trailing { extra: 1 })
-    );
+    assert_eq!(Node::decode(&longer, origin(), Place::ROOT), Err(DecodeError::Trailing { extra: 1 }));
     longer.resize(9 * 1024, 0);
-    assert!(matches!(
-        Node::decode(&longer, origin(), Place::ROOT),
-        Err(DecodeError::TooLarge { .. })
-    ));
+    assert!(matches!(Node::decode(&longer, origin(), Place::ROOT), Err(DecodeError::TooLarge { .. })));
 }
 
 #[test]

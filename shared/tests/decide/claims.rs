@@ -24,11 +24,7 @@ fn the_five_forms_pass() {
         format!("acme:{KEY}"),
         format!("{key}:{KEY}"),
     ] {
-        assert_eq!(
-            decided(&scene, &user_pass),
-            Decision::Allow(scene.grant()),
-            "{user_pass}"
-        );
+        assert_eq!(decided(&scene, &user_pass), Decision::Allow(scene.grant()), "{user_pass}");
     }
 }
 
@@ -51,17 +47,9 @@ fn another_user_is_refused_unless_any_may_stand_there() {
     ] {
         let user_pass = format!("{user}:{KEY}");
         scene.settings.basic_user = BasicUser::Match;
-        assert_eq!(
-            decided(&scene, &user_pass),
-            unauthorized(Reason::WrongUser),
-            "{user}"
-        );
+        assert_eq!(decided(&scene, &user_pass), unauthorized(Reason::WrongUser), "{user}");
         scene.settings.basic_user = BasicUser::Any;
-        assert_eq!(
-            decided(&scene, &user_pass),
-            Decision::Allow(scene.grant()),
-            "{user}"
-        );
+        assert_eq!(decided(&scene, &user_pass), Decision::Allow(scene.grant()), "{user}");
     }
 }
 
@@ -70,24 +58,15 @@ fn with_any_user_the_password_alone_is_the_key() {
     let mut scene = Scene::new();
     scene.settings.basic_user = BasicUser::Any;
     let other = "0".repeat(32);
-    assert_eq!(
-        decided(&scene, &format!("{KEY}:{other}")),
-        unauthorized(Reason::Unknown)
-    );
-    assert_eq!(
-        decided(&scene, &format!("{KEY}:")),
-        Decision::Allow(scene.grant())
-    );
+    assert_eq!(decided(&scene, &format!("{KEY}:{other}")), unauthorized(Reason::Unknown));
+    assert_eq!(decided(&scene, &format!("{KEY}:")), Decision::Allow(scene.grant()));
 }
 
 #[test]
 fn a_wrong_user_learns_no_more_than_a_stranger() {
     let mut scene = Scene::new();
     scene.record.disabled = true;
-    assert_eq!(
-        decided(&scene, &format!("globex:{KEY}")),
-        unauthorized(Reason::WrongUser)
-    );
+    assert_eq!(decided(&scene, &format!("globex:{KEY}")), unauthorized(Reason::WrongUser));
 }
 
 #[test]
@@ -95,52 +74,30 @@ fn bearer_and_a_header_of_its_own_only_where_settings_accept_them() {
     let mut scene = Scene::new();
     let bearer = format!("Bearer {KEY}");
     let by_bearer = request("GET", "/v1/data", &bearer);
-    let by_header = Request {
-        authorization: None,
-        key_header: Some(KEY),
-        ..by_bearer
-    };
+    let by_header = Request { authorization: None, key_header: Some(KEY), ..by_bearer };
     assert_eq!(scene.decide(&by_bearer), malformed(CredentialError::Scheme));
-    assert_eq!(
-        scene.decide(&by_header),
-        malformed(CredentialError::Missing)
-    );
+    assert_eq!(scene.decide(&by_header), malformed(CredentialError::Missing));
     scene.settings.accept.bearer = true;
     scene.settings.accept.header = Some("x-api-key".to_owned());
     assert_eq!(scene.decide(&by_bearer), Decision::Allow(scene.grant()));
     assert_eq!(scene.decide(&by_header), Decision::Allow(scene.grant()));
-    let by_both = Request {
-        key_header: Some(KEY),
-        ..by_bearer
-    };
+    let by_both = Request { key_header: Some(KEY), ..by_bearer };
     assert_eq!(scene.decide(&by_both), malformed(CredentialError::Several));
     scene.settings.accept.basic = false;
-    assert_eq!(
-        decided(&scene, &format!("{KEY}:")),
-        malformed(CredentialError::Scheme)
-    );
+    assert_eq!(decided(&scene, &format!("{KEY}:")), malformed(CredentialError::Scheme));
     // Several header lines arrive joined by a comma and a space.
     let twice = format!("{KEY}, {KEY}");
-    let header_twice = Request {
-        key_header: Some(&twice),
-        ..by_header
-    };
+    let header_twice = Request { key_header: Some(&twice), ..by_header };
     assert_eq!(scene.decide(&header_twice), malformed(CredentialError::Key));
     let bearer_twice = format!("{bearer}, {bearer}");
-    assert_eq!(
-        scene.decide(&request("GET", "/v1/data", &bearer_twice)),
-        malformed(CredentialError::Key)
-    );
+    assert_eq!(scene.decide(&request("GET", "/v1/data", &bearer_twice)), malformed(CredentialError::Key));
 }
 
 #[test]
 fn wrong_check_digits_are_looked_up_only_where_settings_say_so() {
     let mut scene = Scene::new();
     let mistyped = "kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7M:";
-    assert_eq!(
-        decided(&scene, mistyped),
-        malformed(CredentialError::CheckDigits)
-    );
+    assert_eq!(decided(&scene, mistyped), malformed(CredentialError::CheckDigits));
     scene.settings.check_digits = CheckDigits::Off;
     assert_eq!(decided(&scene, mistyped), unauthorized(Reason::Unknown));
     scene.settings.check_digits = CheckDigits::Enforce;

@@ -21,22 +21,12 @@ fn a_read_only_key_is_stopped_on_methods_that_are_not_safe() {
     let scene = read_only();
     for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
         for path in ["/v1/data", "/elsewhere"] {
-            assert_eq!(
-                decided(&scene, method, path),
-                Decision::Allow(scene.grant()),
-                "{method} {path}"
-            );
+            assert_eq!(decided(&scene, method, path), Decision::Allow(scene.grant()), "{method} {path}");
         }
     }
-    for method in [
-        "POST", "PUT", "PATCH", "DELETE", "CONNECT", "PURGE", "PROPFIND", "QUERY", "get", "Get", "",
-    ] {
+    for method in ["POST", "PUT", "PATCH", "DELETE", "CONNECT", "PURGE", "PROPFIND", "QUERY", "get", "Get", ""] {
         for path in ["/v1/data", "/elsewhere"] {
-            assert_eq!(
-                decided(&scene, method, path),
-                Decision::Deny(Refusal::ReadOnlyKey),
-                "{method} {path}"
-            );
+            assert_eq!(decided(&scene, method, path), Decision::Deny(Refusal::ReadOnlyKey), "{method} {path}");
         }
     }
 }
@@ -45,14 +35,8 @@ fn a_read_only_key_is_stopped_on_methods_that_are_not_safe() {
 fn a_route_may_say_what_it_asks_whatever_the_method() {
     let scene = read_only();
     for method in ["GET", "POST", "DELETE"] {
-        assert_eq!(
-            decided(&scene, method, "/v1/report"),
-            Decision::Allow(scene.grant())
-        );
-        assert_eq!(
-            decided(&scene, method, "/v1/push"),
-            Decision::Deny(Refusal::ReadOnlyKey)
-        );
+        assert_eq!(decided(&scene, method, "/v1/report"), Decision::Allow(scene.grant()));
+        assert_eq!(decided(&scene, method, "/v1/push"), Decision::Deny(Refusal::ReadOnlyKey));
     }
 }
 
@@ -74,65 +58,35 @@ fn an_api_is_granted_by_number_and_segment_by_segment() {
         ("/v1/report", false),
         ("/other", false),
     ] {
-        let expected = if granted {
-            Decision::Allow(scene.grant())
-        } else {
-            Decision::Deny(Refusal::ApiNotGranted)
-        };
+        let expected = if granted { Decision::Allow(scene.grant()) } else { Decision::Deny(Refusal::ApiNotGranted) };
         assert_eq!(decided(&scene, "GET", path), expected, "{path}");
     }
     scene.policy.apis = Apis::Only(Vec::new());
-    assert_eq!(
-        decided(&scene, "GET", "/v1/data"),
-        Decision::Deny(Refusal::ApiNotGranted)
-    );
+    assert_eq!(decided(&scene, "GET", "/v1/data"), Decision::Deny(Refusal::ApiNotGranted));
 }
 
 #[test]
 fn a_path_without_a_route_is_for_keys_of_every_api_only() {
     let mut scene = Scene::new();
-    assert_eq!(
-        decided(&scene, "POST", "/other"),
-        Decision::Allow(scene.grant())
-    );
+    assert_eq!(decided(&scene, "POST", "/other"), Decision::Allow(scene.grant()));
     scene.policy.apis = Apis::Only((0..256).collect());
-    assert_eq!(
-        decided(&scene, "POST", "/other"),
-        Decision::Deny(Refusal::ApiNotGranted)
-    );
+    assert_eq!(decided(&scene, "POST", "/other"), Decision::Deny(Refusal::ApiNotGranted));
 }
 
 #[test]
 fn every_usable_key_may_ping() {
     let mut scene = read_only();
     scene.policy.apis = Apis::Only(Vec::new());
-    assert_eq!(
-        decided(&scene, "GET", "/v1/ping"),
-        Decision::Pong(scene.grant())
-    );
-    for (method, path) in [
-        ("HEAD", "/v1/ping"),
-        ("POST", "/v1/ping"),
-        ("GET", "/v1/ping/"),
-        ("GET", "/v1/pin%67"),
-        ("GET", "/v1/Ping"),
-    ] {
-        assert_eq!(
-            decided(&scene, method, path),
-            Decision::Deny(Refusal::ApiNotGranted),
-            "{method} {path}"
-        );
+    assert_eq!(decided(&scene, "GET", "/v1/ping"), Decision::Pong(scene.grant()));
+    for (method, path) in
+        [("HEAD", "/v1/ping"), ("POST", "/v1/ping"), ("GET", "/v1/ping/"), ("GET", "/v1/pin%67"), ("GET", "/v1/Ping")]
+    {
+        assert_eq!(decided(&scene, method, path), Decision::Deny(Refusal::ApiNotGranted), "{method} {path}");
     }
     "/health".clone_into(&mut scene.settings.ping_path);
-    assert_eq!(
-        decided(&scene, "GET", "/health"),
-        Decision::Pong(scene.grant())
-    );
+    assert_eq!(decided(&scene, "GET", "/health"), Decision::Pong(scene.grant()));
     scene.record.disabled = true;
-    assert_eq!(
-        decided(&scene, "GET", "/health"),
-        unauthorized(Reason::Disabled)
-    );
+    assert_eq!(decided(&scene, "GET", "/health"), unauthorized(Reason::Disabled));
 }
 
 #[test]
@@ -141,33 +95,17 @@ fn a_ping_from_elsewhere_than_allowed_is_restricted() {
     scene.policy.restrictions.ips = vec!["192.0.2.0/24".parse().expect("a range")];
     let authorization = with_key();
     let from = |address: &str| Request {
-        client: Client {
-            address: Some(address.parse().expect("an address")),
-            ..Client::default()
-        },
+        client: Client { address: Some(address.parse().expect("an address")), ..Client::default() },
         ..request("GET", "/v1/ping", &authorization)
     };
-    assert_eq!(
-        scene.decide(&from("192.0.2.7")),
-        Decision::Pong(scene.grant())
-    );
-    assert_eq!(
-        scene.decide(&from("198.51.100.7")),
-        Decision::Deny(Refusal::Restricted)
-    );
+    assert_eq!(scene.decide(&from("192.0.2.7")), Decision::Pong(scene.grant()));
+    assert_eq!(scene.decide(&from("198.51.100.7")), Decision::Deny(Refusal::Restricted));
 }
 
 #[test]
 fn a_preflight_is_public_unless_a_route_says_otherwise() {
     let scene = Scene::new();
-    let preflight = |method, path| {
-        scene.decide(&Request {
-            method,
-            path,
-            preflight: true,
-            ..Request::default()
-        })
-    };
+    let preflight = |method, path| scene.decide(&Request { method, path, preflight: true, ..Request::default() });
     assert_eq!(preflight("OPTIONS", "/v1/data"), Decision::Public);
     assert_eq!(preflight("OPTIONS", "/other"), Decision::Public);
     let asked = malformed(CredentialError::Missing);
@@ -179,10 +117,6 @@ fn a_preflight_is_public_unless_a_route_says_otherwise() {
     for method in ["GET", "POST", "options"] {
         assert_eq!(preflight(method, "/v1/data"), asked, "{method}");
     }
-    let plain = scene.decide(&Request {
-        method: "OPTIONS",
-        path: "/v1/data",
-        ..Request::default()
-    });
+    let plain = scene.decide(&Request { method: "OPTIONS", path: "/v1/data", ..Request::default() });
     assert_eq!(plain, asked);
 }

@@ -13,13 +13,9 @@ use keyward_shared::decision::{Decision, Grant, Reason, Refusal, Request, decide
 use keyward_shared::policy::Policy;
 use keyward_shared::record::Record;
 use keyward_shared::settings::{RouteAccess, Settings};
-use keyward_shared::snapshot::{
-    Head, LeafBuilder, ObjectName, Place, Replica, ReplicaOptions, Shape, Tree,
-};
+use keyward_shared::snapshot::{Head, LeafBuilder, ObjectName, Place, Replica, ReplicaOptions, Shape, Tree};
 
-use crate::fixtures::{
-    DEPLOYMENT, NOW_MS, STAMP, basic, fingerprint_of, name, origin, pepper, policy, record, route,
-};
+use crate::fixtures::{DEPLOYMENT, NOW_MS, STAMP, basic, fingerprint_of, name, origin, pepper, policy, record, route};
 
 /// A key as customers bring them.
 pub(crate) const KEY: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -58,8 +54,7 @@ impl Scene {
     /// A replica that has the head but no leaf yet, and the leaf.
     pub(crate) fn cold(&self) -> (Replica, Vec<u8>) {
         let mut leaf = LeafBuilder::new(Place::ROOT);
-        leaf.push(fingerprint_of(KEY), &self.record, &self.policy)
-            .expect("one record");
+        leaf.push(fingerprint_of(KEY), &self.record, &self.policy).expect("one record");
         let leaf = leaf.finish(origin(), STAMP).expect("small");
         let head = Head {
             epoch: STAMP.epoch,
@@ -73,11 +68,7 @@ impl Scene {
             settings: name(1),
             ack_wanted: false,
             checkpoint: Vec::new(),
-            tree: Tree {
-                shape: Shape::default(),
-                pepper: pepper().id(),
-                top: vec![ObjectName::of(&leaf)],
-            },
+            tree: Tree { shape: Shape::default(), pepper: pepper().id(), top: vec![ObjectName::of(&leaf)] },
             next: None,
             recent: Vec::new(),
         };
@@ -122,12 +113,7 @@ impl Scene {
 
 /// A request for `path` with the key as its user.
 pub(crate) fn request<'a>(method: &'a str, path: &'a str, authorization: &'a str) -> Request<'a> {
-    Request {
-        method,
-        path,
-        authorization: Some(authorization),
-        ..Request::default()
-    }
+    Request { method, path, authorization: Some(authorization), ..Request::default() }
 }
 
 fn with_key() -> String {
@@ -173,21 +159,9 @@ fn every_refusal_has_the_contracts_code_and_status() {
 #[test]
 fn only_what_a_newer_head_could_turn_into_an_allow_is_asked_again() {
     for (reason, word, may_be_stale) in [
-        (
-            Reason::Credential(CredentialError::Missing),
-            "no_credentials",
-            false,
-        ),
-        (
-            Reason::Credential(CredentialError::Base64),
-            "malformed",
-            false,
-        ),
-        (
-            Reason::Credential(CredentialError::CheckDigits),
-            "check_digits",
-            false,
-        ),
+        (Reason::Credential(CredentialError::Missing), "no_credentials", false),
+        (Reason::Credential(CredentialError::Base64), "malformed", false),
+        (Reason::Credential(CredentialError::CheckDigits), "check_digits", false),
         (Reason::Unknown, "unknown", true),
         (Reason::WrongUser, "wrong_user", true),
         (Reason::Disabled, "disabled", true),

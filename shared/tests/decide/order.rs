@@ -30,11 +30,7 @@ fn without_a_head_everything_is_503() {
     for authorization in ["", "nonsense", &with_key()] {
         for path in ["/v1/data", "/open/x", "/a/../b", "/v1/ping"] {
             let request = request("GET", path, authorization);
-            assert_eq!(
-                decide(&mut empty(), &request, NOW_MS),
-                Decision::Deny(Refusal::NoSnapshot),
-                "{path}"
-            );
+            assert_eq!(decide(&mut empty(), &request, NOW_MS), Decision::Deny(Refusal::NoSnapshot), "{path}");
         }
     }
 }
@@ -80,10 +76,7 @@ fn refusals_come_in_one_order() {
     assert_eq!(decided(&scene, &ask), denied(Refusal::ReadOnlyKey));
     scene.policy.access = Access::ReadWrite;
     assert_eq!(decided(&scene, &ask), denied(Refusal::Restricted));
-    ask.client = Client {
-        referrer: Some("https://example.com/"),
-        ..Client::default()
-    };
+    ask.client = Client { referrer: Some("https://example.com/"), ..Client::default() };
     assert_eq!(decided(&scene, &ask), Decision::Allow(scene.grant()));
 }
 
@@ -97,10 +90,7 @@ fn a_malformed_credential_is_refused_before_anything_is_loaded() {
         (Some("Basic !"), CredentialError::Base64),
         (Some(cut.as_str()), CredentialError::Form),
     ] {
-        let request = Request {
-            authorization,
-            ..request("GET", "/v1/data", "")
-        };
+        let request = Request { authorization, ..request("GET", "/v1/data", "") };
         assert_eq!(decide(&mut replica, &request, NOW_MS), malformed(error));
     }
     let with_key = with_key();
@@ -131,19 +121,12 @@ fn a_bad_path_is_told_to_usable_keys_only() {
     for path in ["/a/../b", "//", "/a%2fb", "/v1/data;x", ""] {
         let ask = request("GET", path, &with_key);
         scene.record.disabled = false;
-        assert_eq!(
-            scene.decide(&ask),
-            Decision::Deny(Refusal::BadPath),
-            "{path}"
-        );
+        assert_eq!(scene.decide(&ask), Decision::Deny(Refusal::BadPath), "{path}");
         scene.record.disabled = true;
         assert_eq!(scene.decide(&ask), unauthorized(Reason::Disabled), "{path}");
         let stranger = request("GET", path, &unknown);
         assert_eq!(scene.decide(&stranger), unauthorized(Reason::Unknown));
-        let nobody = Request {
-            authorization: None,
-            ..ask
-        };
+        let nobody = Request { authorization: None, ..ask };
         assert_eq!(scene.decide(&nobody), malformed(CredentialError::Missing));
     }
 }
@@ -154,30 +137,13 @@ fn a_public_route_asks_no_key_and_judges_none() {
     let with_key = with_key();
     for authorization in [None, Some("nonsense"), Some(with_key.as_str())] {
         for method in ["GET", "POST", "DELETE"] {
-            let request = Request {
-                authorization,
-                ..request(method, "/open/x", "")
-            };
+            let request = Request { authorization, ..request(method, "/open/x", "") };
             assert_eq!(decide(&mut replica, &request, NOW_MS), Decision::Public);
         }
     }
     // Only what is clearly within it.
-    for path in [
-        "/open/../v1/data",
-        "/open/admin",
-        "/open/admin;x/y",
-        "/open%2fx",
-        "/opened",
-        "/Open",
-    ] {
-        let nobody = Request {
-            authorization: None,
-            ..request("GET", path, "")
-        };
-        assert_eq!(
-            decide(&mut replica, &nobody, NOW_MS),
-            malformed(CredentialError::Missing),
-            "{path}"
-        );
+    for path in ["/open/../v1/data", "/open/admin", "/open/admin;x/y", "/open%2fx", "/opened", "/Open"] {
+        let nobody = Request { authorization: None, ..request("GET", path, "") };
+        assert_eq!(decide(&mut replica, &nobody, NOW_MS), malformed(CredentialError::Missing), "{path}");
     }
 }

@@ -10,10 +10,7 @@ fn matches(pattern: &str, referrer: &str) -> bool {
     scene.policy.restrictions.referrers = vec![pattern.to_owned()];
     let authorization = with_key();
     let decision = scene.decide(&Request {
-        client: Client {
-            referrer: Some(referrer),
-            ..Client::default()
-        },
+        client: Client { referrer: Some(referrer), ..Client::default() },
         ..request("GET", "/v1/data", &authorization)
     });
     match decision {
@@ -77,11 +74,7 @@ fn a_host_is_that_host() {
 #[test]
 fn a_star_is_one_or_more_labels_before_the_host() {
     let pattern = "*.example.com";
-    for referrer in [
-        "https://www.example.com",
-        "https://a.b.example.com/x",
-        "https://WWW.Example.COM:8443",
-    ] {
+    for referrer in ["https://www.example.com", "https://a.b.example.com/x", "https://WWW.Example.COM:8443"] {
         assert!(matches(pattern, referrer), "{referrer}");
     }
     for referrer in [
@@ -161,18 +154,12 @@ fn any_of_several_patterns_will_do() {
     let authorization = with_key();
     let from = |referrer| {
         scene.decide(&Request {
-            client: Client {
-                referrer,
-                ..Client::default()
-            },
+            client: Client { referrer, ..Client::default() },
             ..request("GET", "/v1/data", &authorization)
         })
     };
     assert_eq!(from(Some("https://b.com")), Decision::Allow(scene.grant()));
-    assert_eq!(
-        from(Some("https://c.com")),
-        Decision::Deny(Refusal::Restricted)
-    );
+    assert_eq!(from(Some("https://c.com")), Decision::Deny(Refusal::Restricted));
     assert_eq!(from(None), Decision::Deny(Refusal::Restricted));
 }
 

@@ -7,10 +7,7 @@ use super::{Scene, request, with_key};
 
 fn passes(scene: &Scene, client: Client<'_>) -> bool {
     let authorization = with_key();
-    let decision = scene.decide(&Request {
-        client,
-        ..request("GET", "/v1/data", &authorization)
-    });
+    let decision = scene.decide(&Request { client, ..request("GET", "/v1/data", &authorization) });
     match decision {
         Decision::Allow(_) => true,
         Decision::Deny(Refusal::Restricted) => false,
@@ -19,21 +16,14 @@ fn passes(scene: &Scene, client: Client<'_>) -> bool {
 }
 
 fn from(scene: &Scene, address: &str) -> bool {
-    passes(
-        scene,
-        Client {
-            address: Some(address.parse().expect("an address")),
-            ..Client::default()
-        },
-    )
+    passes(scene, Client { address: Some(address.parse().expect("an address")), ..Client::default() })
 }
 
 #[test]
 fn an_address_is_within_one_of_the_ranges() {
     let mut scene = Scene::new();
-    scene.policy.restrictions.ips = ["192.0.2.0/24", "203.0.113.7/32", "2001:db8:1::/48"]
-        .map(|range| range.parse().expect("a range"))
-        .to_vec();
+    scene.policy.restrictions.ips =
+        ["192.0.2.0/24", "203.0.113.7/32", "2001:db8:1::/48"].map(|range| range.parse().expect("a range")).to_vec();
     for (address, inside) in [
         ("192.0.2.0", true),
         ("192.0.2.255", true),
@@ -100,27 +90,19 @@ fn an_app_is_one_of_those_named() {
             package: "com.example.app".to_owned(),
             certificate: "DA39A3EE5E6B4B0D3255BFEF95601890AFD80709".to_owned(),
         },
-        App::Ios {
-            bundle: "com.example.App".to_owned(),
-        },
+        App::Ios { bundle: "com.example.App".to_owned() },
     ];
     let android = |package, certificate| Client {
         android_package: package,
         android_certificate: certificate,
         ..Client::default()
     };
-    let ios = |bundle| Client {
-        ios_bundle: Some(bundle),
-        ..Client::default()
-    };
+    let ios = |bundle| Client { ios_bundle: Some(bundle), ..Client::default() };
     let certificate = Some("DA39A3EE5E6B4B0D3255BFEF95601890AFD80709");
     let lower_case = certificate.map(str::to_lowercase);
     for (client, named) in [
         (android(Some("com.example.app"), certificate), true),
-        (
-            android(Some("com.example.app"), lower_case.as_deref()),
-            true,
-        ),
+        (android(Some("com.example.app"), lower_case.as_deref()), true),
         (android(Some("com.example.app"), None), false),
         (android(None, certificate), false),
         (android(Some("com.example.app"), Some("")), false),
@@ -141,9 +123,7 @@ fn each_kind_of_restriction_must_be_met() {
     let mut scene = Scene::new();
     scene.policy.restrictions.ips = vec!["192.0.2.0/24".parse().expect("a range")];
     scene.policy.restrictions.referrers = vec!["example.com".to_owned()];
-    scene.policy.restrictions.apps = vec![App::Ios {
-        bundle: "b".to_owned(),
-    }];
+    scene.policy.restrictions.apps = vec![App::Ios { bundle: "b".to_owned() }];
     let right = Client {
         address: Some("192.0.2.1".parse().expect("an address")),
         referrer: Some("https://example.com/"),
@@ -151,20 +131,8 @@ fn each_kind_of_restriction_must_be_met() {
         ..Client::default()
     };
     assert!(passes(&scene, right));
-    let wrong = [
-        Client {
-            address: None,
-            ..right
-        },
-        Client {
-            referrer: None,
-            ..right
-        },
-        Client {
-            ios_bundle: None,
-            ..right
-        },
-    ];
+    let wrong =
+        [Client { address: None, ..right }, Client { referrer: None, ..right }, Client { ios_bundle: None, ..right }];
     for client in wrong {
         assert!(!passes(&scene, client), "{client:?}");
     }

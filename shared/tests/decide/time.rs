@@ -14,11 +14,7 @@ fn a_deadline_holds_until_its_second_begins() {
     let request = request("GET", "/v1/data", &authorization);
     for slot in [Slot::Current, Slot::Retiring] {
         let mut scene = Scene::new();
-        scene.record = Record {
-            deadline: Deadline::at_seconds(seconds),
-            slot,
-            ..scene.record
-        };
+        scene.record = Record { deadline: Deadline::at_seconds(seconds), slot, ..scene.record };
         let allowed = Decision::Allow(scene.grant());
         let expired = unauthorized(Reason::Expired);
         for (now_ms, expected) in [
@@ -54,11 +50,7 @@ fn an_expired_snapshot_judges_nothing_from_that_millisecond_on() {
         let just_before = scene.at(expires_at - 1, &request);
         assert!(!matches!(just_before, Decision::Deny(_)), "{path}");
         for now_ms in [expires_at, expires_at + 1, u64::MAX] {
-            assert_eq!(
-                scene.at(now_ms, &request),
-                Decision::Deny(Refusal::SnapshotExpired),
-                "{path}"
-            );
+            assert_eq!(scene.at(now_ms, &request), Decision::Deny(Refusal::SnapshotExpired), "{path}");
         }
     }
 }

@@ -60,10 +60,7 @@ impl Publisher {
     /// A publisher that has published an empty tree.
     pub(crate) fn new(shape: Shape) -> Self {
         let mut store = Store::new();
-        let stamp = Stamp {
-            epoch: 1,
-            generation: 0,
-        };
+        let stamp = Stamp { epoch: 1, generation: 0 };
         let mut publisher = Self {
             epoch: 1,
             generation: 0,
@@ -128,10 +125,7 @@ impl Publisher {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp {
-            epoch: self.epoch,
-            generation: self.tree_generation,
-        }
+        Stamp { epoch: self.epoch, generation: self.tree_generation }
     }
 
     fn build_tree(&mut self, truth: &Truth, generation: u64) {
@@ -147,16 +141,9 @@ impl Publisher {
     fn absorb(&mut self, truth: &Truth, generation: u64) {
         for effect in truth.effects(generation) {
             let before = self.recent.get(&effect.fingerprint);
-            let narrowed_at = if effect.narrowing {
-                Some(generation)
-            } else {
-                before.and_then(|entry| entry.narrowed_at)
-            };
-            let entry = Entry {
-                generation,
-                narrowed_at,
-                state: effect.after.clone(),
-            };
+            let narrowed_at =
+                if effect.narrowing { Some(generation) } else { before.and_then(|entry| entry.narrowed_at) };
+            let entry = Entry { generation, narrowed_at, state: effect.after.clone() };
             self.recent.insert(effect.fingerprint, entry);
         }
     }
@@ -208,9 +195,7 @@ impl Publisher {
                 })
                 .collect(),
         };
-        let signed = head
-            .sign(DEPLOYMENT, &signing_key())
-            .expect("what it publishes can be signed");
+        let signed = head.sign(DEPLOYMENT, &signing_key()).expect("what it publishes can be signed");
         let head = Head::verify(signed.as_bytes(), DEPLOYMENT, &trusted()).expect("its own head");
         self.published.push(Publication { head, expected });
     }
@@ -231,11 +216,7 @@ impl Publisher {
             }
             let mut more = recent.clone();
             more.extend(effects.iter().map(|effect| {
-                let entry = Entry {
-                    generation,
-                    narrowed_at: Some(generation),
-                    state: effect.after.clone(),
-                };
+                let entry = Entry { generation, narrowed_at: Some(generation), state: effect.after.clone() };
                 (effect.fingerprint, entry)
             }));
             if more.len() > MAX_ENTRIES {

@@ -26,10 +26,7 @@ impl Built {
         stamp: Stamp,
         store: &mut Store,
     ) -> Self {
-        let mut built = Self {
-            shape,
-            names: BTreeMap::new(),
-        };
+        let mut built = Self { shape, names: BTreeMap::new() };
         let depth = built.shape.depth();
         let all = (0..1 << depth).map(|prefix| Place { depth, prefix });
         built.rebuild(&all.collect(), states, stamp, store);
@@ -52,11 +49,7 @@ impl Built {
     /// What the head says of it.
     pub(crate) fn tree(&self) -> Tree {
         let depth = self.shape.levels().first().copied().unwrap_or(0);
-        Tree {
-            shape: self.shape.clone(),
-            pepper: origin().pepper,
-            top: self.names_at(depth, 0..1 << depth),
-        }
+        Tree { shape: self.shape.clone(), pepper: origin().pepper, top: self.names_at(depth, 0..1 << depth) }
     }
 
     fn rebuild(
@@ -82,13 +75,7 @@ impl Built {
         // The first level's names are the head's, so its nodes' parent is no object.
         for level in (1..bits.len()).rev() {
             let depth = depths[level - 1];
-            changed = changed
-                .iter()
-                .map(|child| Place {
-                    depth,
-                    prefix: child.prefix >> bits[level],
-                })
-                .collect();
+            changed = changed.iter().map(|child| Place { depth, prefix: child.prefix >> bits[level] }).collect();
             for &place in &changed {
                 let first = place.prefix << bits[level];
                 let children = self.names_at(depths[level], first..first + (1 << bits[level]));
@@ -105,8 +92,6 @@ impl Built {
     }
 
     fn names_at(&self, depth: u8, prefixes: core::ops::Range<u32>) -> Vec<ObjectName> {
-        prefixes
-            .map(|prefix| self.names[&Place { depth, prefix }])
-            .collect()
+        prefixes.map(|prefix| self.names[&Place { depth, prefix }]).collect()
     }
 }

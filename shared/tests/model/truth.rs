@@ -17,9 +17,7 @@ const FINGERPRINTS: u8 = 12;
 
 /// All of them: pairs that share their leading bits, spread evenly.
 pub(crate) fn fingerprints() -> Vec<Fingerprint> {
-    (0..FINGERPRINTS)
-        .map(|number| fingerprint(number / 2 * 43, number))
-        .collect()
+    (0..FINGERPRINTS).map(|number| fingerprint(number / 2 * 43, number)).collect()
 }
 
 /// One kind of mutation, applied to a fingerprint where that makes sense.
@@ -93,11 +91,7 @@ impl Truth {
             .map(|(fingerprint, after)| {
                 let before = self.now.get(&fingerprint);
                 let narrowing = narrows(before, after.as_ref());
-                Effect {
-                    fingerprint,
-                    after,
-                    narrowing,
-                }
+                Effect { fingerprint, after, narrowing }
             })
             .collect::<Vec<_>>();
         for effect in &effects {
@@ -126,60 +120,29 @@ impl Truth {
         match change {
             Change::Create | Change::CreateFor(_) | Change::Rename => Vec::new(),
             Change::Delete => vec![(fingerprint, None)],
-            Change::Disable => as_record(Record {
-                disabled: true,
-                ..record
-            }),
-            Change::Enable => as_record(Record {
-                disabled: false,
-                ..record
-            }),
-            Change::Pause => as_record(Record {
-                paused: true,
-                ..record
-            }),
-            Change::Resume => as_record(Record {
-                paused: false,
-                ..record
-            }),
-            Change::ExpireIn(seconds) => as_record(Record {
-                deadline: within(seconds, now_ms),
-                ..record
-            }),
-            Change::ExpireNever => as_record(Record {
-                deadline: Deadline::NEVER,
-                ..record
-            }),
+            Change::Disable => as_record(Record { disabled: true, ..record }),
+            Change::Enable => as_record(Record { disabled: false, ..record }),
+            Change::Pause => as_record(Record { paused: true, ..record }),
+            Change::Resume => as_record(Record { paused: false, ..record }),
+            Change::ExpireIn(seconds) => as_record(Record { deadline: within(seconds, now_ms), ..record }),
+            Change::ExpireNever => as_record(Record { deadline: Deadline::NEVER, ..record }),
             Change::SetPolicy(number) => {
                 vec![(fingerprint, Some((record, restricted(policy, number))))]
             }
             Change::Rotate(grace_seconds) => {
-                let retiring = Record {
-                    slot: Slot::Retiring,
-                    deadline: within(grace_seconds, now_ms),
-                    ..record
-                };
-                let current = Record {
-                    slot: Slot::Current,
-                    ..record
-                };
+                let retiring = Record { slot: Slot::Retiring, deadline: within(grace_seconds, now_ms), ..record };
+                let current = Record { slot: Slot::Current, ..record };
                 let Some(free) = all.iter().find(|other| !self.now.contains_key(other)) else {
                     return Vec::new();
                 };
-                vec![
-                    (fingerprint, Some((retiring, policy.clone()))),
-                    (*free, Some((current, policy))),
-                ]
+                vec![(fingerprint, Some((retiring, policy.clone()))), (*free, Some((current, policy)))]
             }
             Change::Suspend | Change::Unsuspend => self
                 .now
                 .iter()
                 .filter(|(_, (_, other))| other.workspace == policy.workspace)
                 .map(|(&fingerprint, (record, policy))| {
-                    let record = Record {
-                        suspended: matches!(change, Change::Suspend),
-                        ..*record
-                    };
+                    let record = Record { suspended: matches!(change, Change::Suspend), ..*record };
                     (fingerprint, Some((record, policy.clone())))
                 })
                 .collect(),
@@ -188,11 +151,7 @@ impl Truth {
 
     fn created(&mut self, deadline: Deadline) -> (Record, Policy) {
         self.next_key += 1;
-        let record = Record {
-            key: KeyId::from_u64(self.next_key),
-            deadline,
-            ..fixtures::record()
-        };
+        let record = Record { key: KeyId::from_u64(self.next_key), deadline, ..fixtures::record() };
         let mut policy = fixtures::policy();
         policy.workspace = WorkspaceId::from_u64(self.next_key % 3);
         (record, policy)
@@ -222,17 +181,13 @@ fn narrows(before: Option<&(Record, Policy)>, after: Option<&(Record, Policy)>) 
     let Some((new, new_policy)) = after else {
         return true;
     };
-    let only_widened = Record {
-        deadline: old.deadline,
-        disabled: old.disabled,
-        paused: old.paused,
-        suspended: old.suspended,
-        ..*new
-    } == *old
-        && new.deadline.to_u32() >= old.deadline.to_u32()
-        && new.disabled <= old.disabled
-        && new.paused <= old.paused
-        && new.suspended <= old.suspended
-        && new_policy == old_policy;
+    let only_widened =
+        Record { deadline: old.deadline, disabled: old.disabled, paused: old.paused, suspended: old.suspended, ..*new }
+            == *old
+            && new.deadline.to_u32() >= old.deadline.to_u32()
+            && new.disabled <= old.disabled
+            && new.paused <= old.paused
+            && new.suspended <= old.suspended
+            && new_policy == old_policy;
     !only_widened
 }

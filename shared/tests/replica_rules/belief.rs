@@ -10,11 +10,7 @@ use crate::fixtures::{NOW_MS, fingerprint, policy, record};
 /// Generation 20 with the floors given, over new leaves that the replica does not hold.
 fn later(recent_since: u64, narrowed_since: u64) -> Head {
     let [left_leaf, right_leaf] = halves(20);
-    Head {
-        recent_since,
-        narrowed_since,
-        ..head(20, [&left_leaf, &right_leaf])
-    }
+    Head { recent_since, narrowed_since, ..head(20, [&left_leaf, &right_leaf]) }
 }
 
 #[test]
@@ -45,25 +41,17 @@ fn while_recent_reaches_back_a_refusal_is_believed_too() {
 
 #[test]
 fn an_expired_record_refuses_and_is_believed_as_a_refusal_is() {
-    let expired = Record {
-        deadline: Deadline::at_seconds(u32::try_from(NOW_MS / 1000).expect("before 2106")),
-        ..record()
-    };
+    let expired =
+        Record { deadline: Deadline::at_seconds(u32::try_from(NOW_MS / 1000).expect("before 2106")), ..record() };
     let bytes = leaf(half(0), 10, &[(left(1), expired)]);
     let [_, other] = halves(10);
     let mut replica = replica();
     adopt(&mut replica, head(10, [&bytes, &other]));
     load(&mut replica, &left(1), &bytes);
-    assert!(matches!(
-        replica.lookup(&left(1), NOW_MS),
-        Lookup::Found(..)
-    ));
+    assert!(matches!(replica.lookup(&left(1), NOW_MS), Lookup::Found(..)));
     adopt(&mut replica, later(20, 10));
     // A millisecond before it allows, and is believed; at the deadline it may have been extended.
-    assert!(matches!(
-        replica.lookup(&left(1), NOW_MS - 1),
-        Lookup::Found(..)
-    ));
+    assert!(matches!(replica.lookup(&left(1), NOW_MS - 1), Lookup::Found(..)));
     assert!(matches!(replica.lookup(&left(1), NOW_MS), Lookup::Need(..)));
 }
 
@@ -87,15 +75,8 @@ fn a_leaf_that_kept_its_name_is_as_new_as_the_head() {
 fn recent_counts_before_any_leaf() {
     let mut replica = warm();
     let mut newer = later(10, 10);
-    let disabled = Record {
-        disabled: true,
-        ..record()
-    };
-    let entry = |fingerprint, state: Option<(Record, Policy)>| RecentEntry {
-        fingerprint,
-        generation: 15,
-        state,
-    };
+    let disabled = Record { disabled: true, ..record() };
+    let entry = |fingerprint, state: Option<(Record, Policy)>| RecentEntry { fingerprint, generation: 15, state };
     newer.recent = vec![
         entry(left(1), None),
         entry(left(2), Some((disabled, policy()))),
@@ -103,12 +84,6 @@ fn recent_counts_before_any_leaf() {
     ];
     adopt(&mut replica, newer);
     assert_eq!(replica.lookup(&left(1), NOW_MS), Lookup::Absent);
-    assert_eq!(
-        replica.lookup(&left(2), NOW_MS),
-        Lookup::Found(disabled, &policy())
-    );
-    assert_eq!(
-        replica.lookup(&left(3), NOW_MS),
-        Lookup::Found(record(), &policy())
-    );
+    assert_eq!(replica.lookup(&left(2), NOW_MS), Lookup::Found(disabled, &policy()));
+    assert_eq!(replica.lookup(&left(3), NOW_MS), Lookup::Found(record(), &policy()));
 }

@@ -30,13 +30,9 @@ fn replica() -> Replica {
 fn leaf(place: Place, generation: u64, rows: &[(Fingerprint, Record)]) -> Vec<u8> {
     let mut leaf = LeafBuilder::new(place);
     for (fingerprint, record) in rows {
-        leaf.push(*fingerprint, record, &policy())
-            .expect("in order");
+        leaf.push(*fingerprint, record, &policy()).expect("in order");
     }
-    let stamp = Stamp {
-        epoch: 2,
-        generation,
-    };
+    let stamp = Stamp { epoch: 2, generation };
     leaf.finish(origin(), stamp).expect("small")
 }
 
@@ -70,11 +66,7 @@ fn head(generation: u64, leaves: [&[u8]; 2]) -> Head {
 }
 
 fn adopt(replica: &mut Replica, head: Head) {
-    assert_eq!(
-        replica.adopt(head, Settings::default(), NOW_MS),
-        Ok(true),
-        "a newer head"
-    );
+    assert_eq!(replica.adopt(head, Settings::default(), NOW_MS), Ok(true), "a newer head");
 }
 
 fn need(replica: &mut Replica, fingerprint: &Fingerprint) -> Need {
@@ -86,9 +78,7 @@ fn need(replica: &mut Replica, fingerprint: &Fingerprint) -> Need {
 
 fn load(replica: &mut Replica, fingerprint: &Fingerprint, bytes: &[u8]) {
     let need = need(replica, fingerprint);
-    replica
-        .insert(&need, bytes.to_vec())
-        .expect("the bytes of that name");
+    replica.insert(&need, bytes.to_vec()).expect("the bytes of that name");
 }
 
 fn found(replica: &mut Replica, fingerprint: &Fingerprint) -> bool {
@@ -110,11 +100,7 @@ fn right() -> Fingerprint {
 
 fn halves(generation: u64) -> [Vec<u8>; 2] {
     [
-        leaf(
-            half(0),
-            generation,
-            &[(left(1), record()), (left(2), record())],
-        ),
+        leaf(half(0), generation, &[(left(1), record()), (left(2), record())]),
         leaf(half(1), generation, &[(right(), record())]),
     ]
 }

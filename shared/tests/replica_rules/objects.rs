@@ -3,9 +3,7 @@
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::snapshot::{DecodeError, Lookup, Node, ObjectName, Place, Shape, Stamp};
 
-use super::{
-    adopt, found, half, halves, head, leaf, left, load, need, replica, replica_with, warm,
-};
+use super::{adopt, found, half, halves, head, leaf, left, load, need, replica, replica_with, warm};
 use crate::fixtures::{NOW_MS, fingerprint, name, origin, record};
 
 #[test]
@@ -20,13 +18,7 @@ fn that_are_wrong_are_errors_and_change_nothing() {
     longer.push(0);
     for wrong in [Vec::new(), flipped, longer, right_leaf] {
         let got = ObjectName::of(&wrong);
-        assert_eq!(
-            replica.insert(&need, wrong),
-            Err(DecodeError::Name {
-                expected: need.name,
-                got
-            })
-        );
+        assert_eq!(replica.insert(&need, wrong), Err(DecodeError::Name { expected: need.name, got }));
         assert_eq!(replica.lookup(&left(1), NOW_MS), Lookup::Need(need));
         assert_eq!(replica.held_bytes(), 0);
     }
@@ -39,10 +31,7 @@ fn that_are_wrong_are_errors_and_change_nothing() {
 fn that_the_head_names_but_that_do_not_belong_there_are_errors() {
     let [_, right_leaf] = halves(10);
     let children = [name(1), name(2)];
-    let stamp = Stamp {
-        epoch: 2,
-        generation: 10,
-    };
+    let stamp = Stamp { epoch: 2, generation: 10 };
     let node = Node::encode(origin(), half(0), stamp, 1, &children).expect("two children");
     for (wrong, levels) in [
         (right_leaf.clone(), vec![1]),
@@ -69,16 +58,12 @@ fn that_come_late_count_as_of_when_they_were_asked_for() {
     let late = need(&mut replica, &left(1));
     let new_left = leaf(half(0), 20, &[]);
     adopt(&mut replica, head(20, [&new_left, &right_leaf]));
-    replica
-        .insert(&late, left_leaf.clone())
-        .expect("the bytes of that name");
+    replica.insert(&late, left_leaf.clone()).expect("the bytes of that name");
     assert_eq!(need(&mut replica, &left(1)).name, ObjectName::of(&new_left));
     load(&mut replica, &left(1), &new_left);
     assert!(!found(&mut replica, &left(1)));
     // Later still, it does not take the newer one's place.
-    replica
-        .insert(&late, left_leaf)
-        .expect("the bytes of that name");
+    replica.insert(&late, left_leaf).expect("the bytes of that name");
     assert!(!found(&mut replica, &left(1)));
 }
 
@@ -112,15 +97,8 @@ fn that_come_after_a_reshaping_or_a_new_pepper_are_dropped() {
 fn that_only_refuse_make_room_for_those_that_allow() {
     let place = |prefix| Place { depth: 7, prefix };
     let first = |prefix: u32| u8::try_from(prefix << 1).expect("seven bits");
-    let leaves: Vec<_> = (0..128)
-        .map(|prefix| {
-            leaf(
-                place(prefix),
-                10,
-                &[(fingerprint(first(prefix), 1), record())],
-            )
-        })
-        .collect();
+    let leaves: Vec<_> =
+        (0..128).map(|prefix| leaf(place(prefix), 10, &[(fingerprint(first(prefix), 1), record())])).collect();
     let mut all = head(10, [&leaves[0], &leaves[1]]);
     all.tree.shape = Shape::new(vec![7]).expect("a shape");
     all.tree.top = leaves.iter().map(|bytes| ObjectName::of(bytes)).collect();

@@ -25,17 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Measures and reports.
 pub(super) fn measure() -> Result<Report> {
-    let options = Options {
-        lanes: Lanes::Http,
-        profile: Profile::Release,
-        ..Options::default()
-    };
+    let options = Options { lanes: Lanes::Http, profile: Profile::Release, ..Options::default() };
     let stack = Stack::start(&options)?;
     let admin = stack.admin()?;
     let workspace = admin.workspace("latency")?;
-    let Some(workspace) = workspace["id"].as_str() else {
-        bail!("a workspace without id")
-    };
+    let Some(workspace) = workspace["id"].as_str() else { bail!("a workspace without id") };
 
     eprintln!("Measuring, {CHANGES} creations and {CHANGES} disablings");
     let mut created = Vec::new();
@@ -65,10 +59,7 @@ pub(super) fn measure() -> Result<Report> {
         unit: "keys",
         target: Some(0.0),
     });
-    Ok(Report {
-        name: "latency",
-        rows,
-    })
+    Ok(Report { name: "latency", rows })
 }
 
 /// Waits a part of a second that differs from change to change, so that changes do not fall into
@@ -91,11 +82,7 @@ fn until(stack: &Stack, key: &NewKey, status: u16, sent: Instant) -> Result<Dura
             answer.status,
             answer.text()
         );
-        ensure!(
-            sent.elapsed() < PATIENCE,
-            "no {status} within {} s",
-            PATIENCE.as_secs()
-        );
+        ensure!(sent.elapsed() < PATIENCE, "no {status} within {} s", PATIENCE.as_secs());
         thread::sleep(ASK_EVERY);
     }
 }
@@ -107,11 +94,7 @@ fn idle(stack: &Stack, admin: &Admin, workspace: &str) -> Result<u32> {
     for change in 0..IDLE_CHANGES {
         let key = admin.key_in(workspace, "idle", json!({}))?;
         stack.applied(key.generation)?;
-        stack
-            .edge("/v1/ping")
-            .key(&key.secret)
-            .send()?
-            .must_be(200)?;
+        stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
         shift_phase(change);
         generation(&admin.act(&key, "disable", &json!({}))?)?;
         thread::sleep(PROMISE);

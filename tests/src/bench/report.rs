@@ -74,17 +74,9 @@ impl Report {
             machine()
         );
         for row in &self.rows {
-            let target = row
-                .target
-                .map_or_else(String::new, |target| format!("≤ {target} {}", row.unit));
-            let holds = row
-                .holds()
-                .map_or("", |holds| if holds { "yes" } else { "no" });
-            writeln!(
-                table,
-                "| {} | {} {} | {target} | {holds} |",
-                row.row, row.value, row.unit
-            )?;
+            let target = row.target.map_or_else(String::new, |target| format!("≤ {target} {}", row.unit));
+            let holds = row.holds().map_or("", |holds| if holds { "yes" } else { "no" });
+            writeln!(table, "| {} | {} {} | {target} | {holds} |", row.row, row.value, row.unit)?;
         }
         Ok(table)
     }
@@ -93,15 +85,8 @@ impl Report {
 /// The commit that was measured, marked when the sources differ from it.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .current_dir(workspace::root())
-            .args(arguments)
-            .output()
-            .ok()?;
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        let output = Command::new("git").current_dir(workspace::root()).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else {
         return "unknown".to_owned();
@@ -120,15 +105,9 @@ fn machine() -> String {
         let line = text.lines().find(|line| line.starts_with(name))?;
         Some(line.split_once(':')?.1.trim().to_owned())
     };
-    let processor =
-        field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let memory = field("/proc/meminfo", "MemTotal")
         .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
-        .map_or_else(String::new, |kibibytes| {
-            format!(", {} GiB", kibibytes.div_ceil(1 << 20))
-        });
-    format!(
-        "{cores} cores of {processor}{memory}, {}",
-        std::env::consts::OS
-    )
+        .map_or_else(String::new, |kibibytes| format!(", {} GiB", kibibytes.div_ceil(1 << 20)));
+    format!("{cores} cores of {processor}{memory}, {}", std::env::consts::OS)
 }

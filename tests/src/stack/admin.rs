@@ -49,11 +49,7 @@ impl Admin {
         let name = self.fresh_name(stem);
         let answer = self.post("/v1/workspaces", &json!({"name": name, "slug": name}))?;
         let body = answer.must_be(201)?.json()?;
-        Ok(if body["workspace"].is_object() {
-            body["workspace"].clone()
-        } else {
-            body
-        })
+        Ok(if body["workspace"].is_object() { body["workspace"].clone() } else { body })
     }
 
     /// Makes a workspace with one key in it, read-write for every API.
@@ -70,8 +66,7 @@ impl Admin {
 
     /// Makes a key in a workspace that is there.
     pub fn key_in(&self, workspace: &str, stem: &str, members: Value) -> Result<NewKey> {
-        let mut body =
-            json!({"name": self.fresh_name(stem), "access": "read-write", "apis": ["*"]});
+        let mut body = json!({"name": self.fresh_name(stem), "access": "read-write", "apis": ["*"]});
         if let (Some(body), Value::Object(members)) = (body.as_object_mut(), members) {
             body.extend(members);
         }
@@ -112,14 +107,10 @@ impl Deref for Admin {
 
 /// The generation that a mutation's answer names.
 pub fn generation(answer: &Value) -> Result<u64> {
-    answer["generation"]
-        .as_u64()
-        .with_context(|| format!("no generation in {answer}"))
+    answer["generation"].as_u64().with_context(|| format!("no generation in {answer}"))
 }
 
 fn text(value: &Value, name: &str) -> Result<String> {
-    let text = value[name]
-        .as_str()
-        .with_context(|| format!("no `{name}` in {value}"))?;
+    let text = value[name].as_str().with_context(|| format!("no `{name}` in {value}"))?;
     Ok(text.to_owned())
 }

@@ -14,13 +14,9 @@ use super::options::{Mode, Options};
 /// Writes the configuration into the stack's folder.
 pub(super) fn write(folder: &Path, entry: &Path, options: &Options) -> Result<PathBuf> {
     let shipped = Edge::shipped_config();
-    let text = fs::read_to_string(&shipped)
-        .with_context(|| format!("cannot read {}", shipped.display()))?;
+    let text = fs::read_to_string(&shipped).with_context(|| format!("cannot read {}", shipped.display()))?;
     let mut config: Table = toml::from_str(&text).context("wrangler.toml is not TOML")?;
-    config.insert(
-        "main".to_owned(),
-        Value::String(entry.display().to_string()),
-    );
+    config.insert("main".to_owned(), Value::String(entry.display().to_string()));
     config.remove("build");
     if !options.lanes.has_kv() {
         config.remove("kv_namespaces");
@@ -32,36 +28,19 @@ pub(super) fn write(folder: &Path, entry: &Path, options: &Options) -> Result<Pa
 }
 
 /// Writes the variables that the edge gets beside the generated secrets.
-pub(super) fn write_variables(
-    path: &Path,
-    origin: &str,
-    control_plane: &str,
-    options: &Options,
-) -> Result<()> {
-    let lane = if options.lanes.has_http() {
-        format!("{control_plane}/v1/snapshot")
-    } else {
-        String::new()
-    };
+pub(super) fn write_variables(path: &Path, origin: &str, control_plane: &str, options: &Options) -> Result<()> {
+    let lane = if options.lanes.has_http() { format!("{control_plane}/v1/snapshot") } else { String::new() };
     let mode = match options.mode {
         Mode::Enforce => "enforce",
         Mode::Observe => "observe",
     };
     let mut variables = vec![
-        (
-            "KEYWARD_ORIGIN",
-            if options.with_origin { origin } else { "" },
-        ),
+        ("KEYWARD_ORIGIN", if options.with_origin { origin } else { "" }),
         ("KEYWARD_LANE_URL", lane.as_str()),
         ("KEYWARD_MODE", mode),
         // The platform's own interval is half a minute; a test would wait for nothing else.
         ("KEYWARD_KV_REFRESH_SECONDS", "1"),
     ];
-    variables.extend(
-        options
-            .worker_variables
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    variables.extend(options.worker_variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     edge::write_variables(path, &variables)
 }

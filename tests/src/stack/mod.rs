@@ -52,14 +52,10 @@ impl Stack {
     pub fn start(options: &Options) -> Result<Self> {
         let tools = setup::tools()?;
         let programs = native::programs(options.profile)?;
-        let variant = Variant {
-            features: options.edge_features,
-        };
+        let variant = Variant { features: options.edge_features };
         let entry = build_edge::entry(&tools, variant)?;
         let stacks = workspace::folder(workspace::target().join("test-stacks"))?;
-        let folder = tempfile::Builder::new()
-            .prefix("stack-")
-            .tempdir_in(stacks)?;
+        let folder = tempfile::Builder::new().prefix("stack-").tempdir_in(stacks)?;
         let origin = Origin::start()?;
         let edge = Edge {
             config: config::write(folder.path(), &entry, options)?,
@@ -75,19 +71,10 @@ impl Stack {
             data_dir: folder.path().join("control-plane"),
             listen: ports::free()?,
             database: None,
-            kv_url: if options.lanes.has_kv() {
-                Some(edge.kv_url()?)
-            } else {
-                None
-            },
+            kv_url: if options.lanes.has_kv() { Some(edge.kv_url()?) } else { None },
             settings: options.settings.clone(),
         };
-        config::write_variables(
-            &edge.variables[1],
-            &origin.url(),
-            &control_plane.url(),
-            options,
-        )?;
+        config::write_variables(&edge.variables[1], &origin.url(), &control_plane.url(), options)?;
         control_plane.init()?;
         let stack = Self {
             edge_part: Mutex::default(),
@@ -103,12 +90,8 @@ impl Stack {
         }
         stack.start_edge()?;
         if options.control_plane_at_once {
-            let generation = stack.admin()?.snapshot()?["generation"]
-                .as_u64()
-                .unwrap_or(0);
-            stack
-                .applied(generation)
-                .context("the edge got no first snapshot")?;
+            let generation = stack.admin()?.snapshot()?["generation"].as_u64().unwrap_or(0);
+            stack.applied(generation).context("the edge got no first snapshot")?;
         }
         Ok(stack)
     }
@@ -117,28 +100,21 @@ impl Stack {
     pub fn start_control_plane(&self) -> Result<()> {
         let mut part = lock(&self.control_plane_part);
         ensure!(part.is_none(), "the control plane runs already");
-        *part = Some(
-            self.control_plane
-                .start(&self.folder.path().join("logs/control-plane.log"))?,
-        );
+        *part = Some(self.control_plane.start(&self.folder.path().join("logs/control-plane.log"))?);
         Ok(())
     }
 
     /// Ends the control plane as a crash would (SIGKILL).
     pub fn kill_control_plane(&self) -> Result<()> {
         let part = lock(&self.control_plane_part).take();
-        part.context("the control plane does not run")?
-            .process()
-            .kill()?;
+        part.context("the control plane does not run")?.process().kill()?;
         Ok(())
     }
 
     /// Stops the control plane as an operator would (SIGTERM).
     pub fn stop_control_plane(&self) -> Result<()> {
         let part = lock(&self.control_plane_part).take();
-        part.context("the control plane does not run")?
-            .process()
-            .stop()?;
+        part.context("the control plane does not run")?.process().stop()?;
         Ok(())
     }
 
@@ -160,12 +136,8 @@ impl Stack {
     /// The REST API with the operator's token.
     pub fn admin(&self) -> Result<Admin> {
         let path = self.control_plane.secret("operator-token");
-        let token =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Admin::new(Client::new(
-            &self.control_plane.url(),
-            Some(token.trim().to_owned()),
-        )))
+        let token = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Admin::new(Client::new(&self.control_plane.url(), Some(token.trim().to_owned()))))
     }
 
     /// The REST API without any token, or with one of the test's own by header.

@@ -15,13 +15,7 @@ pub struct EdgeRequest<'a> {
 
 impl<'a> EdgeRequest<'a> {
     pub(super) fn new(client: &'a Client, path: &str) -> Self {
-        Self {
-            client,
-            method: "GET".to_owned(),
-            path: path.to_owned(),
-            headers: Vec::new(),
-            body: None,
-        }
+        Self { client, method: "GET".to_owned(), path: path.to_owned(), headers: Vec::new(), body: None }
     }
 
     /// With another method than GET.
@@ -60,16 +54,8 @@ impl<'a> EdgeRequest<'a> {
 
     /// Sends it and reads the answer.
     pub fn send(self) -> Result<Answer> {
-        let headers: Vec<_> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        let body = self
-            .body
-            .as_ref()
-            .map(|(kind, bytes)| (kind.as_str(), bytes.clone()));
-        self.client
-            .send_bytes(&self.method, &self.path, &headers, body)
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let body = self.body.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.clone()));
+        self.client.send_bytes(&self.method, &self.path, &headers, body)
     }
 }

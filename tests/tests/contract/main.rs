@@ -48,36 +48,22 @@ enum Run {
 impl Test {
     /// A test on the stack that all share.
     pub(crate) fn shared(name: &'static str, run: fn(&Stack) -> Result<()>) -> Self {
-        Self {
-            name,
-            run: Run::Shared(run),
-            from: Depth::Quick,
-        }
+        Self { name, run: Run::Shared(run), from: Depth::Quick }
     }
 
     /// A test that starts what it needs itself.
     pub(crate) fn alone(name: &'static str, run: fn() -> Result<()>) -> Self {
-        Self {
-            name,
-            run: Run::Alone(run),
-            from: Depth::Quick,
-        }
+        Self { name, run: Run::Alone(run), from: Depth::Quick }
     }
 
     /// The same, left out by `--quick`.
     pub(crate) fn slow(self) -> Self {
-        Self {
-            from: Depth::Usual,
-            ..self
-        }
+        Self { from: Depth::Usual, ..self }
     }
 
     /// The same, only with `--long`.
     pub(crate) fn long(self) -> Self {
-        Self {
-            from: Depth::Long,
-            ..self
-        }
+        Self { from: Depth::Long, ..self }
     }
 }
 
@@ -136,10 +122,7 @@ impl Shared {
             return;
         };
         if failed {
-            eprintln!(
-                "the stack's logs are kept in {}",
-                stack.keep().join("logs").display()
-            );
+            eprintln!("the stack's logs are kept in {}", stack.keep().join("logs").display());
         }
     }
 }

@@ -10,14 +10,8 @@ use crate::Test;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
-        Test::shared(
-            "a_generated_key_gets_its_pong",
-            a_generated_key_gets_its_pong,
-        ),
-        Test::shared(
-            "a_disabled_key_is_refused_and_enabled_again",
-            a_disabled_key_is_refused,
-        ),
+        Test::shared("a_generated_key_gets_its_pong", a_generated_key_gets_its_pong),
+        Test::shared("a_disabled_key_is_refused_and_enabled_again", a_disabled_key_is_refused),
         Test::shared("the_origin_learns_who_calls", the_origin_learns_who_calls),
     ]
 }
@@ -25,20 +19,9 @@ pub(crate) fn tests() -> Vec<Test> {
 fn a_generated_key_gets_its_pong(stack: &Stack) -> Result<()> {
     let key = stack.admin()?.key("ping")?;
     stack.applied(key.generation)?;
-    let answer = stack
-        .edge("/v1/ping")
-        .key(&key.secret)
-        .send()?
-        .must_be(200)?;
-    ensure!(
-        answer.text() == r#"{"data":"pong!"}"#,
-        "the answer is {}",
-        answer.text()
-    );
-    ensure!(
-        answer.header("x-keyward-request-id").is_some(),
-        "no request id"
-    );
+    let answer = stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
+    ensure!(answer.text() == r#"{"data":"pong!"}"#, "the answer is {}", answer.text());
+    ensure!(answer.header("x-keyward-request-id").is_some(), "no request id");
     Ok(())
 }
 
@@ -46,32 +29,16 @@ fn a_disabled_key_is_refused(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let key = admin.key("disable")?;
     stack.applied(key.generation)?;
-    stack
-        .edge("/v1/ping")
-        .key(&key.secret)
-        .send()?
-        .must_be(200)?;
+    stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
 
     let disabled = admin.act(&key, "disable", &json!({}))?;
     stack.applied(generation(&disabled)?)?;
-    let refusal = stack
-        .edge("/v1/ping")
-        .key(&key.secret)
-        .send()?
-        .must_be(401)?;
-    ensure!(
-        refusal
-            .header("www-authenticate")
-            .is_some_and(|value| value.starts_with("Basic realm="))
-    );
+    let refusal = stack.edge("/v1/ping").key(&key.secret).send()?.must_be(401)?;
+    ensure!(refusal.header("www-authenticate").is_some_and(|value| value.starts_with("Basic realm=")));
 
     let enabled = admin.act(&key, "enable", &json!({}))?;
     stack.applied(generation(&enabled)?)?;
-    stack
-        .edge("/v1/ping")
-        .key(&key.secret)
-        .send()?
-        .must_be(200)?;
+    stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
     Ok(())
 }
 
@@ -83,18 +50,11 @@ fn the_origin_learns_who_calls(stack: &Stack) -> Result<()> {
     eventually(Duration::from_secs(5), || {
         let seen = stack.origin().seen_at(&path);
         ensure!(seen.len() == 1, "the origin saw {} requests", seen.len());
-        ensure!(
-            seen[0].header("x-keyward-key-id") == [key.id.as_str()],
-            "{:?}",
-            seen[0]
-        );
+        ensure!(seen[0].header("x-keyward-key-id") == [key.id.as_str()], "{:?}", seen[0]);
         ensure!(seen[0].header("x-keyward-workspace-id") == [key.workspace.as_str()]);
         ensure!(seen[0].header("x-keyward-access") == ["read-write"]);
         ensure!(seen[0].header("x-keyward-member-id").len() == 1);
-        ensure!(
-            seen[0].header("authorization").is_empty(),
-            "the credential was forwarded"
-        );
+        ensure!(seen[0].header("authorization").is_empty(), "the credential was forwarded");
         Ok(())
     })
 }

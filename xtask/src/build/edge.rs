@@ -31,20 +31,14 @@ impl Variant<'_> {
         if self.is_shipped() {
             workspace::root().join("edge")
         } else {
-            workspace::target()
-                .join("edge-variants")
-                .join(self.features.join("-"))
+            workspace::target().join("edge-variants").join(self.features.join("-"))
         }
     }
 }
 
 /// Builds a variant and returns its entry module.
 pub fn entry(tools: &Tools, variant: Variant<'_>) -> Result<PathBuf> {
-    let step = Step::begin(if variant.is_shipped() {
-        "edge"
-    } else {
-        "edge for tests"
-    });
+    let step = Step::begin(if variant.is_shipped() { "edge" } else { "edge for tests" });
     let source = workspace::root().join("edge");
     let folder = workspace::folder(variant.folder())?;
     let _lock = workspace::lock(&workspace::target().join("setup/edge.lock"))?;
@@ -61,19 +55,13 @@ pub fn entry(tools: &Tools, variant: Variant<'_>) -> Result<PathBuf> {
         copy_modules(&source, &folder)?;
     }
     let entry = folder.join("entry.mjs");
-    ensure!(
-        entry.is_file(),
-        "the edge's entry module {} is missing",
-        entry.display()
-    );
+    ensure!(entry.is_file(), "the edge's entry module {} is missing", entry.display());
     step.done(made);
     Ok(entry)
 }
 
 fn is_current(tools: &Tools, variant: Variant<'_>, folder: &Path) -> Result<bool> {
-    let made = ["build/index.js", "build/index_bg.wasm"]
-        .iter()
-        .all(|file| folder.join(file).is_file());
+    let made = ["build/index.js", "build/index_bg.wasm"].iter().all(|file| folder.join(file).is_file());
     Ok(made && stamp(tools, variant, folder)?.holds())
 }
 
@@ -89,30 +77,15 @@ fn stamp(tools: &Tools, variant: Variant<'_>, folder: &Path) -> Result<Stamp> {
         "package-lock.json",
     ]
     .map(|path| root.join(path));
-    let extra = format!(
-        "{}\n{}\n{:?}",
-        tools.wasm.identity()?,
-        tools.worker_build.display(),
-        variant.features
-    );
+    let extra = format!("{}\n{}\n{:?}", tools.wasm.identity()?, tools.worker_build.display(), variant.features);
     let wanted = workspace::fingerprint(inputs.iter().map(AsRef::as_ref), &extra)?;
     Ok(Stamp::new(folder.join("build/.keyward-stamp"), wanted))
 }
 
-fn build(
-    step: &Step,
-    tools: &Tools,
-    variant: Variant<'_>,
-    source: &Path,
-    folder: &Path,
-) -> Result<()> {
+fn build(step: &Step, tools: &Tools, variant: Variant<'_>, source: &Path, folder: &Path) -> Result<()> {
     let mut build = Command::new(&tools.worker_build);
     // worker-build joins this to the crate's folder, which leaves an absolute path as it is.
-    build
-        .current_dir(source)
-        .arg("--release")
-        .arg("--out-dir")
-        .arg(folder.join("build"));
+    build.current_dir(source).arg("--release").arg("--out-dir").arg(folder.join("build"));
     if !variant.is_shipped() {
         build.arg("--features").arg(variant.features.join(","));
     }
@@ -125,27 +98,18 @@ fn build(
         .env_remove("CARGO");
     setup::with_npm_programs(&mut build);
     tools.wasm.choose(&mut build);
-    let name = if variant.is_shipped() {
-        "edge"
-    } else {
-        "edge-for-tests"
-    };
+    let name = if variant.is_shipped() { "edge" } else { "edge-for-tests" };
     step::run(step, &build, name, ADVICE)
 }
 
 /// Lays the hand-written modules beside a variant's build, as they lie beside the shipped one.
 fn copy_modules(source: &Path, folder: &Path) -> Result<()> {
-    let entries =
-        fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let entries = fs::read_dir(source).with_context(|| format!("cannot read {}", source.display()))?;
     for entry in entries {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|end| end == "mjs" || end == "js")
-        {
+        if path.extension().is_some_and(|end| end == "mjs" || end == "js") {
             let name = path.file_name().unwrap_or_default();
-            fs::copy(&path, folder.join(name))
-                .with_context(|| format!("cannot copy {}", path.display()))?;
+            fs::copy(&path, folder.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
         }
     }
     Ok(())

@@ -35,20 +35,8 @@ pub fn programs(profile: Profile) -> Result<Programs> {
     let mut build = setup::cargo();
     build
         .current_dir(workspace::root())
-        .args([
-            "build",
-            "--package",
-            "keyward-control-plane",
-            "--bin",
-            "keyward",
-        ])
-        .args([
-            "--package",
-            "keyward-tests",
-            "--bin",
-            "demo-origin",
-            "--target-dir",
-        ])
+        .args(["build", "--package", "keyward-control-plane", "--bin", "keyward"])
+        .args(["--package", "keyward-tests", "--bin", "demo-origin", "--target-dir"])
         .arg(workspace::target());
     let folder = match profile {
         Profile::Development => "debug",
@@ -57,16 +45,8 @@ pub fn programs(profile: Profile) -> Result<Programs> {
             "release"
         }
     };
-    step::run(
-        &step,
-        &build,
-        "control-plane",
-        "read the compiler's words above; nothing was started",
-    )?;
+    step::run(&step, &build, "control-plane", "read the compiler's words above; nothing was started")?;
     step.done("built");
     let programs = workspace::target().join(folder);
-    Ok(Programs {
-        keyward: programs.join("keyward"),
-        demo_origin: programs.join("demo-origin"),
-    })
+    Ok(Programs { keyward: programs.join("keyward"), demo_origin: programs.join("demo-origin") })
 }

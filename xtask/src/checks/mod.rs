@@ -54,25 +54,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     eprintln!("Building");
     let edge = tally.check("edge", edge::entry(&tools, Variant::default()).map(drop));
-    let native = tally.check(
-        "control plane",
-        native::programs(native::Profile::default()).map(drop),
-    );
+    let native = tally.check("control plane", native::programs(native::Profile::default()).map(drop));
 
     eprintln!("Testing");
-    tests(
-        options,
-        &mut tally,
-        &["--workspace", "--exclude", "keyward-tests"],
-        &test_tools,
-    )?;
+    tests(options, &mut tally, &["--workspace", "--exclude", "keyward-tests"], &test_tools)?;
     if edge && native {
-        tests(
-            options,
-            &mut tally,
-            &["--package", "keyward-tests"],
-            &test_tools,
-        )?;
+        tests(options, &mut tally, &["--package", "keyward-tests"], &test_tools)?;
     } else {
         eprintln!("  the tests of the running parts are left out: there is nothing to run");
     }
@@ -99,13 +86,7 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
 
     let mut clippy = setup::cargo();
     clippy
-        .args([
-            "clippy",
-            "--workspace",
-            "--exclude",
-            "keyward-edge",
-            "--all-targets",
-        ])
+        .args(["clippy", "--workspace", "--exclude", "keyward-edge", "--all-targets"])
         .arg("--target-dir")
         .arg(workspace::target())
         .args(["--", "--deny", "warnings"]);
@@ -116,14 +97,7 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
 
     let mut clippy = setup::cargo();
     clippy
-        .args([
-            "clippy",
-            "--package",
-            "keyward-edge",
-            "--target",
-            WASM_TARGET,
-            "--target-dir",
-        ])
+        .args(["clippy", "--package", "keyward-edge", "--target", WASM_TARGET, "--target-dir"])
         .arg(tools.wasm.target_folder())
         .args(["--", "--deny", "warnings"]);
     tools.wasm.choose(&mut clippy);
@@ -135,11 +109,7 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
         deny.args(["--log-level", "error", "check"]).args(what);
         deny
     };
-    check(
-        "licences and sources",
-        deny(&["licenses", "bans", "sources"]),
-        tally,
-    );
+    check("licences and sources", deny(&["licenses", "bans", "sources"]), tally);
     if options.long {
         advisories(deny(&["advisories"]));
     }
@@ -149,12 +119,7 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
 fn advisories(mut command: Command) {
     let step = Step::begin("advisories");
     command.current_dir(workspace::root());
-    match step::run(
-        &step,
-        &command,
-        "advisories",
-        "see which crate it names, or that the network is there",
-    ) {
+    match step::run(&step, &command, "advisories", "see which crate it names, or that the network is there") {
         Ok(()) => step.done("none known"),
         Err(error) => {
             step.done("not known, not counted");
@@ -163,12 +128,7 @@ fn advisories(mut command: Command) {
     }
 }
 
-fn tests(
-    options: &Options,
-    tally: &mut Tally,
-    which: &[&str],
-    test_tools: &TestTools,
-) -> Result<()> {
+fn tests(options: &Options, tally: &mut Tally, which: &[&str], test_tools: &TestTools) -> Result<()> {
     let mut test = setup::cargo();
     test.current_dir(workspace::root())
         .args(["test", "--no-fail-fast", "--target-dir"])

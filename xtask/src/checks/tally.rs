@@ -56,11 +56,7 @@ impl Tally {
         if failed > 0 {
             self.fail(failed, step::shown(command));
         }
-        eprintln!(
-            "  {} ({:.0} s)",
-            step::shown(command),
-            started.elapsed().as_secs_f32()
-        );
+        eprintln!("  {} ({:.0} s)", step::shown(command), started.elapsed().as_secs_f32());
         Ok(())
     }
 
@@ -77,11 +73,7 @@ impl Tally {
         // The two streams must not be mixed within the line that is read by machines.
         let _ = io::stderr().flush();
         println!("{} passed, {} failed", self.passed, self.failed);
-        if self.failed == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        }
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -95,14 +87,9 @@ struct Closing {
 impl Closing {
     fn parse(line: &str) -> Option<Self> {
         let line = line.trim().strip_prefix("test result: ")?;
-        let count = |word: &str| {
-            line.split([';', '.'])
-                .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
-        };
-        Some(Self {
-            passed: count("passed")?,
-            failed: count("failed")?,
-        })
+        let count =
+            |word: &str| line.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok());
+        Some(Self { passed: count("passed")?, failed: count("failed")? })
     }
 }
 
@@ -112,15 +99,8 @@ mod tests {
 
     #[test]
     fn a_closing_line_is_read() {
-        let line =
-            "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
-        assert_eq!(
-            Closing::parse(line),
-            Some(Closing {
-                passed: 12,
-                failed: 3
-            })
-        );
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
+        assert_eq!(Closing::parse(line), Some(Closing { passed: 12, failed: 3 }));
     }
 
     #[test]

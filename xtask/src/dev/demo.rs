@@ -10,11 +10,7 @@ use serde_json::{Value, json};
 use crate::parts::http::{Answer, Client};
 use crate::stop;
 
-const APIS: [(&str, &str); 3] = [
-    ("data", "Data"),
-    ("segmentation", "Segmentation"),
-    ("push", "Push"),
-];
+const APIS: [(&str, &str); 3] = [("data", "Data"), ("segmentation", "Segmentation"), ("push", "Push")];
 const SLUG: &str = "demo";
 /// How long the edge may take to know the key.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -59,10 +55,7 @@ impl Demo {
         match answer.status {
             200 => Ok(answer.json()?["status"] == "active"),
             404 => Ok(false),
-            _ => bail!(
-                "the control plane does not tell of the demo key: {}",
-                answer.text()
-            ),
+            _ => bail!("the control plane does not tell of the demo key: {}", answer.text()),
         }
     }
 
@@ -74,12 +67,7 @@ impl Demo {
         let mut refused_since = None;
         loop {
             ensure!(!stop::requested(), "stopped");
-            let answer = self.edge.send(
-                "GET",
-                "/v1/ping",
-                &[("authorization", credentials.as_str())],
-                None,
-            )?;
+            let answer = self.edge.send("GET", "/v1/ping", &[("authorization", credentials.as_str())], None)?;
             match answer.status {
                 200 => return Ok(true),
                 401 if self.edge_knows(&newest)? => {
@@ -119,46 +107,37 @@ impl Demo {
         Ok(())
     }
 
+    /// The demo workspace's id; made when no page of the list holds it.
     fn workspace(&self) -> Result<String> {
-        let path = format!("/v1/workspaces/{SLUG}");
-        let found = self.admin.get(&path)?;
-        let workspace = match found.status {
-            200 => found.json()?,
-            404 => made(
-                self.admin
-                    .post("/v1/workspaces", &json!({"name": "Demo", "slug": SLUG}))?,
-            )
-            .context("cannot make the demo workspace")?
-            .json()?,
-            _ => bail!(
-                "the control plane does not tell of the demo workspace: {}",
-                found.text()
-            ),
-        };
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/v1/workspaces?limit=200{cursor}");
+            let page = self.admin.get(&path)?.must_be(200)?.json()?;
+            if let Some(found) = items(&page).find(|workspace| workspace["slug"] == SLUG) {
+                return text(found, "id");
+            }
+            let Some(next) = page["next_cursor"].as_str() else {
+                break;
+            };
+            cursor = format!("&cursor={next}");
+        }
+        let body = json!({"name": "Demo", "slug": SLUG});
+        let workspace =
+            made(self.admin.post("/v1/workspaces", &body)?).context("cannot make the demo workspace")?.json()?;
         // A creation may wrap what it made, with the generation beside it.
         text(&workspace, "id").or_else(|_| text(&workspace["workspace"], "id"))
     }
 
     fn make_key(&self, workspace_id: String) -> Result<DemoKey> {
         for number in 1..=MOST_KEYS {
-            let name = if number == 1 {
-                "demo".to_owned()
-            } else {
-                format!("demo {number}")
-            };
+            let name = if number == 1 { "demo".to_owned() } else { format!("demo {number}") };
             let body = json!({"name": name, "access": "read-write", "apis": ["*"]});
-            let answer = self
-                .admin
-                .post(&format!("/v1/workspaces/{workspace_id}/keys"), &body)?;
+            let answer = self.admin.post(&format!("/v1/workspaces/{workspace_id}/keys"), &body)?;
             if answer.status == 409 {
                 continue;
             }
             let answer = made(answer).context("cannot make the demo key")?.json()?;
-            return Ok(DemoKey {
-                workspace_id,
-                id: text(&answer["key"], "id")?,
-                secret: text(&answer, "secret")?,
-            });
+            return Ok(DemoKey { workspace_id, id: text(&answer["key"], "id")?, secret: text(&answer, "secret")? });
         }
         bail!("all names for a demo key are taken; delete some of the demo workspace's keys")
     }
@@ -174,16 +153,11 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn text(value: &Value, name: &str) -> Result<String> {
-    let text = value[name]
-        .as_str()
-        .with_context(|| format!("the answer has no `{name}`"))?;
+    let text = value[name].as_str().with_context(|| format!("the answer has no `{name}`"))?;
     Ok(text.to_owned())
 }
 
 /// The credentials `KEY:` of HTTP Basic (RFC 7617).
 fn basic(key: &str) -> String {
-    format!(
-        "Basic {}",
-        base64::engine::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{key}:"))
-    )
+    format!("Basic {}", base64::engine::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{key}:")))
 }

@@ -38,18 +38,10 @@ impl Handover {
         let path = data_dir.join("dev.json");
         let last_path = data_dir.join("dev.last.json");
         if path.exists() {
-            fs::rename(&path, &last_path)
-                .with_context(|| format!("cannot move {}", path.display()))?;
+            fs::rename(&path, &last_path).with_context(|| format!("cannot move {}", path.display()))?;
         }
-        let facts = fs::read(&last_path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Self {
-            path,
-            last_path,
-            facts,
-            handed_over: false,
-        })
+        let facts = fs::read(&last_path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Self { path, last_path, facts, handed_over: false })
     }
 
     /// The demo key of the last run.
@@ -83,8 +75,7 @@ impl Handover {
         file.write_all(&serde_json::to_vec_pretty(&facts)?)?;
         file.write_all(b"\n")?;
         drop(file);
-        fs::rename(&draft, &self.path)
-            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        fs::rename(&draft, &self.path).with_context(|| format!("cannot write {}", self.path.display()))?;
         self.facts = Some(facts);
         self.handed_over = true;
         Ok(())
@@ -94,8 +85,7 @@ impl Handover {
     pub(super) fn withdraw(&mut self) -> Result<()> {
         if self.handed_over {
             self.handed_over = false;
-            fs::rename(&self.path, &self.last_path)
-                .with_context(|| format!("cannot move {}", self.path.display()))?;
+            fs::rename(&self.path, &self.last_path).with_context(|| format!("cannot move {}", self.path.display()))?;
         }
         Ok(())
     }

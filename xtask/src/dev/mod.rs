@@ -128,11 +128,7 @@ fn start(
     } else {
         let step = Step::begin("demo origin");
         let address = ports::free()?;
-        parts.push(origin::start(
-            &programs.demo_origin,
-            address,
-            &logs.join("origin.log"),
-        )?);
+        parts.push(origin::start(&programs.demo_origin, address, &logs.join("origin.log"))?);
         step.done("answers");
         ports::url(address)
     };
@@ -140,10 +136,7 @@ fn start(
         config: Edge::shipped_config(),
         listen: options.edge,
         state: data_dir.join("edge"),
-        variables: vec![
-            data_dir.join("secrets/edge.env"),
-            data_dir.join("edge/variables.env"),
-        ],
+        variables: vec![data_dir.join("secrets/edge.env"), data_dir.join("edge/variables.env")],
     };
     let control_plane = ControlPlane {
         program: programs.keyward.clone(),
@@ -162,13 +155,7 @@ fn start(
     let step = Step::begin("edge");
     write_variables(
         &edge.variables[1],
-        &[
-            ("KEYWARD_ORIGIN", &origin_url),
-            (
-                "KEYWARD_LANE_URL",
-                &format!("{}/v1/snapshot", control_plane.url()),
-            ),
-        ],
+        &[("KEYWARD_ORIGIN", &origin_url), ("KEYWARD_LANE_URL", &format!("{}/v1/snapshot", control_plane.url()))],
     )?;
     parts.push(edge.start(&logs.join("edge.log"))?);
     step.done("answers");
@@ -178,10 +165,8 @@ fn start(
         .context("`keyward init` left no operator's token")?
         .trim()
         .to_owned();
-    let demo = Demo {
-        admin: Client::new(&control_plane.url(), Some(token.clone())),
-        edge: Client::new(&edge.url(), None),
-    };
+    let demo =
+        Demo { admin: Client::new(&control_plane.url(), Some(token.clone())), edge: Client::new(&edge.url(), None) };
     let key = demo.key(handover.last_key())?;
     step.done("answers");
     handover.hand_over(handover::Facts {
@@ -200,23 +185,14 @@ fn announce(handover: &Handover, data_dir: &Path, took: Duration) {
     let Some(facts) = handover.facts() else {
         return;
     };
-    println!(
-        "\nKeyward runs, started in {:.1} s. Ctrl-C stops it.\n",
-        took.as_secs_f32()
-    );
+    println!("\nKeyward runs, started in {:.1} s. Ctrl-C stops it.\n", took.as_secs_f32());
     println!("  edge           {}", facts.edge_url);
     println!("  control plane  {}", facts.control_plane_url);
     println!("  origin         {}", facts.origin_url);
-    println!(
-        "  admin token    {}",
-        data_dir.join("secrets/operator-token").display()
-    );
+    println!("  admin token    {}", data_dir.join("secrets/operator-token").display());
     println!("  all of it      {}", data_dir.join("dev.json").display());
     println!("  logs           {}", data_dir.join("logs").display());
-    println!(
-        "\nTry it:\n\n  curl -u {}: {}/v1/ping\n",
-        facts.demo_key, facts.edge_url
-    );
+    println!("\nTry it:\n\n  curl -u {}: {}/v1/ping\n", facts.demo_key, facts.edge_url);
 }
 
 /// Waits for the order to stop; a part that ends before that is an error.

@@ -34,9 +34,7 @@ impl ControlPlane {
     /// Makes the secrets and the database, whichever are missing. Repeated, it changes nothing.
     pub fn init(&self) -> Result<()> {
         let mut init = self.command("init");
-        let output = init
-            .output()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let output = init.output().with_context(|| format!("cannot start {}", self.program.display()))?;
         ensure!(
             output.status.success(),
             "`keyward init` ended with {}:\n{}",

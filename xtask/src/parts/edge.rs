@@ -41,9 +41,7 @@ impl Edge {
     pub fn start(&self, log: &Path) -> Result<Part> {
         let mut part = Part::start("the edge", &self.command(), log)?;
         let client = Client::new(&self.url(), None);
-        part.wait_until(PATIENCE, || {
-            client.get("/.keyward/status")?.must_be(200).map(drop)
-        })?;
+        part.wait_until(PATIENCE, || client.get("/.keyward/status")?.must_be(200).map(drop))?;
         Ok(part)
     }
 
@@ -67,11 +65,7 @@ impl Edge {
             .arg(&self.config)
             .args(["--ip", &self.listen.ip().to_string()])
             .args(["--port", &self.listen.port().to_string()])
-            .args([
-                "--inspector-port",
-                "0",
-                "--show-interactive-dev-session=false",
-            ])
+            .args(["--inspector-port", "0", "--show-interactive-dev-session=false"])
             .arg("--persist-to")
             .arg(self.state.join("state"));
         for file in &self.variables {
@@ -97,10 +91,7 @@ pub fn write_variables(path: &Path, variables: &[(&str, &str)]) -> Result<()> {
     }
     let mut lines = String::new();
     for (name, value) in variables {
-        ensure!(
-            !value.contains(['"', '\n']),
-            "{name} cannot be written to an env file"
-        );
+        ensure!(!value.contains(['"', '\n']), "{name} cannot be written to an env file");
         writeln!(lines, "{name}=\"{value}\"")?;
     }
     fs::write(path, lines).with_context(|| format!("cannot write {}", path.display()))
@@ -108,10 +99,8 @@ pub fn write_variables(path: &Path, variables: &[(&str, &str)]) -> Result<()> {
 
 /// The id of the KV namespace that a configuration binds.
 fn namespace(config: &Path) -> Result<String> {
-    let text =
-        fs::read_to_string(config).with_context(|| format!("cannot read {}", config.display()))?;
-    let config: toml::Table =
-        toml::from_str(&text).with_context(|| format!("{} is not TOML", config.display()))?;
+    let text = fs::read_to_string(config).with_context(|| format!("cannot read {}", config.display()))?;
+    let config: toml::Table = toml::from_str(&text).with_context(|| format!("{} is not TOML", config.display()))?;
     config
         .get("kv_namespaces")
         .and_then(toml::Value::as_array)

@@ -38,11 +38,7 @@ impl Client {
             .timeout_global(Some(PATIENCE))
             .build()
             .into();
-        Self {
-            agent,
-            base: base.to_owned(),
-            token,
-        }
+        Self { agent, base: base.to_owned(), token }
     }
 
     /// The base URL.
@@ -76,13 +72,7 @@ impl Client {
     }
 
     /// Any request, with further headers.
-    pub fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> Result<Answer> {
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Result<Answer> {
         let body = match body {
             Some(value) => Some(("application/json", serde_json::to_vec(value)?)),
             None => None,
@@ -108,19 +98,14 @@ impl Client {
             request = request.header(*name, *value);
         }
         let answer = match body {
-            Some((kind, bytes)) => self
-                .agent
-                .run(request.header("content-type", kind).body(bytes)?),
+            Some((kind, bytes)) => self.agent.run(request.header("content-type", kind).body(bytes)?),
             None => self.agent.run(request.body(())?),
         };
         let mut answer = answer.with_context(|| format!("no answer from {url}"))?;
         Ok(Answer {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
-            body: answer
-                .body_mut()
-                .read_to_vec()
-                .with_context(|| format!("{url} broke off"))?,
+            body: answer.body_mut().read_to_vec().with_context(|| format!("{url} broke off"))?,
         })
     }
 }
@@ -131,11 +116,7 @@ impl Answer {
         if self.status == status {
             return Ok(self);
         }
-        bail!(
-            "the answer is {} instead of {status}: {}",
-            self.status,
-            self.text()
-        )
+        bail!("the answer is {} instead of {status}: {}", self.status, self.text())
     }
 
     /// The body as text.

@@ -45,11 +45,7 @@ impl Part {
             .open(log)
             .with_context(|| format!("cannot write the log {}", log.display()))?;
         let process = Guarded::spawn(command, Output::File(file))?;
-        Ok(Self {
-            name,
-            process,
-            log: log.to_owned(),
-        })
+        Ok(Self { name, process, log: log.to_owned() })
     }
 
     /// What the part is called in messages.
@@ -77,22 +73,14 @@ impl Part {
 
     /// Waits until `ready` says so. Fails when the part ends before, or when it takes too long; what
     /// `ready` said last is told then.
-    pub fn wait_until(
-        &mut self,
-        patience: Duration,
-        mut ready: impl FnMut() -> Result<()>,
-    ) -> Result<()> {
+    pub fn wait_until(&mut self, patience: Duration, mut ready: impl FnMut() -> Result<()>) -> Result<()> {
         let started = Instant::now();
         loop {
             let Err(not_yet) = ready() else {
                 return Ok(());
             };
             self.must_run()?;
-            ensure!(
-                !stop::requested(),
-                "stopped while {} was starting",
-                self.name
-            );
+            ensure!(!stop::requested(), "stopped while {} was starting", self.name);
             if started.elapsed() > patience {
                 bail!(
                     "{} did not answer as it should within {} s: {not_yet:#}\n\n{}\n\nIts log: {}",
@@ -107,12 +95,7 @@ impl Part {
     }
 
     fn obituary(&self, status: ExitStatus) -> String {
-        format!(
-            "{} has ended ({status})\n\n{}\n\nIts log: {}",
-            self.name,
-            tail(&self.log),
-            self.log.display()
-        )
+        format!("{} has ended ({status})\n\n{}\n\nIts log: {}", self.name, tail(&self.log), self.log.display())
     }
 }
 

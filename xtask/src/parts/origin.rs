@@ -17,8 +17,6 @@ pub fn start(program: &Path, listen: SocketAddr, log: &Path) -> Result<Part> {
     command.arg(listen.to_string());
     let mut part = Part::start("the demo origin", &command, log)?;
     let client = Client::new(&ports::url(listen), None);
-    part.wait_until(Duration::from_secs(10), || {
-        client.get("/")?.must_be(200).map(drop)
-    })?;
+    part.wait_until(Duration::from_secs(10), || client.get("/")?.must_be(200).map(drop))?;
     Ok(part)
 }

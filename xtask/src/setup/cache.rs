@@ -12,15 +12,9 @@ use crate::workspace::{self, Lock};
 fn folder() -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         Some(cache) => PathBuf::from(cache),
-        None => {
-            PathBuf::from(env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
-                .join(".cache")
-        }
+        None => PathBuf::from(env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?).join(".cache"),
     };
-    ensure!(
-        cache.is_absolute(),
-        "XDG_CACHE_HOME must be an absolute path"
-    );
+    ensure!(cache.is_absolute(), "XDG_CACHE_HOME must be an absolute path");
     Ok(cache.join("keyward/tools"))
 }
 
@@ -33,10 +27,7 @@ pub(super) struct Place {
 impl Place {
     /// The place for this name.
     pub(super) fn named(name: String) -> Result<Self> {
-        Ok(Self {
-            folder: folder()?,
-            name,
-        })
+        Ok(Self { folder: folder()?, name })
     }
 
     /// Where the finished thing lies.
@@ -60,8 +51,7 @@ impl Place {
     pub(super) fn keep(&self, draft: &Path) -> Result<()> {
         let path = self.path();
         remove(&path)?;
-        fs::rename(draft, &path)
-            .with_context(|| format!("cannot move {} to {}", draft.display(), path.display()))
+        fs::rename(draft, &path).with_context(|| format!("cannot move {} to {}", draft.display(), path.display()))
     }
 }
 

@@ -67,13 +67,7 @@ pub(super) fn cargo_deny() -> Result<PathBuf> {
 
 impl CargoTool<'_> {
     fn installed(&self) -> Result<PathBuf> {
-        let Self {
-            package,
-            program,
-            version,
-            minutes,
-            ..
-        } = self;
+        let Self { package, program, version, minutes, .. } = self;
         let step = Step::begin(format!("{program} {version}"));
         let place = Place::named(format!("{program}-{version}"))?;
         let file = place.path().join("bin").join(program);
@@ -118,8 +112,7 @@ impl CargoTool<'_> {
 pub(super) fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        {
+        if name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&*name);
         }
     }

@@ -15,15 +15,9 @@ pub(super) fn install(step: &Step, packages: &[&str]) -> Result<()> {
         "{list}: needed and missing, and there is no apt-get here to install it.\n\
          What to do: install it the way this system does, then run it again"
     );
-    let advice =
-        format!("run `apt-get update && apt-get install {list}` as root, then run it again");
+    let advice = format!("run `apt-get update && apt-get install {list}` as root, then run it again");
     step.tell("apt-get update");
-    step::run(
-        step,
-        &as_root(&["apt-get", "-q", "update"])?,
-        "apt-update",
-        &advice,
-    )?;
+    step::run(step, &as_root(&["apt-get", "-q", "update"])?, "apt-update", &advice)?;
     let mut words = vec!["apt-get", "-q", "-y", "install", "--no-install-recommends"];
     words.extend(packages);
     step::run(step, &as_root(&words)?, "apt-install", &advice)

@@ -8,9 +8,7 @@ use std::process::Command;
 /// The first program of this name on the path.
 pub(super) fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Puts a folder before whatever the command's path is.
@@ -31,9 +29,6 @@ pub(super) fn first_on_path<'a>(command: &'a mut Command, folder: &Path) -> &'a 
 
 /// What a command prints, trimmed, when it ends well.
 pub(super) fn answer(command: &mut Command) -> Option<String> {
-    let output = command
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
+    let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

@@ -47,16 +47,12 @@ pub fn tools() -> Result<Tools> {
     let worker_build = cargo_tool::worker_build()?;
     let wasm_bindgen = cargo_tool::wasm_bindgen()?;
     npm::packages()?;
-    Ok(Tools {
-        wasm,
-        worker_build,
-        wasm_bindgen,
-    })
+    Ok(Tools { wasm, worker_build, wasm_bindgen })
 }
 
 /// Installs what `test` needs beyond [`tools`].
 pub fn test_tools(tools: &Tools) -> Result<TestTools> {
-    let _lock = workspace::lock(&workspace::target().join("setup/lock"))?;
+    let _lock = workspace::lock(&workspace::target().join("setup/test-tools.lock"))?;
     let cargo_deny = cargo_tool::cargo_deny()?;
     let python = python::with_clients()?;
     debian::curl()?;

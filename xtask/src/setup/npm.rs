@@ -31,9 +31,7 @@ pub(super) fn packages() -> Result<()> {
     );
     stamp.clear();
     let mut install = Command::new("npm");
-    install
-        .current_dir(root)
-        .args(["ci", "--no-audit", "--no-fund"]);
+    install.current_dir(root).args(["ci", "--no-audit", "--no-fund"]);
     step::run(&step, &install, "npm", ADVICE)?;
     let node = super::npm_program("node");
     ensure!(

@@ -37,22 +37,9 @@ pub(super) fn with_clients() -> Result<PathBuf> {
     make.args(["-m", "venv", "--clear"]).arg(place.path());
     step::run(&step, &make, "python-venv", ADVICE)?;
     let mut install = Command::new(&python);
-    install
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "-r",
-        ])
-        .arg(&requirements);
+    install.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r"]).arg(&requirements);
     step::run(&step, &install, "python-packages", ADVICE)?;
-    ensure!(
-        python.exists(),
-        "{} is missing. What to do: {ADVICE}",
-        python.display()
-    );
+    ensure!(python.exists(), "{} is missing. What to do: {ADVICE}", python.display());
     stamp.set()?;
     step.done("installed");
     Ok(python)

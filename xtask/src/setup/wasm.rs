@@ -98,8 +98,7 @@ fn whichever_works(step: Step, rustup: bool) -> Result<Toolchain> {
 
 /// Clippy for this toolchain; the usual one has it from rustup.
 pub(super) fn linter(toolchain: Toolchain) -> Result<()> {
-    if matches!(toolchain, Toolchain::Debian { .. }) && !Path::new("/usr/bin/cargo-clippy").exists()
-    {
+    if matches!(toolchain, Toolchain::Debian { .. }) && !Path::new("/usr/bin/cargo-clippy").exists() {
         let step = Step::begin("clippy of Debian");
         debian::install(&step, &["rust-web-clippy"])?;
         step.done("installed");
@@ -111,10 +110,7 @@ fn usual(step: Step, rustup: bool) -> Result<Toolchain> {
     if usual_has_target() {
         step.done("present");
     } else {
-        ensure!(
-            rustup,
-            "{CHOICE} is `rustup`, but there is no rustup on the path"
-        );
+        ensure!(rustup, "{CHOICE} is `rustup`, but there is no rustup on the path");
         add_target(&step)?;
         step.done("target added by rustup");
     }
@@ -124,17 +120,11 @@ fn usual(step: Step, rustup: bool) -> Result<Toolchain> {
 fn add_target(step: &Step) -> Result<()> {
     let mut add = cargo_tool::clean(Command::new("rustup"));
     add.args(["target", "add", TARGET]);
-    step::run(
-        step,
-        &add,
-        "rustup-target",
-        "see that rustup can download, or set KEYWARD_WASM_TOOLCHAIN=debian",
-    )
+    step::run(step, &add, "rustup-target", "see that rustup can download, or set KEYWARD_WASM_TOOLCHAIN=debian")
 }
 
 fn usual_has_target() -> bool {
-    library_folder(&mut cargo_tool::clean(Command::new("rustc")))
-        .is_some_and(|folder| has_library(&folder))
+    library_folder(&mut cargo_tool::clean(Command::new("rustc"))).is_some_and(|folder| has_library(&folder))
 }
 
 fn library_folder(rustc: &mut Command) -> Option<PathBuf> {
@@ -142,11 +132,8 @@ fn library_folder(rustc: &mut Command) -> Option<PathBuf> {
 }
 
 fn has_library(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
-    })
+    fs::read_dir(folder)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-")))
 }
 
 fn debian_is_ready() -> bool {
@@ -181,9 +168,7 @@ fn debian_way(step: Step, rustup: bool) -> Result<Toolchain> {
     let toolchain = Toolchain::Debian { rustup };
     if !debian_is_ready() {
         let source = Path::new("/usr/lib/rustlib/src/rust/library");
-        let present = source.exists()
-            && Path::new("/usr/bin/cargo").exists()
-            && find::program(DEBIAN_LINKER).is_some();
+        let present = source.exists() && Path::new("/usr/bin/cargo").exists() && find::program(DEBIAN_LINKER).is_some();
         if !present {
             debian::install(&step, &DEBIAN_PACKAGES)?;
         }
@@ -199,18 +184,13 @@ fn debian_way(step: Step, rustup: bool) -> Result<Toolchain> {
     step.tell("building the standard library once, about half a minute");
     let built = build_library(&step, toolchain)?;
     lay_in(&library.folder, &built, &debian_compiler()?)?;
-    ensure!(
-        debian_library()?.is_ready(),
-        "{} has no library after it was built",
-        library.folder.display()
-    );
+    ensure!(debian_library()?.is_ready(), "{} has no library after it was built", library.folder.display());
     step.done("built, Debian's");
     Ok(toolchain)
 }
 
 fn debian_compiler() -> Result<String> {
-    find::answer(Command::new(DEBIAN_RUSTC).arg("-vV"))
-        .context("Debian's rustc does not say its version")
+    find::answer(Command::new(DEBIAN_RUSTC).arg("-vV")).context("Debian's rustc does not say its version")
 }
 
 /// Makes Debian's toolchain known to rustup, unless it is.
@@ -222,12 +202,7 @@ fn link(step: &Step) -> Result<()> {
     }
     let mut link = cargo_tool::clean(Command::new("rustup"));
     link.args(["toolchain", "link", LINKED_NAME, "/usr"]);
-    step::run(
-        step,
-        &link,
-        "rustup-link",
-        "run `rustup toolchain link debian /usr` by hand and see what it says",
-    )
+    step::run(step, &link, "rustup-link", "run `rustup toolchain link debian /usr` by hand and see what it says")
 }
 
 /// Builds the standard library as a dependency of an empty crate. The bitcode must be embedded, or
@@ -235,10 +210,7 @@ fn link(step: &Step) -> Result<()> {
 fn build_library(step: &Step, toolchain: Toolchain) -> Result<Vec<PathBuf>> {
     let folder = workspace::folder(workspace::target().join("setup/wasm-std"))?;
     let source = workspace::folder(folder.join("src"))?;
-    fs::write(
-        folder.join("Cargo.toml"),
-        "[package]\nname = \"nothing\"\nedition = \"2021\"\n\n[workspace]\n",
-    )?;
+    fs::write(folder.join("Cargo.toml"), "[package]\nname = \"nothing\"\nedition = \"2021\"\n\n[workspace]\n")?;
     fs::write(source.join("lib.rs"), "")?;
     let mut build = super::cargo();
     toolchain.choose(&mut build);
@@ -246,32 +218,17 @@ fn build_library(step: &Step, toolchain: Toolchain) -> Result<Vec<PathBuf>> {
         .current_dir(&folder)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Cembed-bitcode=yes -Copt-level=3")
-        .args([
-            "build",
-            "--release",
-            "-Zbuild-std=std,panic_abort",
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET])
         .arg("--target-dir")
         .arg(folder.join("target"));
-    step::run(
-        step,
-        &build,
-        "wasm-std",
-        "see what the log says of the packages rustc-web and rust-web-src",
-    )?;
+    step::run(step, &build, "wasm-std", "see what the log says of the packages rustc-web and rust-web-src")?;
     let made = folder.join("target").join(TARGET).join("release/deps");
     let mut libraries = workspace::files_under(&made)?;
     libraries.retain(|file| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         file.extension().is_some_and(|end| end == "rlib") && !name.starts_with("libnothing-")
     });
-    ensure!(
-        !libraries.is_empty(),
-        "the build of the standard library left nothing in {}",
-        made.display()
-    );
+    ensure!(!libraries.is_empty(), "the build of the standard library left nothing in {}", made.display());
     Ok(libraries)
 }
 
@@ -280,25 +237,13 @@ fn lay_in(folder: &Path, libraries: &[PathBuf], compiler: &str) -> Result<()> {
     let stamp = workspace::target().join("setup/wasm-std").join(STAMP);
     fs::write(&stamp, compiler)?;
     let folder = folder.to_string_lossy();
-    let mut copy: Vec<_> = libraries
-        .iter()
-        .chain([&stamp])
-        .map(|file| file.to_string_lossy())
-        .collect();
+    let mut copy: Vec<_> = libraries.iter().chain([&stamp]).map(|file| file.to_string_lossy()).collect();
     let mut words: Vec<&str> = vec!["install", "-m", "644"];
     copy.push(folder.clone());
     words.extend(copy.iter().map(AsRef::as_ref));
-    for words in [
-        &["rm", "-rf", &folder][..],
-        &["install", "-d", &folder],
-        &words,
-    ] {
+    for words in [&["rm", "-rf", &folder][..], &["install", "-d", &folder], &words] {
         let status = debian::as_root(words)?.status()?;
-        ensure!(
-            status.success(),
-            "`{} …` ended with {status}",
-            words[..2].join(" ")
-        );
+        ensure!(status.success(), "`{} …` ended with {status}", words[..2].join(" "));
     }
     Ok(())
 }

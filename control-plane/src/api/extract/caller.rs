@@ -34,16 +34,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// Lets those pass who have a token for the whole API.
-pub async fn authenticate(
-    State(api): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub async fn authenticate(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let token = bearer(&parts)?;
     if same_token(&TokenHash::of(token), &api.edge_credential) {
-        return Err(Problem::new(Code::Forbidden)
-            .detail("the edges' credential opens the snapshot and nothing else"));
+        return Err(Problem::new(Code::Forbidden).detail("the edges' credential opens the snapshot and nothing else"));
     }
     let caller = caller(&api, token, &parts).await?;
     parts.extensions.insert(caller);
@@ -51,11 +46,7 @@ pub async fn authenticate(
 }
 
 /// Lets those pass who may read the snapshot: edges, and whoever [`authenticate`] lets pass.
-pub async fn authenticate_lane(
-    State(api): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let token = bearer(&parts)?;
     if !same_token(&TokenHash::of(token), &api.edge_credential) {
@@ -65,18 +56,10 @@ pub async fn authenticate_lane(
 }
 
 async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Problem> {
-    let ip = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(address)| address.ip().to_canonical());
-    let request_id = parts
-        .extensions
-        .get::<RequestId>()
-        .map_or_else(String::new, |id| id.as_str().to_owned());
+    let ip = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
+    let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
     match api.lifecycle.authenticate(token, api.clock.now()).await? {
-        Authenticated::Token(token) => Ok(Caller {
-            actor: Actor::of_token(&token, ip, request_id),
-        }),
+        Authenticated::Token(token) => Ok(Caller { actor: Actor::of_token(&token, ip, request_id) }),
         Authenticated::Nobody => Err(Problem::new(Code::Unauthorized)),
     }
 }
@@ -89,11 +72,7 @@ fn bearer(parts: &Parts) -> Result<&str, Problem> {
     if values.next().is_some() {
         return Err(refuse());
     }
-    let (scheme, token) = value
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .ok_or_else(refuse)?;
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(refuse)?;
     let token = token.trim_matches(' ');
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
         return Err(refuse());

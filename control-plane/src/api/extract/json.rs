@@ -19,21 +19,15 @@ pub(super) async fn read_body(request: Request) -> Result<Bytes, Problem> {
     if declared.is_some_and(|length| length > limits::BODY_BYTES) {
         return Err(too_large());
     }
-    let bytes = axum::body::to_bytes(body, limits::BODY_BYTES)
-        .await
-        .map_err(|error| {
-            if is_length_limit(&error) {
-                too_large()
-            } else {
-                Problem::new(Code::BadJson)
-                    .detail("the body ended early")
-                    .caused_by(error)
-            }
-        })?;
+    let bytes = axum::body::to_bytes(body, limits::BODY_BYTES).await.map_err(|error| {
+        if is_length_limit(&error) {
+            too_large()
+        } else {
+            Problem::new(Code::BadJson).detail("the body ended early").caused_by(error)
+        }
+    })?;
     if !bytes.is_empty() && !is_json(&parts.method, &parts.headers) {
-        return Err(
-            Problem::new(Code::UnsupportedMediaType).detail("send the body as application/json")
-        );
+        return Err(Problem::new(Code::UnsupportedMediaType).detail("send the body as application/json"));
     }
     Ok(bytes)
 }
@@ -52,15 +46,8 @@ pub(super) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem
 
 /// Puts serde's words into ours and leaves out the value, which may be a secret.
 pub(super) fn wording(message: &str) -> String {
-    const ABOUT_A_VALUE: [&str; 4] = [
-        "invalid type",
-        "invalid value",
-        "invalid length",
-        "unknown variant",
-    ];
-    let message = message
-        .split_once(" at line ")
-        .map_or(message, |(message, _)| message);
+    const ABOUT_A_VALUE: [&str; 4] = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    let message = message.split_once(" at line ").map_or(message, |(message, _)| message);
     if !ABOUT_A_VALUE.iter().any(|start| message.starts_with(start)) {
         return message.to_owned();
     }
@@ -80,11 +67,7 @@ fn refusal(error: &serde_json::Error, path: &str) -> Problem {
     match error.classify() {
         serde_json::error::Category::Data => {
             let message = error.to_string();
-            let mut field = if path == "." {
-                String::new()
-            } else {
-                path.to_owned()
-            };
+            let mut field = if path == "." { String::new() } else { path.to_owned() };
             // These two name a member that the path does not lead to.
             for (start, fault, detail) in [
                 ("missing field `", "missing", "must be given"),
@@ -96,31 +79,16 @@ fn refusal(error: &serde_json::Error, path: &str) -> Problem {
                         field.push('.');
                     }
                     field.push_str(name);
-                    return Problem::new(Code::Invalid)
-                        .field(field)
-                        .fault(fault)
-                        .detail(detail);
+                    return Problem::new(Code::Invalid).field(field).fault(fault).detail(detail);
                 }
             }
-            let fault = if message.starts_with("unknown field") {
-                "unknown"
-            } else {
-                "bad_format"
-            };
-            let problem = Problem::new(Code::Invalid)
-                .fault(fault)
-                .detail(wording(&message));
-            if field.is_empty() {
-                problem
-            } else {
-                problem.field(field)
-            }
+            let fault = if message.starts_with("unknown field") { "unknown" } else { "bad_format" };
+            let problem = Problem::new(Code::Invalid).fault(fault).detail(wording(&message));
+            if field.is_empty() { problem } else { problem.field(field) }
         }
-        _ => Problem::new(Code::BadJson).detail(format!(
-            "not JSON at line {}, column {}",
-            error.line(),
-            error.column()
-        )),
+        _ => {
+            Problem::new(Code::BadJson).detail(format!("not JSON at line {}, column {}", error.line(), error.column()))
+        }
     }
 }
 
@@ -141,10 +109,7 @@ fn is_length_limit(error: &axum::Error) -> bool {
 
 /// `application/json`, and for PATCH also RFC 7396's own type.
 fn is_json(method: &Method, headers: &HeaderMap) -> bool {
-    let Some(value) = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
     let essence = value.split(';').next().unwrap_or_default().trim();
@@ -201,11 +166,7 @@ mod tests {
             (r#"{"name":"a","list":[1,"b"]}"#, "list[1]"),
             (r#"{"name":"a","name":"b"}"#, "name"),
         ] {
-            assert_eq!(
-                refused(body),
-                (Code::Invalid, Some(field.to_owned())),
-                "{body}"
-            );
+            assert_eq!(refused(body), (Code::Invalid, Some(field.to_owned())), "{body}");
         }
     }
 

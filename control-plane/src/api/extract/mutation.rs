@@ -55,21 +55,9 @@ impl FromRequest<ApiState> for Mutation {
         let idempotency_key = idempotency_key(&parts.headers)?;
         let if_match = etag::if_match(&parts.headers)?;
         let method = parts.method.clone();
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
+        let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
         let body = json::read_body(Request::from_parts(parts, body)).await?;
-        Ok(Self {
-            api: api.clone(),
-            caller,
-            method,
-            target,
-            idempotency_key,
-            if_match,
-            query_reason,
-            body,
-        })
+        Ok(Self { api: api.clone(), caller, method, target, idempotency_key, if_match, query_reason, body })
     }
 }
 
@@ -79,10 +67,7 @@ impl Mutation {
         let mut body: T = json::parse_body(&self.body)?;
         let reason = body.take_reason().or_else(|| self.query_reason.clone());
         let mut bytes = Zeroizing::new([0; Entropy::BYTES]);
-        self.api
-            .entropy
-            .fill(bytes.as_mut_slice())
-            .map_err(|error| Problem::new(Code::Internal).caused_by(error))?;
+        self.api.entropy.fill(bytes.as_mut_slice()).map_err(|error| Problem::new(Code::Internal).caused_by(error))?;
         let entropy = Entropy::from_bytes(&bytes);
         let context = Context::new(self.caller.actor, self.api.clock.now(), entropy)
             .with_if_match(self.if_match)
@@ -97,11 +82,7 @@ impl Mutation {
             )?),
             None => None,
         };
-        let ready = Ready {
-            api: self.api,
-            context,
-            call,
-        };
+        let ready = Ready { api: self.api, context, call };
         Ok((ready, body))
     }
 }
@@ -126,12 +107,9 @@ impl Ready {
         let change = async move {
             self.api
                 .lifecycle
-                .run(
-                    &self.context,
-                    verb,
-                    self.call.as_ref(),
-                    |answer, generation| render(answer, generation).into_stored(),
-                )
+                .run(&self.context, verb, self.call.as_ref(), |answer, generation| {
+                    render(answer, generation).into_stored()
+                })
                 .await
         };
         let done = tokio::spawn(change.in_current_span())
@@ -146,11 +124,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Zeroizing<String>>, Pro
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let refuse = |detail: &str| {
-        Problem::new(Code::BadHeader)
-            .field("Idempotency-Key")
-            .detail(detail)
-    };
+    let refuse = |detail: &str| Problem::new(Code::BadHeader).field("Idempotency-Key").detail(detail);
     if values.next().is_some() {
         return Err(refuse("given more than once"));
     }

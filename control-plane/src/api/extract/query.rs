@@ -27,38 +27,22 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
 pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     if query.len() > limits::QUERY_BYTES {
-        let detail = format!(
-            "the query string is longer than {} bytes",
-            limits::QUERY_BYTES
-        );
+        let detail = format!("the query string is longer than {} bytes", limits::QUERY_BYTES);
         return Err(Problem::new(Code::BadParameter).detail(detail));
     }
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .collect();
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Problem::new(Code::BadParameter)
-            .field(twice[0])
-            .detail("given more than once"));
+        return Err(Problem::new(Code::BadParameter).field(twice[0]).detail("given more than once"));
     }
-    let object: Value = pairs
-        .iter()
-        .map(|(name, value)| (name.clone(), Value::String(value.clone())))
-        .collect::<Map<_, _>>()
-        .into();
+    let object: Value =
+        pairs.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect::<Map<_, _>>().into();
     serde_path_to_error::deserialize(object).map_err(|error| {
         let field = error.path().to_string();
         let message = error.inner().to_string();
-        let code = if message.starts_with("unknown field") {
-            Code::UnknownParameter
-        } else {
-            Code::BadParameter
-        };
-        Problem::new(code)
-            .field(field)
-            .detail(super::json::wording(&message))
+        let code = if message.starts_with("unknown field") { Code::UnknownParameter } else { Code::BadParameter };
+        Problem::new(code).field(field).detail(super::json::wording(&message))
     })
 }
 
@@ -76,10 +60,7 @@ mod tests {
     #[test]
     fn parameters_are_decoded() {
         let two: Two = parse("a=x%20y&b=").unwrap();
-        assert_eq!(
-            (two.a.as_deref(), two.b.as_deref()),
-            (Some("x y"), Some(""))
-        );
+        assert_eq!((two.a.as_deref(), two.b.as_deref()), (Some("x y"), Some("")));
     }
 
     #[test]

@@ -20,7 +20,6 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .nest("/settings", settings::router())
         .merge(snapshot::status_router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
-    let lane =
-        snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
+    let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
     operators.merge(lane)
 }

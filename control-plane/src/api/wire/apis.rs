@@ -38,11 +38,7 @@ reasoned!(PutApi);
 
 impl From<PutRoute> for RouteInput {
     fn from(route: PutRoute) -> Self {
-        Self {
-            path_prefix: route.path_prefix,
-            methods: route.methods,
-            access: route.access,
-        }
+        Self { path_prefix: route.path_prefix, methods: route.methods, access: route.access }
     }
 }
 
@@ -77,10 +73,6 @@ impl<'a> From<&'a Api> for ApiBody<'a> {
 
 impl<'a> From<&'a ApiRoute> for RouteBody<'a> {
     fn from(route: &'a ApiRoute) -> Self {
-        Self {
-            path_prefix: &route.path_prefix,
-            methods: &route.methods,
-            access: route.access,
-        }
+        Self { path_prefix: &route.path_prefix, methods: &route.methods, access: route.access }
     }
 }

@@ -4,6 +4,8 @@
 //! place words the refusal of a value and names its field.
 
 pub mod apis;
+pub mod key_body;
+pub mod key_list;
 pub mod keys;
 pub mod page;
 pub mod settings;
@@ -42,10 +44,7 @@ pub(crate) use reasoned;
 
 reasoned!(OnlyReason);
 
-#[expect(
-    clippy::option_option,
-    reason = "absent, null and given are three things in a merge patch (RFC 7396)"
-)]
+#[expect(clippy::option_option, reason = "absent, null and given are three things in a merge patch (RFC 7396)")]
 /// Tells an absent member (`None`) from `null` (`Some(None)`); for `#[serde(default)]` members.
 pub(crate) fn nullable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
@@ -57,12 +56,10 @@ where
 
 /// Reads an instant (RFC 3339, any offset) that stood in `field`.
 pub(crate) fn instant(field: &str, text: &str) -> Result<UnixMillis, Invalid> {
-    text.parse::<jiff::Timestamp>()
-        .map(|timestamp| UnixMillis::from_millis(timestamp.as_millisecond()))
-        .map_err(|_| {
-            let detail = "an RFC 3339 time, such as 2030-01-31T12:00:00Z";
-            Invalid::new(field, Fault::BadFormat, detail)
-        })
+    text.parse::<jiff::Timestamp>().map(|timestamp| UnixMillis::from_millis(timestamp.as_millisecond())).map_err(|_| {
+        let detail = "an RFC 3339 time, such as 2030-01-31T12:00:00Z";
+        Invalid::new(field, Fault::BadFormat, detail)
+    })
 }
 
 #[cfg(test)]
@@ -73,18 +70,9 @@ mod tests {
     fn times_are_rfc_3339_with_any_offset() {
         let utc = instant("at", "2030-01-31T12:00:00Z").unwrap();
         assert_eq!(instant("at", "2030-01-31T13:00:00+01:00").unwrap(), utc);
-        for wrong in [
-            "",
-            "2030-01-31",
-            "2030-01-31T12:00:00",
-            "1893499200",
-            "tomorrow",
-        ] {
+        for wrong in ["", "2030-01-31", "2030-01-31T12:00:00", "1893499200", "tomorrow"] {
             let refused = instant("at", wrong).unwrap_err();
-            assert_eq!(
-                (refused.field.as_str(), refused.fault),
-                ("at", Fault::BadFormat)
-            );
+            assert_eq!((refused.field.as_str(), refused.fault), ("at", Fault::BadFormat));
         }
     }
 }

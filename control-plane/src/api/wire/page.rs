@@ -20,10 +20,7 @@ impl<'a, T> PageBody<T> {
     where
         T: From<&'a U>,
     {
-        Self {
-            items: listed.items.iter().map(T::from).collect(),
-            next_cursor: listed.next_cursor.clone(),
-        }
+        Self { items: listed.items.iter().map(T::from).collect(), next_cursor: listed.next_cursor.clone() }
     }
 }
 
@@ -44,10 +41,9 @@ impl PageQuery {
 
 /// Reads `limit` and `cursor`; the lifecycle judges both.
 pub fn page(limit: Option<&str>, cursor: Option<String>) -> Result<Page, Problem> {
-    let limit = limit.map(str::parse).transpose().map_err(|_| {
-        Problem::new(Code::BadParameter)
-            .field("limit")
-            .detail("must be a number")
-    })?;
+    let limit = limit
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Problem::new(Code::BadParameter).field("limit").detail("must be a number"))?;
     Ok(Page { limit, cursor })
 }

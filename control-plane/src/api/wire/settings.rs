@@ -52,12 +52,7 @@ impl PatchSettings {
         edit.accept_header = Edit::Clear;
         for (index, form) in forms.iter().enumerate() {
             if forms[..index].contains(form) {
-                return Err(Invalid::at(
-                    "accept",
-                    index,
-                    Fault::Duplicate,
-                    "is in the list already",
-                ));
+                return Err(Invalid::at("accept", index, Fault::Duplicate, "is in the list already"));
             }
             match (form.as_str(), form.strip_prefix(HEADER)) {
                 ("basic", _) => edit.accept_basic = Some(true),
@@ -117,9 +112,7 @@ mod tests {
 
     fn edit(forms: &[&str]) -> Result<SettingsEdit, Invalid> {
         let body = serde_json::json!({ "accept": forms });
-        serde_json::from_value::<PatchSettings>(body)
-            .unwrap()
-            .into_edit()
+        serde_json::from_value::<PatchSettings>(body).unwrap().into_edit()
     }
 
     #[test]
@@ -138,10 +131,7 @@ mod tests {
             (["header:a", "header:b"], Fault::TooMany),
         ] {
             let refused = edit(&forms).unwrap_err();
-            assert_eq!(
-                (refused.field.as_str(), refused.fault),
-                ("accept[1]", fault)
-            );
+            assert_eq!((refused.field.as_str(), refused.fault), ("accept[1]", fault));
         }
     }
 }

@@ -45,9 +45,7 @@ impl Key {
             let effect = move |fingerprint, slot, deadline: Option<UnixSeconds>, paused| Effect {
                 fingerprint,
                 slot,
-                deadline: deadline.map_or(Deadline::NEVER, |deadline| {
-                    Deadline::at_seconds(deadline.as_seconds())
-                }),
+                deadline: deadline.map_or(Deadline::NEVER, |deadline| Deadline::at_seconds(deadline.as_seconds())),
                 disabled: live.disabled,
                 paused,
                 member: self.member_id,
@@ -55,21 +53,11 @@ impl Key {
                 apis: &self.apis,
                 restrictions: &self.restrictions,
             };
-            let current = effect(
-                live.current.fingerprint,
-                Slot::Current,
-                self.expires_at,
-                false,
-            );
+            let current = effect(live.current.fingerprint, Slot::Current, self.expires_at, false);
             let retiring = live.rotation.as_ref().map(|rotation| {
                 let until = rotation.previous_valid_until;
                 let deadline = self.expires_at.map_or(until, |expiry| expiry.min(until));
-                effect(
-                    rotation.retiring.fingerprint,
-                    Slot::Retiring,
-                    Some(deadline),
-                    rotation.paused,
-                )
+                effect(rotation.retiring.fingerprint, Slot::Retiring, Some(deadline), rotation.paused)
             });
             core::iter::once(current).chain(retiring)
         })
@@ -82,9 +70,7 @@ impl Effect<'_> {
         let apis = match (self.apis, after.apis) {
             (_, Apis::All) => true,
             (Apis::All, Apis::Only(_)) => false,
-            (Apis::Only(before), Apis::Only(after)) => {
-                before.iter().all(|number| after.contains(number))
-            }
+            (Apis::Only(before), Apis::Only(after)) => before.iter().all(|number| after.contains(number)),
         };
         apis && self.deadline.to_u32() <= after.deadline.to_u32()
             && (self.disabled || !after.disabled)
@@ -103,26 +89,14 @@ pub fn touched(before: Option<&Key>, after: &Key) -> Vec<Touched> {
     let new: Vec<Effect<'_>> = after.effects().collect();
     let gone = old
         .iter()
-        .filter(|effect| {
-            new.iter()
-                .all(|other| other.fingerprint != effect.fingerprint)
-        })
-        .map(|effect| Touched {
-            fingerprint: effect.fingerprint,
-            narrowing: true,
-        });
+        .filter(|effect| new.iter().all(|other| other.fingerprint != effect.fingerprint))
+        .map(|effect| Touched { fingerprint: effect.fingerprint, narrowing: true });
     let changed = new.iter().filter_map(|effect| {
         let fingerprint = effect.fingerprint;
         match old.iter().find(|other| other.fingerprint == fingerprint) {
-            None => Some(Touched {
-                fingerprint,
-                narrowing: false,
-            }),
+            None => Some(Touched { fingerprint, narrowing: false }),
             Some(same) if same == effect => None,
-            Some(earlier) => Some(Touched {
-                fingerprint,
-                narrowing: !earlier.only_widened(effect),
-            }),
+            Some(earlier) => Some(Touched { fingerprint, narrowing: !earlier.only_widened(effect) }),
         }
     });
     gone.chain(changed).collect()

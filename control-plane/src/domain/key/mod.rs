@@ -46,9 +46,7 @@ impl Environment {
 
     /// Reads the stored form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Live, Self::Test]
-            .into_iter()
-            .find(|environment| environment.as_str() == text)
+        [Self::Live, Self::Test].into_iter().find(|environment| environment.as_str() == text)
     }
 }
 
@@ -79,9 +77,7 @@ impl KeyStatus {
 
     /// Reads the shown form.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Disabled, Self::Expired, Self::Archived]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        [Self::Active, Self::Disabled, Self::Expired, Self::Archived].into_iter().find(|status| status.as_str() == text)
     }
 }
 
@@ -186,9 +182,7 @@ impl Key {
         match &self.life {
             Life::Archived { .. } | Life::Deleted { .. } => KeyStatus::Archived,
             Life::Live(live) if live.disabled => KeyStatus::Disabled,
-            Life::Live(_) if self.expires_at.is_some_and(|deadline| deadline.passed(now)) => {
-                KeyStatus::Expired
-            }
+            Life::Live(_) if self.expires_at.is_some_and(|deadline| deadline.passed(now)) => KeyStatus::Expired,
             Life::Live(_) => KeyStatus::Active,
         }
     }
@@ -196,27 +190,20 @@ impl Key {
     /// The rotation that runs at `now`.
     pub fn rotation(&self, now: UnixMillis) -> Option<&Rotation> {
         match &self.life {
-            Life::Live(live) => live
-                .rotation
-                .as_ref()
-                .filter(|rotation| !rotation.previous_valid_until.passed(now)),
+            Life::Live(live) => live.rotation.as_ref().filter(|rotation| !rotation.previous_valid_until.passed(now)),
             Life::Archived { .. } | Life::Deleted { .. } => None,
         }
     }
 
     /// When a rotation is due.
     pub fn rotation_due_at(&self) -> Option<UnixMillis> {
-        self.rotate_every_days
-            .map(|days| self.rotated_at.plus_days(days))
+        self.rotate_every_days.map(|days| self.rotated_at.plus_days(days))
     }
 
     /// The fields that can change, for the audit log. Never a fingerprint.
     pub fn facts(&self, catalogue: &Catalogue) -> Value {
         let (state, rotation) = match &self.life {
-            Life::Live(live) => (
-                if live.disabled { "disabled" } else { "active" },
-                live.rotation.as_ref(),
-            ),
+            Life::Live(live) => (if live.disabled { "disabled" } else { "active" }, live.rotation.as_ref()),
             Life::Archived { .. } => ("archived", None),
             Life::Deleted { .. } => ("deleted", None),
         };

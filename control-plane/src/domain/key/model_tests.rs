@@ -96,17 +96,10 @@ impl Model {
 
     /// The secrets that pass at second `now`.
     fn accepted(&self, now: u32) -> Vec<u8> {
-        if self.deleted
-            || self.archived
-            || self.disabled
-            || self.expires.is_some_and(|expires| now >= expires)
-        {
+        if self.deleted || self.archived || self.disabled || self.expires.is_some_and(|expires| now >= expires) {
             return Vec::new();
         }
-        let older = self
-            .older
-            .filter(|(_, until, paused)| now < *until && !paused)
-            .map(|older| older.0);
+        let older = self.older.filter(|(_, until, paused)| now < *until && !paused).map(|older| older.0);
         let mut accepted: Vec<u8> = older.into_iter().chain([self.current]).collect();
         accepted.sort_unstable();
         accepted
@@ -117,9 +110,7 @@ fn apply(key: Key, operation: Operation, fresh: u8, now: UnixMillis) -> Result<K
     let ahead = |seconds| UnixSeconds::floor(now.plus_seconds(seconds)).expect("a deadline");
     match operation {
         Operation::Rotate { grace: 0 } => key.rotate(secret(fresh, now), Grace::None, now),
-        Operation::Rotate { grace } => {
-            key.rotate(secret(fresh, now), Grace::Until(ahead(grace)), now)
-        }
+        Operation::Rotate { grace } => key.rotate(secret(fresh, now), Grace::Until(ahead(grace)), now),
         Operation::Finish => key.finish_rotation(now),
         Operation::Cancel => key.cancel_rotation(now),
         Operation::Extend { grace } => key.extend_rotation(ahead(grace), now),
@@ -129,13 +120,7 @@ fn apply(key: Key, operation: Operation, fresh: u8, now: UnixMillis) -> Result<K
         Operation::Enable => key.enable(now),
         Operation::Expire { after } => {
             let expires_at = after.map_or(Edit::Clear, |after| Edit::Set(ahead(after)));
-            key.edit(
-                KeyEdit {
-                    expires_at,
-                    ..KeyEdit::default()
-                },
-                now,
-            )
+            key.edit(KeyEdit { expires_at, ..KeyEdit::default() }, now)
         }
         Operation::Archive => key.archive(now),
         Operation::Delete => key.delete(now),
@@ -145,14 +130,9 @@ fn apply(key: Key, operation: Operation, fresh: u8, now: UnixMillis) -> Result<K
 /// The secrets that an edge with the key's records lets pass.
 fn accepted(key: &Key, now: UnixMillis) -> Vec<u8> {
     let millis = now.as_millis().cast_unsigned();
-    let passes = |effect: &super::effect::Effect<'_>| {
-        !effect.disabled && !effect.paused && effect.deadline.holds_at(millis)
-    };
-    let mut accepted: Vec<u8> = key
-        .effects()
-        .filter(passes)
-        .map(|effect| effect.fingerprint.as_bytes()[0])
-        .collect();
+    let passes =
+        |effect: &super::effect::Effect<'_>| !effect.disabled && !effect.paused && effect.deadline.holds_at(millis);
+    let mut accepted: Vec<u8> = key.effects().filter(passes).map(|effect| effect.fingerprint.as_bytes()[0]).collect();
     accepted.sort_unstable();
     accepted
 }
@@ -163,18 +143,11 @@ type Told = BTreeMap<u8, (Slot, u32, bool)>;
 fn tell(told: &mut Told, before: &Key, after: &Key) {
     for touch in touched(Some(before), after) {
         let number = touch.fingerprint.as_bytes()[0];
-        let record = after
-            .effects()
-            .find(|effect| effect.fingerprint == touch.fingerprint);
+        let record = after.effects().find(|effect| effect.fingerprint == touch.fingerprint);
         match record {
-            Some(effect) => told.insert(
-                number,
-                (
-                    effect.slot,
-                    effect.deadline.to_u32(),
-                    effect.disabled || effect.paused,
-                ),
-            ),
+            Some(effect) => {
+                told.insert(number, (effect.slot, effect.deadline.to_u32(), effect.disabled || effect.paused))
+            }
             None => told.remove(&number),
         };
     }
@@ -184,10 +157,7 @@ fn known(key: &Key) -> Told {
     key.effects()
         .map(|effect| {
             let flagged = effect.disabled || effect.paused;
-            (
-                effect.fingerprint.as_bytes()[0],
-                (effect.slot, effect.deadline.to_u32(), flagged),
-            )
+            (effect.fingerprint.as_bytes()[0], (effect.slot, effect.deadline.to_u32(), flagged))
         })
         .collect()
 }

@@ -60,31 +60,18 @@ pub struct KeySort {
 impl Default for KeySort {
     /// Newest first.
     fn default() -> Self {
-        Self {
-            by: SortBy::CreatedAt,
-            descending: true,
-        }
+        Self { by: SortBy::CreatedAt, descending: true }
     }
 }
 
 impl KeySort {
     /// Every order there is, as requests word them.
-    pub const WORDS: [&str; 8] = [
-        "created_at",
-        "-created_at",
-        "name",
-        "-name",
-        "expires_at",
-        "-expires_at",
-        "last_used_at",
-        "-last_used_at",
-    ];
+    pub const WORDS: [&str; 8] =
+        ["created_at", "-created_at", "name", "-name", "expires_at", "-expires_at", "last_used_at", "-last_used_at"];
 
     /// Reads the order a request words.
     pub fn parse(text: &str) -> Option<Self> {
-        let (by, descending) = text
-            .strip_prefix('-')
-            .map_or((text, false), |by| (by, true));
+        let (by, descending) = text.strip_prefix('-').map_or((text, false), |by| (by, true));
         let by = match by {
             "created_at" => SortBy::CreatedAt,
             "name" => SortBy::Name,
@@ -149,13 +136,10 @@ impl super::Key {
         match by {
             SortBy::CreatedAt => SortValue::Millis(self.created_at.as_millis()),
             SortBy::Name => SortValue::Text(self.name.as_str().to_owned()),
-            SortBy::ExpiresAt => SortValue::Millis(
-                self.expires_at
-                    .map_or(NEVER_EXPIRES, |expiry| expiry.instant().as_millis()),
-            ),
-            SortBy::LastUsedAt => {
-                SortValue::Millis(self.last_used_at.map_or(NEVER_USED, UnixMillis::as_millis))
+            SortBy::ExpiresAt => {
+                SortValue::Millis(self.expires_at.map_or(NEVER_EXPIRES, |expiry| expiry.instant().as_millis()))
             }
+            SortBy::LastUsedAt => SortValue::Millis(self.last_used_at.map_or(NEVER_USED, UnixMillis::as_millis)),
         }
     }
 }

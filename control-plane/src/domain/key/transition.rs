@@ -78,8 +78,7 @@ impl Key {
     #[must_use]
     pub fn settle(mut self, now: UnixMillis) -> Self {
         if let Life::Live(live) = &mut self.life {
-            live.rotation
-                .take_if(|rotation| rotation.previous_valid_until.passed(now));
+            live.rotation.take_if(|rotation| rotation.previous_valid_until.passed(now));
         }
         self
     }
@@ -90,9 +89,7 @@ impl Key {
             let rotation = match (grace, live.rotation) {
                 (Grace::None, _) => None,
                 (Grace::Until(_), Some(running)) => {
-                    return Err(KeyRefusal::RotationActive {
-                        until: running.previous_valid_until,
-                    });
+                    return Err(KeyRefusal::RotationActive { until: running.previous_valid_until });
                 }
                 (Grace::Until(deadline), None) => Some(Rotation {
                     retiring: live.current,
@@ -102,40 +99,22 @@ impl Key {
                 }),
             };
             key.show(&secret);
-            Ok(Live {
-                disabled: live.disabled,
-                current: secret,
-                rotation,
-            })
+            Ok(Live { disabled: live.disabled, current: secret, rotation })
         })
     }
 
     /// Ends the older secret now.
     pub fn finish_rotation(self, now: UnixMillis) -> Result<Self, KeyRefusal> {
-        self.rotating(now, |live, _| {
-            Ok(Live {
-                rotation: None,
-                ..live
-            })
-        })
+        self.rotating(now, |live, _| Ok(Live { rotation: None, ..live }))
     }
 
     /// Goes back to the older secret and ends the newer one.
     pub fn cancel_rotation(self, now: UnixMillis) -> Result<Self, KeyRefusal> {
         let key = self.rotating(now, |live, rotation| {
-            if rotation
-                .previous_valid_until
-                .passed(now.plus_seconds(CANCEL_SECONDS))
-            {
-                return Err(KeyRefusal::CancelTooLate {
-                    until: rotation.previous_valid_until,
-                });
+            if rotation.previous_valid_until.passed(now.plus_seconds(CANCEL_SECONDS)) {
+                return Err(KeyRefusal::CancelTooLate { until: rotation.previous_valid_until });
             }
-            Ok(Live {
-                current: rotation.retiring,
-                rotation: None,
-                ..live
-            })
+            Ok(Live { current: rotation.retiring, rotation: None, ..live })
         })?;
         key.live(now, |key, live| {
             key.show(&live.current);
@@ -146,60 +125,28 @@ impl Key {
     /// Moves the deadline of the older secret, in either direction.
     pub fn extend_rotation(self, until: UnixSeconds, now: UnixMillis) -> Result<Self, KeyRefusal> {
         self.rotating(now, |live, rotation| {
-            Ok(Live {
-                rotation: Some(Rotation {
-                    previous_valid_until: until,
-                    ..rotation
-                }),
-                ..live
-            })
+            Ok(Live { rotation: Some(Rotation { previous_valid_until: until, ..rotation }), ..live })
         })
     }
 
     /// Refuses the older secret for now; its deadline goes on.
     pub fn pause_rotation(self, now: UnixMillis) -> Result<Self, KeyRefusal> {
-        self.rotating(now, |live, rotation| {
-            Ok(Live {
-                rotation: Some(Rotation {
-                    paused: true,
-                    ..rotation
-                }),
-                ..live
-            })
-        })
+        self.rotating(now, |live, rotation| Ok(Live { rotation: Some(Rotation { paused: true, ..rotation }), ..live }))
     }
 
     /// Accepts the older secret again, until its deadline.
     pub fn resume_rotation(self, now: UnixMillis) -> Result<Self, KeyRefusal> {
-        self.rotating(now, |live, rotation| {
-            Ok(Live {
-                rotation: Some(Rotation {
-                    paused: false,
-                    ..rotation
-                }),
-                ..live
-            })
-        })
+        self.rotating(now, |live, rotation| Ok(Live { rotation: Some(Rotation { paused: false, ..rotation }), ..live }))
     }
 
     /// Stops both secrets, reversibly.
     pub fn disable(self, now: UnixMillis) -> Result<Self, KeyRefusal> {
-        self.live(now, |_, live| {
-            Ok(Live {
-                disabled: true,
-                ..live
-            })
-        })
+        self.live(now, |_, live| Ok(Live { disabled: true, ..live }))
     }
 
     /// Starts both secrets again, with their deadlines.
     pub fn enable(self, now: UnixMillis) -> Result<Self, KeyRefusal> {
-        self.live(now, |_, live| {
-            Ok(Live {
-                disabled: false,
-                ..live
-            })
-        })
+        self.live(now, |_, live| Ok(Live { disabled: false, ..live }))
     }
 
     /// Changes what is named in `edit`.
@@ -227,8 +174,7 @@ impl Key {
             }
             key.expires_at = expires_at.apply(key.expires_at);
             key.rotate_every_days = rotate_every_days.apply(key.rotate_every_days);
-            key.restrictions =
-                restrictions.apply_or_default(core::mem::take(&mut key.restrictions));
+            key.restrictions = restrictions.apply_or_default(core::mem::take(&mut key.restrictions));
             key.team_id = team_id.apply(key.team_id);
             key.external_id = external_id.apply(key.external_id.take());
             key.metadata = metadata.apply_or_default(core::mem::take(&mut key.metadata));

@@ -39,21 +39,12 @@ impl Row {
 }
 
 pub(super) async fn catalogue(conn: &mut SqliteConnection) -> Result<Catalogue, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(SELECT)
-        .fetch_all(conn)
-        .await
-        .map_err(failed)?;
-    rows.into_iter()
-        .map(Row::read)
-        .collect::<Result<_, _>>()
-        .map(Catalogue::new)
+    let rows: Vec<Row> = sqlx::query_as(SELECT).fetch_all(conn).await.map_err(failed)?;
+    rows.into_iter().map(Row::read).collect::<Result<_, _>>().map(Catalogue::new)
 }
 
 pub(super) async fn take_number(conn: &mut SqliteConnection) -> Result<Option<u16>, StoreError> {
-    sqlx::query_scalar(TAKE_NUMBER)
-        .fetch_optional(conn)
-        .await
-        .map_err(failed)
+    sqlx::query_scalar(TAKE_NUMBER).fetch_optional(conn).await.map_err(failed)
 }
 
 pub(super) async fn insert(conn: &mut SqliteConnection, api: &Api) -> Result<(), StoreError> {
@@ -64,11 +55,7 @@ pub(super) async fn update(conn: &mut SqliteConnection, api: &Api) -> Result<(),
     write(conn, UPDATE, api).await
 }
 
-async fn write(
-    conn: &mut SqliteConnection,
-    sql: &'static str,
-    api: &Api,
-) -> Result<(), StoreError> {
+async fn write(conn: &mut SqliteConnection, sql: &'static str, api: &Api) -> Result<(), StoreError> {
     let done = sqlx::query(sql)
         .bind(api.number)
         .bind(api.name.as_str())
@@ -82,14 +69,7 @@ async fn write(
     one_row(done.rows_affected(), "api")
 }
 
-pub(super) async fn delete(
-    conn: &mut SqliteConnection,
-    name: &ApiName,
-    at: UnixMillis,
-) -> Result<(), StoreError> {
+pub(super) async fn delete(conn: &mut SqliteConnection, name: &ApiName, at: UnixMillis) -> Result<(), StoreError> {
     let query = sqlx::query(DELETE).bind(name.as_str()).bind(at.as_millis());
-    one_row(
-        query.execute(conn).await.map_err(failed)?.rows_affected(),
-        "api",
-    )
+    one_row(query.execute(conn).await.map_err(failed)?.rows_affected(), "api")
 }

@@ -15,34 +15,19 @@ const SET_SEQ: &str = include_str!("sql/audit_seq_set.sql");
 const OUTBOX: &str = include_str!("sql/outbox_insert.sql");
 
 /// Writes the change's events behind `last_seq`, and what it touched.
-pub(super) async fn record(
-    conn: &mut SqliteConnection,
-    change: &Change,
-    last_seq: u64,
-) -> Result<(), StoreError> {
+pub(super) async fn record(conn: &mut SqliteConnection, change: &Change, last_seq: u64) -> Result<(), StoreError> {
     let mut seq = last_seq;
     for event in change.events() {
         seq += 1;
         insert(conn, event, seq, change.generation().0).await?;
     }
-    let done = sqlx::query(SET_SEQ)
-        .bind(seq.cast_signed())
-        .execute(&mut *conn)
-        .await
-        .map_err(failed)?;
+    let done = sqlx::query(SET_SEQ).bind(seq.cast_signed()).execute(&mut *conn).await.map_err(failed)?;
     one_row(done.rows_affected(), "counter")?;
     touch(conn, change).await
 }
 
-async fn insert(
-    conn: &mut SqliteConnection,
-    event: &AuditEvent,
-    seq: u64,
-    generation: u64,
-) -> Result<(), StoreError> {
-    let hash = event
-        .hash(seq, generation)
-        .map_err(|error| StoreError::Misused(Box::new(error)))?;
+async fn insert(conn: &mut SqliteConnection, event: &AuditEvent, seq: u64, generation: u64) -> Result<(), StoreError> {
+    let hash = event.hash(seq, generation).map_err(|error| StoreError::Misused(Box::new(error)))?;
     let actor = &event.actor;
     let done = sqlx::query(INSERT)
         .bind(seq.cast_signed())
@@ -56,18 +41,11 @@ async fn insert(
         .bind(event.entity.as_str())
         .bind(&event.target.id)
         .bind(&event.target.name)
-        .bind(
-            event
-                .workspace_id
-                .map(|id: WorkspaceId| id.as_u64().cast_signed()),
-        )
+        .bind(event.workspace_id.map(|id: WorkspaceId| id.as_u64().cast_signed()))
         .bind(event.team_id.map(|id: TeamId| id.as_u64().cast_signed()))
         .bind(json::write(&actor.team_ids, "audit_event.actor_team_ids")?)
         .bind(event.reason.as_ref().map(Reason::as_str))
-        .bind(json::write(
-            event.details.as_value(),
-            "audit_event.details",
-        )?)
+        .bind(json::write(event.details.as_value(), "audit_event.details")?)
         .bind(&actor.request_id)
         .bind(generation.cast_signed())
         .bind(&hash[..])
@@ -79,12 +57,10 @@ async fn insert(
 
 /// One statement for all of them, however many a workspace has.
 async fn touch(conn: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
-    let secrets = change.touched().iter().map(|touched| {
-        (
-            hex::encode(touched.fingerprint.as_bytes()),
-            u8::from(touched.narrowing),
-        )
-    });
+    let secrets = change
+        .touched()
+        .iter()
+        .map(|touched| (hex::encode(touched.fingerprint.as_bytes()), u8::from(touched.narrowing)));
     let settings = change.touches_settings().then(|| (String::new(), 1));
     let entries: Vec<(String, u8)> = secrets.chain(settings).collect();
     if entries.is_empty() {

@@ -29,10 +29,7 @@ pub(in crate::store) fn failed(error: sqlx::Error) -> StoreError {
         | Driver::BeginFailed
         | Driver::InvalidSavePointStatement => StoreError::Unavailable(Box::new(error)),
         Driver::ColumnDecode { .. } | Driver::Decode(_) | Driver::RowNotFound => {
-            StoreError::Corrupt {
-                what: "a row",
-                source: Some(Box::new(error)),
-            }
+            StoreError::Corrupt { what: "a row", source: Some(Box::new(error)) }
         }
         Driver::Database(database) if database.kind() == ErrorKind::UniqueViolation => {
             StoreError::Conflict(Box::new(error))
@@ -50,10 +47,9 @@ pub(in crate::store) fn failed(error: sqlx::Error) -> StoreError {
                     | code::FULL
                     | code::CANTOPEN,
                 ) => StoreError::Unavailable(Box::new(error)),
-                Some(code::CORRUPT | code::NOTADB) => StoreError::Corrupt {
-                    what: "the database file",
-                    source: Some(Box::new(error)),
-                },
+                Some(code::CORRUPT | code::NOTADB) => {
+                    StoreError::Corrupt { what: "the database file", source: Some(Box::new(error)) }
+                }
                 _ => StoreError::Misused(Box::new(error)),
             }
         }
@@ -63,11 +59,5 @@ pub(in crate::store) fn failed(error: sqlx::Error) -> StoreError {
 
 /// Refuses a write that did not meet exactly the row it was meant for.
 pub(super) fn one_row(rows: u64, what: &'static str) -> Result<(), StoreError> {
-    if rows == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Misused(
-            format!("{rows} rows of {what} instead of one").into(),
-        ))
-    }
+    if rows == 1 { Ok(()) } else { Err(StoreError::Misused(format!("{rows} rows of {what} instead of one").into())) }
 }

@@ -21,9 +21,7 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<KeptAnswer, StoreError> {
-        let hash = |bytes: Vec<u8>, what| {
-            <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::corrupt(what))
-        };
+        let hash = |bytes: Vec<u8>, what| <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::corrupt(what));
         Ok(KeptAnswer {
             id: hash(self.id, "idempotency.id")?,
             request_hash: hash(self.request_hash, "idempotency.request_hash")?,
@@ -44,10 +42,7 @@ pub(super) async fn get(
     row.map(Row::read).transpose()
 }
 
-pub(super) async fn put(
-    conn: &mut SqliteConnection,
-    answer: &KeptAnswer,
-) -> Result<(), StoreError> {
+pub(super) async fn put(conn: &mut SqliteConnection, answer: &KeptAnswer) -> Result<(), StoreError> {
     let done = sqlx::query(PUT)
         .bind(&answer.id[..])
         .bind(&answer.request_hash[..])
@@ -60,10 +55,7 @@ pub(super) async fn put(
     one_row(done.rows_affected(), "idempotency")
 }
 
-pub(super) async fn forget(
-    conn: &mut SqliteConnection,
-    now: UnixMillis,
-) -> Result<u64, StoreError> {
+pub(super) async fn forget(conn: &mut SqliteConnection, now: UnixMillis) -> Result<u64, StoreError> {
     let query = sqlx::query(FORGET).bind(now.as_millis());
     Ok(query.execute(conn).await.map_err(failed)?.rows_affected())
 }

@@ -13,21 +13,12 @@ use crate::store::StoreError;
 
 /// Writes a value that always has a JSON form.
 pub(super) fn write(value: &impl Serialize, what: &'static str) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Corrupt {
-        what,
-        source: Some(Box::new(error)),
-    })
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt { what, source: Some(Box::new(error)) })
 }
 
 /// Reads what [`write`] wrote.
-pub(super) fn read<'a, T: Deserialize<'a>>(
-    text: &'a str,
-    what: &'static str,
-) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt {
-        what,
-        source: Some(Box::new(error)),
-    })
+pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what, source: Some(Box::new(error)) })
 }
 
 pub(super) const fn access_word(access: Access) -> &'static str {
@@ -88,21 +79,10 @@ pub(super) fn write_restrictions(restrictions: &Restrictions) -> Result<String, 
 }
 
 pub(super) fn read_restrictions(text: &str) -> Result<Restrictions, StoreError> {
-    let StoredRestrictions {
-        ips,
-        referrers,
-        apps,
-    } = read(text, "key.restrictions")?;
-    let range = |text: &String| {
-        text.parse::<IpNet>()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-    };
+    let StoredRestrictions { ips, referrers, apps } = read(text, "key.restrictions")?;
+    let range = |text: &String| text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let ips = ips.iter().map(range).collect::<Result<_, _>>();
-    Ok(Restrictions {
-        ips: ips.map_err(|_| StoreError::corrupt("key.restrictions"))?,
-        referrers,
-        apps,
-    })
+    Ok(Restrictions { ips: ips.map_err(|_| StoreError::corrupt("key.restrictions"))?, referrers, apps })
 }
 
 pub(super) fn read_metadata(text: &str) -> Result<Metadata, StoreError> {
@@ -121,22 +101,13 @@ mod tests {
         }
         assert!(read_apis(r#"["?"]"#).is_err());
         let restrictions = Restrictions {
-            ips: vec![
-                "10.0.0.0/8".parse().expect("a range"),
-                "::1/128".parse().expect("a range"),
-            ],
+            ips: vec!["10.0.0.0/8".parse().expect("a range"), "::1/128".parse().expect("a range")],
             referrers: vec!["*.example.com".to_owned()],
-            apps: vec![App::Ios {
-                bundle: "com.example".to_owned(),
-            }],
+            apps: vec![App::Ios { bundle: "com.example".to_owned() }],
         };
         for restrictions in [Restrictions::default(), restrictions] {
             let text = write_restrictions(&restrictions).expect("written");
-            assert_eq!(
-                read_restrictions(&text).expect("read"),
-                restrictions,
-                "{text}"
-            );
+            assert_eq!(read_restrictions(&text).expect("read"), restrictions, "{text}");
         }
     }
 }

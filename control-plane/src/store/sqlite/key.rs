@@ -11,14 +11,8 @@ use crate::domain::text::{ExternalId, Name};
 use crate::domain::time::{UnixMillis, UnixSeconds};
 use crate::store::{NewSecret, StoreError, StoredKey};
 
-const BY_ID: &str = concat!(
-    include_str!("sql/key_select.sql"),
-    include_str!("sql/key_by_id.sql")
-);
-const AFTER: &str = concat!(
-    include_str!("sql/key_select.sql"),
-    include_str!("sql/key_after.sql")
-);
+const BY_ID: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_by_id.sql"));
+const AFTER: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_after.sql"));
 const COUNT: &str = include_str!("sql/key_count.sql");
 const NAME_TAKEN: &str = include_str!("sql/key_name_taken.sql");
 const INSERT: &str = include_str!("sql/key_insert.sql");
@@ -76,13 +70,9 @@ impl Row {
             hint: self.hint,
             access: json::access(&self.access)?,
             apis: json::read_apis(&self.apis)?,
-            environment: Environment::parse(&self.environment)
-                .ok_or(StoreError::corrupt("key.environment"))?,
+            environment: Environment::parse(&self.environment).ok_or(StoreError::corrupt("key.environment"))?,
             life,
-            expires_at: self
-                .expires_at
-                .map(|at| seconds(at, "key.expires_at"))
-                .transpose()?,
+            expires_at: self.expires_at.map(|at| seconds(at, "key.expires_at")).transpose()?,
             rotate_every_days: self.rotate_every_days,
             restrictions: json::read_restrictions(&self.restrictions)?,
             external_id: self.external_id.map(ExternalId::stored),
@@ -100,24 +90,15 @@ impl Row {
             "active" => false,
             "disabled" => true,
             "archived" => {
-                let at = self
-                    .archived_at
-                    .ok_or(StoreError::corrupt("key.archived_at"))?;
-                return Ok(Life::Archived {
-                    at: UnixMillis::from_millis(at),
-                });
+                let at = self.archived_at.ok_or(StoreError::corrupt("key.archived_at"))?;
+                return Ok(Life::Archived { at: UnixMillis::from_millis(at) });
             }
             _ => return Err(StoreError::corrupt("key.status")),
         };
         let secret = |fingerprint: Option<Vec<u8>>, hint, created_at: Option<i64>, what| {
-            let fingerprint =
-                secret::read_fingerprint(fingerprint.ok_or(StoreError::corrupt(what))?)?;
+            let fingerprint = secret::read_fingerprint(fingerprint.ok_or(StoreError::corrupt(what))?)?;
             let created_at = UnixMillis::from_millis(created_at.ok_or(StoreError::corrupt(what))?);
-            Ok(Secret {
-                fingerprint,
-                hint,
-                created_at,
-            })
+            Ok(Secret { fingerprint, hint, created_at })
         };
         let current = secret(
             self.current_fingerprint.take(),
@@ -139,11 +120,7 @@ impl Row {
             }),
             _ => None,
         };
-        Ok(Life::Live(Live {
-            disabled,
-            current,
-            rotation,
-        }))
+        Ok(Life::Live(Live { disabled, current, rotation }))
     }
 }
 
@@ -177,15 +154,9 @@ pub(super) async fn after(
     rows.into_iter().map(Row::read).collect()
 }
 
-pub(super) async fn count(
-    conn: &mut SqliteConnection,
-    workspace: WorkspaceId,
-) -> Result<u64, StoreError> {
-    let count: i64 = sqlx::query_scalar(COUNT)
-        .bind(workspace.as_u64().cast_signed())
-        .fetch_one(conn)
-        .await
-        .map_err(failed)?;
+pub(super) async fn count(conn: &mut SqliteConnection, workspace: WorkspaceId) -> Result<u64, StoreError> {
+    let count: i64 =
+        sqlx::query_scalar(COUNT).bind(workspace.as_u64().cast_signed()).fetch_one(conn).await.map_err(failed)?;
     Ok(count.cast_unsigned())
 }
 
@@ -204,30 +175,18 @@ pub(super) async fn name_taken(
         .map_err(failed)
 }
 
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    key: &Key,
-    first: NewSecret<'_>,
-) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut SqliteConnection, key: &Key, first: NewSecret<'_>) -> Result<(), StoreError> {
     write(conn, INSERT, key).await?;
     secret::insert(conn, first).await?;
     secret::place(conn, key, key.created_at).await
 }
 
-pub(super) async fn update(
-    conn: &mut SqliteConnection,
-    key: &Key,
-    at: UnixMillis,
-) -> Result<(), StoreError> {
+pub(super) async fn update(conn: &mut SqliteConnection, key: &Key, at: UnixMillis) -> Result<(), StoreError> {
     write(conn, UPDATE, key).await?;
     secret::place(conn, key, at).await
 }
 
-async fn write(
-    conn: &mut SqliteConnection,
-    sql: &'static str,
-    key: &Key,
-) -> Result<(), StoreError> {
+async fn write(conn: &mut SqliteConnection, sql: &'static str, key: &Key) -> Result<(), StoreError> {
     let (status, rotation, archived_at, deleted_at) = match &key.life {
         Life::Live(live) if live.disabled => ("disabled", live.rotation.as_ref(), None, None),
         Life::Live(live) => ("active", live.rotation.as_ref(), None, None),

@@ -10,15 +10,9 @@ use crate::domain::limits::ARCHIVED_LISTED;
 use crate::domain::time::UnixMillis;
 use crate::store::{StoreError, StoredKey};
 
-const PAGE: &str = concat!(
-    include_str!("sql/key_select.sql"),
-    include_str!("sql/key_page.sql")
-);
+const PAGE: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_page.sql"));
 
-pub(super) async fn page(
-    conn: &mut SqliteConnection,
-    query: &KeyQuery,
-) -> Result<Vec<StoredKey>, StoreError> {
+pub(super) async fn page(conn: &mut SqliteConnection, query: &KeyQuery) -> Result<Vec<StoredKey>, StoreError> {
     let filter = &query.filter;
     // Only constants are filled into the text; every value is bound.
     let statement = sqlx::query_as(AssertSqlSafe(sorted(query.sort)))
@@ -42,12 +36,7 @@ pub(super) async fn page(
         Some(SortValue::Text(text)) => statement.bind(text.as_str()),
     };
     let rows: Vec<key::Row> = statement
-        .bind(
-            query
-                .after
-                .as_ref()
-                .map(|place| place.id.as_u64().cast_signed()),
-        )
+        .bind(query.after.as_ref().map(|place| place.id.as_u64().cast_signed()))
         .bind(query.limit)
         .fetch_all(conn)
         .await
@@ -62,12 +51,6 @@ fn sorted(sort: KeySort) -> String {
         SortBy::ExpiresAt => "COALESCE(key.expires_at, 9223372036854775807)",
         SortBy::LastUsedAt => "COALESCE(key.last_used_at, -1)",
     };
-    let (order, beyond) = if sort.descending {
-        ("DESC", "<")
-    } else {
-        ("ASC", ">")
-    };
-    PAGE.replace("{sort}", by)
-        .replace("{order}", order)
-        .replace("{beyond}", beyond)
+    let (order, beyond) = if sort.descending { ("DESC", "<") } else { ("ASC", ">") };
+    PAGE.replace("{sort}", by).replace("{order}", order).replace("{beyond}", beyond)
 }

@@ -9,14 +9,8 @@ use crate::domain::text::{ExternalId, Name};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
 
-const BY_ID: &str = concat!(
-    include_str!("sql/member_select.sql"),
-    include_str!("sql/member_by_id.sql")
-);
-const DEFAULT: &str = concat!(
-    include_str!("sql/member_select.sql"),
-    include_str!("sql/member_default.sql")
-);
+const BY_ID: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_by_id.sql"));
+const DEFAULT: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_default.sql"));
 const INSERT: &str = include_str!("sql/member_insert.sql");
 const TEAM_EXISTS: &str = include_str!("sql/team_exists.sql");
 
@@ -63,15 +57,9 @@ pub(super) async fn by_id(
     row.map(Row::read).transpose()
 }
 
-pub(super) async fn default(
-    conn: &mut SqliteConnection,
-    workspace: WorkspaceId,
-) -> Result<Option<Member>, StoreError> {
-    let row: Option<Row> = sqlx::query_as(DEFAULT)
-        .bind(workspace.as_u64().cast_signed())
-        .fetch_optional(conn)
-        .await
-        .map_err(failed)?;
+pub(super) async fn default(conn: &mut SqliteConnection, workspace: WorkspaceId) -> Result<Option<Member>, StoreError> {
+    let row: Option<Row> =
+        sqlx::query_as(DEFAULT).bind(workspace.as_u64().cast_signed()).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
 }
 

@@ -70,26 +70,11 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
-        let writer = pool()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
-        MIGRATIONS
-            .run(&writer)
-            .await
-            .map_err(|error| StoreError::Migration(Box::new(error)))?;
+        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Migration(Box::new(error)))?;
         let reading = options.create_if_missing(false).pragma("query_only", "ON");
-        let readers = pool()
-            .max_connections(READERS)
-            .connect_with(reading)
-            .await
-            .map_err(failed)?;
-        let store = Self {
-            writer,
-            readers,
-            committed: Arc::new(watch::Sender::new(Generation(0))),
-        };
+        let readers = pool().max_connections(READERS).connect_with(reading).await.map_err(failed)?;
+        let store = Self { writer, readers, committed: Arc::new(watch::Sender::new(Generation(0))) };
         store.committed.send_replace(store.generation().await?);
         Ok(store)
     }
@@ -120,9 +105,7 @@ fn pool() -> SqlitePoolOptions {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        Ok(Box::new(
-            tx::SqliteTx::begin(&self.writer, Arc::clone(&self.committed)).await?,
-        ))
+        Ok(Box::new(tx::SqliteTx::begin(&self.writer, Arc::clone(&self.committed)).await?))
     }
 
     fn committed(&self) -> watch::Receiver<Generation> {
@@ -134,10 +117,8 @@ impl Store for SqliteStore {
     }
 
     async fn generation(&self) -> Result<Generation, StoreError> {
-        let generation: i64 = sqlx::query_scalar(GENERATION)
-            .fetch_one(&mut *self.reader().await?)
-            .await
-            .map_err(failed)?;
+        let generation: i64 =
+            sqlx::query_scalar(GENERATION).fetch_one(&mut *self.reader().await?).await.map_err(failed)?;
         Ok(Generation(generation.cast_unsigned()))
     }
 
@@ -145,19 +126,11 @@ impl Store for SqliteStore {
         workspace::by_id(&mut *self.reader().await?, id).await
     }
 
-    async fn workspaces(
-        &self,
-        after: Option<WorkspacePosition>,
-        limit: u16,
-    ) -> Result<Vec<Workspace>, StoreError> {
+    async fn workspaces(&self, after: Option<WorkspacePosition>, limit: u16) -> Result<Vec<Workspace>, StoreError> {
         workspace::page(&mut *self.reader().await?, after, limit).await
     }
 
-    async fn key(
-        &self,
-        workspace: WorkspaceId,
-        id: KeyId,
-    ) -> Result<Option<StoredKey>, StoreError> {
+    async fn key(&self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         key::by_id(&mut *self.reader().await?, workspace, id).await
     }
 

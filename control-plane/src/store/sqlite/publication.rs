@@ -18,8 +18,7 @@ use super::{SqliteStore, api, json, secret, settings};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
 use crate::store::publication::{
-    LiveKey, LiveSecret, NewHead, ObjectTotals, OutboxBatch, OutboxRow, Publication,
-    PublicationView, RecordedHead,
+    LiveKey, LiveSecret, NewHead, ObjectTotals, OutboxBatch, OutboxRow, Publication, PublicationView, RecordedHead,
 };
 
 macro_rules! sql {
@@ -59,14 +58,10 @@ sql! {
     OUTBOX_FORGET = "outbox_forget.sql";
     COUNTERS_RAISE = "counters_raise.sql";
 }
-const LIVE_BETWEEN: &str = concat!(
-    include_str!("sql/publication/live_select.sql"),
-    include_str!("sql/publication/live_between.sql")
-);
-const LIVE_ONE: &str = concat!(
-    include_str!("sql/publication/live_select.sql"),
-    include_str!("sql/publication/live_one.sql")
-);
+const LIVE_BETWEEN: &str =
+    concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_between.sql"));
+const LIVE_ONE: &str =
+    concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_one.sql"));
 
 #[derive(FromRow)]
 struct LiveRow {
@@ -97,9 +92,9 @@ impl LiveRow {
         };
         let deadline = match self.deadline_s {
             None => Deadline::NEVER,
-            Some(seconds) => Deadline::at_seconds(
-                u32::try_from(seconds).map_err(|_| StoreError::corrupt("secret.deadline_s"))?,
-            ),
+            Some(seconds) => {
+                Deadline::at_seconds(u32::try_from(seconds).map_err(|_| StoreError::corrupt("secret.deadline_s"))?)
+            }
         };
         let record = Record {
             key: KeyId::from_u64(self.key_id.cast_unsigned()),
@@ -128,10 +123,7 @@ impl LiveRow {
 }
 
 fn name(bytes: Vec<u8>) -> Result<ObjectName, StoreError> {
-    bytes
-        .try_into()
-        .map(ObjectName::from_bytes)
-        .map_err(|_| StoreError::corrupt("snapshot_object.name"))
+    bytes.try_into().map(ObjectName::from_bytes).map_err(|_| StoreError::corrupt("snapshot_object.name"))
 }
 
 const fn number(stored: i64) -> u64 {
@@ -147,14 +139,9 @@ impl Publication for SqliteStore {
     async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError> {
         let mut transaction = self.readers.begin().await.map_err(failed)?;
         // The first read is what fixes the view.
-        let generation: i64 = sqlx::query_scalar(super::GENERATION)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        Ok(Box::new(SqliteView {
-            transaction,
-            generation: number(generation),
-        }))
+        let generation: i64 =
+            sqlx::query_scalar(super::GENERATION).fetch_one(&mut *transaction).await.map_err(failed)?;
+        Ok(Box::new(SqliteView { transaction, generation: number(generation) }))
     }
 
     async fn acquire_lease(
@@ -171,35 +158,19 @@ impl Publication for SqliteStore {
             .await
             .map_err(failed)?;
         if let Some(epoch) = epoch {
-            sqlx::query(EPOCH_SET)
-                .bind(epoch)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+            sqlx::query(EPOCH_SET).bind(epoch).execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)?;
         Ok(epoch.map(number))
     }
 
     async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError> {
-        let renewed = sqlx::query(LEASE_RENEW)
-            .bind(holder)
-            .bind(until.as_millis());
-        Ok(renewed
-            .execute(&self.writer)
-            .await
-            .map_err(failed)?
-            .rows_affected()
-            == 1)
+        let renewed = sqlx::query(LEASE_RENEW).bind(holder).bind(until.as_millis());
+        Ok(renewed.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
     }
 
     async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
-        sqlx::query(LEASE_RELEASE)
-            .bind(holder)
-            .execute(&self.writer)
-            .await
-            .map(drop)
-            .map_err(failed)
+        sqlx::query(LEASE_RELEASE).bind(holder).execute(&self.writer).await.map(drop).map_err(failed)
     }
 
     async fn recorded_head(&self) -> Result<Option<RecordedHead>, StoreError> {
@@ -219,23 +190,14 @@ impl Publication for SqliteStore {
             generation: number(generation),
             issued_at: number(issued_at),
         };
-        let row: Option<Row> = sqlx::query_as(HEAD_GET)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(failed)?;
+        let row: Option<Row> = sqlx::query_as(HEAD_GET).fetch_optional(&self.readers).await.map_err(failed)?;
         Ok(row.map(|row| RecordedHead {
             bytes: row.bytes,
             order: order(row.epoch, row.generation, row.issued_at),
-            sent: match (
-                row.sent_epoch,
-                row.sent_generation,
-                row.sent_issued_at,
-                row.sent_at,
-            ) {
-                (Some(epoch), Some(generation), Some(issued_at), Some(at)) => Some((
-                    order(epoch, generation, issued_at),
-                    UnixMillis::from_millis(at),
-                )),
+            sent: match (row.sent_epoch, row.sent_generation, row.sent_issued_at, row.sent_at) {
+                (Some(epoch), Some(generation), Some(issued_at), Some(at)) => {
+                    Some((order(epoch, generation, issued_at), UnixMillis::from_millis(at)))
+                }
                 _ => None,
             },
         }))
@@ -244,9 +206,7 @@ impl Publication for SqliteStore {
     async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
         for (name, bytes) in objects {
-            let staged = sqlx::query(OBJECT_STAGE)
-                .bind(name.as_bytes().as_slice())
-                .bind(bytes.as_slice());
+            let staged = sqlx::query(OBJECT_STAGE).bind(name.as_bytes().as_slice()).bind(bytes.as_slice());
             staged.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)
@@ -254,25 +214,18 @@ impl Publication for SqliteStore {
 
     async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
-        let held: Option<i64> = sqlx::query_scalar(LEASE_HELD)
-            .bind(holder)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let held: Option<i64> =
+            sqlx::query_scalar(LEASE_HELD).bind(holder).fetch_optional(&mut *transaction).await.map_err(failed)?;
         if held.is_none() {
             return Ok(false);
         }
-        let before: Option<i64> = sqlx::query_scalar(HEAD_EXPIRY)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let before: Option<i64> =
+            sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
         for name in head.named {
             execute_on(&mut transaction, OBJECT_NAME, name).await?;
         }
         for name in head.retired {
-            let retired = sqlx::query(OBJECT_RETIRE)
-                .bind(name.as_bytes().as_slice())
-                .bind(before);
+            let retired = sqlx::query(OBJECT_RETIRE).bind(name.as_bytes().as_slice()).bind(before);
             retired.execute(&mut *transaction).await.map_err(failed)?;
         }
         sqlx::query(HEAD_PUT)
@@ -309,16 +262,10 @@ impl Publication for SqliteStore {
         Ok(unsent)
     }
 
-    async fn mark_objects_sent(
-        &self,
-        names: &[ObjectName],
-        at: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn mark_objects_sent(&self, names: &[ObjectName], at: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
         for name in names {
-            let sent = sqlx::query(OBJECT_SENT)
-                .bind(name.as_bytes().as_slice())
-                .bind(at.as_millis());
+            let sent = sqlx::query(OBJECT_SENT).bind(name.as_bytes().as_slice()).bind(at.as_millis());
             sent.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)
@@ -337,38 +284,21 @@ impl Publication for SqliteStore {
     }
 
     async fn object_totals(&self) -> Result<ObjectTotals, StoreError> {
-        let (objects, bytes): (i64, i64) = sqlx::query_as(OBJECT_TOTALS)
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failed)?;
-        Ok(ObjectTotals {
-            objects: number(objects),
-            bytes: number(bytes),
-        })
+        let (objects, bytes): (i64, i64) =
+            sqlx::query_as(OBJECT_TOTALS).fetch_one(&self.readers).await.map_err(failed)?;
+        Ok(ObjectTotals { objects: number(objects), bytes: number(bytes) })
     }
 
     async fn forget_staged(&self) -> Result<u64, StoreError> {
-        let forgotten = sqlx::query(STAGED_FORGET)
-            .execute(&self.writer)
-            .await
-            .map_err(failed)?;
+        let forgotten = sqlx::query(STAGED_FORGET).execute(&self.writer).await.map_err(failed)?;
         Ok(forgotten.rows_affected())
     }
 
     async fn forget_outbox(&self, through: u64) -> Result<(), StoreError> {
-        sqlx::query(OUTBOX_FORGET)
-            .bind(stored(through))
-            .execute(&self.writer)
-            .await
-            .map(drop)
-            .map_err(failed)
+        sqlx::query(OUTBOX_FORGET).bind(stored(through)).execute(&self.writer).await.map(drop).map_err(failed)
     }
 
-    async fn collectable(
-        &self,
-        expired_before: UnixMillis,
-        limit: u32,
-    ) -> Result<Vec<ObjectName>, StoreError> {
+    async fn collectable(&self, expired_before: UnixMillis, limit: u32) -> Result<Vec<ObjectName>, StoreError> {
         let names: Vec<Vec<u8>> = sqlx::query_scalar(OBJECTS_COLLECTABLE)
             .bind(expired_before.as_millis())
             .bind(limit)
@@ -388,41 +318,27 @@ impl Publication for SqliteStore {
 
     async fn raise_counters(&self, epoch: u64, generation: u64) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
-        let raised = sqlx::query(COUNTERS_RAISE)
-            .bind(stored(epoch))
-            .bind(stored(generation));
+        let raised = sqlx::query(COUNTERS_RAISE).bind(stored(epoch)).bind(stored(generation));
         raised.execute(&mut *transaction).await.map_err(failed)?;
-        let expiry: Option<i64> = sqlx::query_scalar(HEAD_EXPIRY)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        sqlx::query(OBJECTS_RETIRE_ALL)
-            .bind(expiry)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        sqlx::query(HEAD_FORGET)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
+        let expiry: Option<i64> =
+            sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
+        sqlx::query(OBJECTS_RETIRE_ALL).bind(expiry).execute(&mut *transaction).await.map_err(failed)?;
+        sqlx::query(HEAD_FORGET).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
     }
 
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError> {
-        let rows: Vec<(Vec<u8>, i64, i64, String, bool)> = sqlx::query_as(LIVE_KEYS)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed)?;
-        let read =
-            |(fingerprint, key, workspace, name, disabled): (Vec<u8>, i64, i64, String, bool)| {
-                Ok(LiveKey {
-                    fingerprint: secret::read_fingerprint(fingerprint)?,
-                    key: KeyId::from_u64(number(key)),
-                    workspace: WorkspaceId::from_u64(number(workspace)),
-                    name,
-                    disabled,
-                })
-            };
+        let rows: Vec<(Vec<u8>, i64, i64, String, bool)> =
+            sqlx::query_as(LIVE_KEYS).fetch_all(&self.readers).await.map_err(failed)?;
+        let read = |(fingerprint, key, workspace, name, disabled): (Vec<u8>, i64, i64, String, bool)| {
+            Ok(LiveKey {
+                fingerprint: secret::read_fingerprint(fingerprint)?,
+                key: KeyId::from_u64(number(key)),
+                workspace: WorkspaceId::from_u64(number(workspace)),
+                name,
+                disabled,
+            })
+        };
         rows.into_iter().map(read).collect()
     }
 }
@@ -433,11 +349,7 @@ async fn execute_on(
     name: &ObjectName,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(sql).bind(name.as_bytes().as_slice());
-    query
-        .execute(&mut **transaction)
-        .await
-        .map(drop)
-        .map_err(failed)
+    query.execute(&mut **transaction).await.map(drop).map_err(failed)
 }
 
 struct SqliteView {
@@ -457,12 +369,7 @@ impl PublicationView for SqliteView {
         self.generation
     }
 
-    async fn changes_after(
-        &mut self,
-        generation: u64,
-        largest: u32,
-        limit: u32,
-    ) -> Result<OutboxBatch, StoreError> {
+    async fn changes_after(&mut self, generation: u64, largest: u32, limit: u32) -> Result<OutboxBatch, StoreError> {
         let first_too_large: Option<i64> = sqlx::query_scalar(FIRST_TOO_LARGE)
             .bind(stored(generation))
             .bind(largest)
@@ -487,11 +394,7 @@ impl PublicationView for SqliteView {
         let mut changes = Vec::with_capacity(rows.len());
         for (generation, fingerprint, narrowing, entries) in rows {
             let settings = fingerprint.is_empty();
-            let fingerprint = if settings {
-                None
-            } else {
-                Some(secret::read_fingerprint(fingerprint)?)
-            };
+            let fingerprint = if settings { None } else { Some(secret::read_fingerprint(fingerprint)?) };
             let state = match &fingerprint {
                 None => None,
                 Some(fingerprint) => {
@@ -511,54 +414,33 @@ impl PublicationView for SqliteView {
                 state: state.map(|(_, record, policy)| (record, policy)),
             });
         }
-        Ok(OutboxBatch {
-            rows: changes,
-            through,
-            first_too_large: first_too_large.map(number),
-        })
+        Ok(OutboxBatch { rows: changes, through, first_too_large: first_too_large.map(number) })
     }
 
-    async fn touched_after(
-        &mut self,
-        generation: u64,
-    ) -> Result<(Vec<Fingerprint>, bool), StoreError> {
+    async fn touched_after(&mut self, generation: u64) -> Result<(Vec<Fingerprint>, bool), StoreError> {
         let rows: Vec<Vec<u8>> = sqlx::query_scalar(TOUCHED_AFTER)
             .bind(stored(generation))
             .fetch_all(self.connection())
             .await
             .map_err(failed)?;
         let settings = rows.iter().any(Vec::is_empty);
-        let touched = rows
-            .into_iter()
-            .filter(|bytes| !bytes.is_empty())
-            .map(secret::read_fingerprint);
+        let touched = rows.into_iter().filter(|bytes| !bytes.is_empty()).map(secret::read_fingerprint);
         Ok((touched.collect::<Result<_, _>>()?, settings))
     }
 
-    async fn narrowing_after(
-        &mut self,
-        generation: u64,
-    ) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError> {
+    async fn narrowing_after(&mut self, generation: u64) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError> {
         let rows: Vec<(i64, Vec<u8>, bool)> = sqlx::query_as(NARROWING_AFTER)
             .bind(stored(generation))
             .fetch_all(self.connection())
             .await
             .map_err(failed)?;
         let read = |(generation, fingerprint, narrowing)| {
-            Ok((
-                number(generation),
-                secret::read_fingerprint(fingerprint)?,
-                narrowing,
-            ))
+            Ok((number(generation), secret::read_fingerprint(fingerprint)?, narrowing))
         };
         rows.into_iter().map(read).collect()
     }
 
-    async fn live_between(
-        &mut self,
-        from: Fingerprint,
-        to: Fingerprint,
-    ) -> Result<Vec<LiveSecret>, StoreError> {
+    async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError> {
         let rows: Vec<LiveRow> = sqlx::query_as(LIVE_BETWEEN)
             .bind(from.as_bytes().as_slice())
             .bind(to.as_bytes().as_slice())
@@ -566,16 +448,11 @@ impl PublicationView for SqliteView {
             .await
             .map_err(failed)?;
         let mut policies = Policies::new();
-        rows.into_iter()
-            .map(|row| row.read(&mut policies))
-            .collect()
+        rows.into_iter().map(|row| row.read(&mut policies)).collect()
     }
 
     async fn live_count(&mut self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(LIVE_COUNT)
-            .fetch_one(self.connection())
-            .await
-            .map_err(failed)?;
+        let count: i64 = sqlx::query_scalar(LIVE_COUNT).fetch_one(self.connection()).await.map_err(failed)?;
         Ok(number(count))
     }
 

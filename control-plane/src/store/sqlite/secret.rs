@@ -17,21 +17,11 @@ const PLACE: &str = include_str!("sql/secret_place.sql");
 const END: &str = include_str!("sql/secret_end.sql");
 const LIVE_OF_WORKSPACE: &str = include_str!("sql/secret_live_of_workspace.sql");
 
-pub(super) async fn known(
-    conn: &mut SqliteConnection,
-    fingerprint: &Fingerprint,
-) -> Result<bool, StoreError> {
-    sqlx::query_scalar(KNOWN)
-        .bind(&fingerprint.as_bytes()[..])
-        .fetch_one(conn)
-        .await
-        .map_err(failed)
+pub(super) async fn known(conn: &mut SqliteConnection, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
+    sqlx::query_scalar(KNOWN).bind(&fingerprint.as_bytes()[..]).fetch_one(conn).await.map_err(failed)
 }
 
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    new: NewSecret<'_>,
-) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut SqliteConnection, new: NewSecret<'_>) -> Result<(), StoreError> {
     let done = sqlx::query(INSERT)
         .bind(new.key_id.as_u64().cast_signed())
         .bind(&new.secret.fingerprint.as_bytes()[..])
@@ -46,17 +36,9 @@ pub(super) async fn insert(
 
 /// Gives the key's secrets their slots and deadlines; whatever the key no longer names is final
 /// from `at` on.
-pub(super) async fn place(
-    conn: &mut SqliteConnection,
-    key: &Key,
-    at: UnixMillis,
-) -> Result<(), StoreError> {
+pub(super) async fn place(conn: &mut SqliteConnection, key: &Key, at: UnixMillis) -> Result<(), StoreError> {
     let id = key.id.as_u64().cast_signed();
-    sqlx::query(UNPLACE)
-        .bind(id)
-        .execute(&mut *conn)
-        .await
-        .map_err(failed)?;
+    sqlx::query(UNPLACE).bind(id).execute(&mut *conn).await.map_err(failed)?;
     for effect in key.effects() {
         let done = sqlx::query(PLACE)
             .bind(id)
@@ -71,12 +53,7 @@ pub(super) async fn place(
             .map_err(failed)?;
         one_row(done.rows_affected(), "secret")?;
     }
-    sqlx::query(END)
-        .bind(id)
-        .bind(at.as_millis())
-        .execute(conn)
-        .await
-        .map_err(failed)?;
+    sqlx::query(END).bind(id).bind(at.as_millis()).execute(conn).await.map_err(failed)?;
     Ok(())
 }
 
@@ -94,7 +71,5 @@ pub(super) async fn live_of_workspace(
 
 pub(super) fn read_fingerprint(bytes: Vec<u8>) -> Result<Fingerprint, StoreError> {
     let bytes = <[u8; Fingerprint::LEN]>::try_from(bytes);
-    bytes
-        .map(Fingerprint::from_bytes)
-        .map_err(|_| StoreError::corrupt("secret.fingerprint"))
+    bytes.map(Fingerprint::from_bytes).map_err(|_| StoreError::corrupt("secret.fingerprint"))
 }

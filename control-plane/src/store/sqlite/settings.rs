@@ -25,10 +25,7 @@ struct Stored {
 }
 
 pub(super) async fn get(conn: &mut SqliteConnection) -> Result<SettingsDocument, StoreError> {
-    let row: Option<(String, i64)> = sqlx::query_as(GET)
-        .fetch_optional(conn)
-        .await
-        .map_err(failed)?;
+    let row: Option<(String, i64)> = sqlx::query_as(GET).fetch_optional(conn).await.map_err(failed)?;
     let Some((value, version)) = row else {
         return Ok(SettingsDocument::default());
     };
@@ -36,26 +33,16 @@ pub(super) async fn get(conn: &mut SqliteConnection) -> Result<SettingsDocument,
     let settings = Settings {
         key_prefix: stored.key_prefix,
         check_digits: stored.check_digits,
-        accept: Accept {
-            basic: stored.accept_basic,
-            bearer: stored.accept_bearer,
-            header: stored.accept_header,
-        },
+        accept: Accept { basic: stored.accept_basic, bearer: stored.accept_bearer, header: stored.accept_header },
         basic_user: stored.basic_user,
         realm: stored.realm,
         ping_path: stored.ping_path,
         routes: Vec::new(),
     };
-    Ok(SettingsDocument {
-        settings,
-        version: version.cast_unsigned(),
-    })
+    Ok(SettingsDocument { settings, version: version.cast_unsigned() })
 }
 
-pub(super) async fn put(
-    conn: &mut SqliteConnection,
-    document: &SettingsDocument,
-) -> Result<(), StoreError> {
+pub(super) async fn put(conn: &mut SqliteConnection, document: &SettingsDocument) -> Result<(), StoreError> {
     let settings = document.settings.clone();
     let stored = Stored {
         key_prefix: settings.key_prefix,
@@ -67,11 +54,6 @@ pub(super) async fn put(
         realm: settings.realm,
         ping_path: settings.ping_path,
     };
-    let query = sqlx::query(PUT)
-        .bind(json::write(&stored, "setting.value")?)
-        .bind(document.version.cast_signed());
-    one_row(
-        query.execute(conn).await.map_err(failed)?.rows_affected(),
-        "setting",
-    )
+    let query = sqlx::query(PUT).bind(json::write(&stored, "setting.value")?).bind(document.version.cast_signed());
+    one_row(query.execute(conn).await.map_err(failed)?.rows_affected(), "setting")
 }

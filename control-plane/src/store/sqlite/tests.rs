@@ -17,10 +17,7 @@ fn url(dir: &tempfile::TempDir) -> String {
 }
 
 fn lifecycle(store: &SqliteStore) -> Lifecycle {
-    Lifecycle::new(
-        Arc::new(store.clone()),
-        Arc::new(Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]))),
-    )
+    Lifecycle::new(Arc::new(store.clone()), Arc::new(Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]))))
 }
 
 async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
@@ -35,11 +32,7 @@ async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
     };
     let entropy = Entropy::from_bytes(&[number; Entropy::BYTES]);
     // Both identifiers of this draw are the same number, which different tables may share.
-    let context = Context::new(
-        Actor::system("test"),
-        UnixMillis::from_millis(1_800_000_000_000),
-        entropy,
-    );
+    let context = Context::new(Actor::system("test"), UnixMillis::from_millis(1_800_000_000_000), entropy);
     lifecycle.execute(&context, verb).await.map(drop)
 }
 
@@ -48,23 +41,12 @@ async fn commits_are_synced_and_readers_only_read() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = SqliteStore::open(&url(&dir)).await.expect("a store");
     for (pragma, expected) in [("PRAGMA synchronous", 2_i64), ("PRAGMA foreign_keys", 1)] {
-        let value: i64 = sqlx::query_scalar(pragma)
-            .fetch_one(&store.writer)
-            .await
-            .expect("a value");
+        let value: i64 = sqlx::query_scalar(pragma).fetch_one(&store.writer).await.expect("a value");
         assert_eq!(value, expected, "{pragma}");
     }
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&store.writer)
-        .await
-        .expect("a value");
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.expect("a value");
     assert_eq!(mode, "wal");
-    assert!(
-        sqlx::query("DELETE FROM counter")
-            .execute(&store.readers)
-            .await
-            .is_err()
-    );
+    assert!(sqlx::query("DELETE FROM counter").execute(&store.readers).await.is_err());
 }
 
 #[tokio::test]
@@ -73,15 +55,9 @@ async fn a_full_disk_refuses_the_change_whole_and_says_that_it_may_pass() {
     let store = SqliteStore::open(&url(&dir)).await.expect("a store");
     let lifecycle = lifecycle(&store);
     create(&lifecycle, 1).await.expect("a workspace");
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
-        .fetch_one(&store.writer)
-        .await
-        .expect("a value");
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.expect("a value");
     let limit = |pages: i64| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(limit(pages))
-        .execute(&store.writer)
-        .await
-        .expect("a limit");
+    sqlx::query(limit(pages)).execute(&store.writer).await.expect("a limit");
     let before = lifecycle.generation().await.expect("a generation");
     let mut refused = None;
     for number in 2..20 {
@@ -90,30 +66,15 @@ async fn a_full_disk_refuses_the_change_whole_and_says_that_it_may_pass() {
             break;
         }
     }
-    assert!(
-        matches!(refused, Some(Refusal::Store(StoreError::Unavailable(_)))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Some(Refusal::Store(StoreError::Unavailable(_)))), "{refused:?}");
     let after = lifecycle.generation().await.expect("a generation");
-    sqlx::query(limit(pages + 1_000))
-        .execute(&store.writer)
-        .await
-        .expect("a limit");
+    sqlx::query(limit(pages + 1_000)).execute(&store.writer).await.expect("a limit");
     create(&lifecycle, 20).await.expect("a workspace");
     assert!(after >= before);
-    assert_eq!(
-        lifecycle.generation().await.expect("a generation").0,
-        after.0 + 1
-    );
-    let workspaces: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM workspace")
-        .fetch_one(&store.readers)
-        .await
-        .expect("a value");
-    assert_eq!(
-        workspaces.cast_unsigned(),
-        after.0 + 1,
-        "one generation for each workspace there is"
-    );
+    assert_eq!(lifecycle.generation().await.expect("a generation").0, after.0 + 1);
+    let workspaces: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM workspace").fetch_one(&store.readers).await.expect("a value");
+    assert_eq!(workspaces.cast_unsigned(), after.0 + 1, "one generation for each workspace there is");
 }
 
 #[tokio::test]
@@ -128,17 +89,8 @@ async fn the_schema_is_made_once() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
-    std::fs::write(
-        dir.path().join("keyward.db"),
-        "not a database, but long enough to look at. ".repeat(40),
-    )
-    .expect("written");
+    std::fs::write(dir.path().join("keyward.db"), "not a database, but long enough to look at. ".repeat(40))
+        .expect("written");
     let refused = SqliteStore::open(&url(&dir)).await.err();
-    assert!(
-        matches!(
-            refused,
-            Some(StoreError::Corrupt { .. } | StoreError::Migration(_))
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Some(StoreError::Corrupt { .. } | StoreError::Migration(_))), "{refused:?}");
 }

@@ -10,14 +10,8 @@ use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
 use crate::store::StoreError;
 
-const BY_HASH: &str = concat!(
-    include_str!("sql/token_select.sql"),
-    include_str!("sql/token_by_hash.sql")
-);
-const BY_ID: &str = concat!(
-    include_str!("sql/token_select.sql"),
-    include_str!("sql/token_by_id.sql")
-);
+const BY_HASH: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_hash.sql"));
+const BY_ID: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_id.sql"));
 const INSERT: &str = include_str!("sql/token_insert.sql");
 const REVOKE: &str = include_str!("sql/token_revoke.sql");
 
@@ -36,9 +30,7 @@ impl Row {
     fn read(self) -> Result<Token, StoreError> {
         Ok(Token {
             id: TokenId::from_u64(self.id.cast_unsigned()),
-            member: self
-                .member_id
-                .map(|id| MemberId::from_u64(id.cast_unsigned())),
+            member: self.member_id.map(|id| MemberId::from_u64(id.cast_unsigned())),
             name: Name::stored(self.name),
             scopes: json::read(&self.scopes, "token.scopes")?,
             created_at: UnixMillis::from_millis(self.created_at),
@@ -48,35 +40,18 @@ impl Row {
     }
 }
 
-pub(super) async fn by_hash(
-    conn: &mut SqliteConnection,
-    hash: &TokenHash,
-) -> Result<Option<Token>, StoreError> {
-    let row: Option<Row> = sqlx::query_as(BY_HASH)
-        .bind(&hash.0[..])
-        .fetch_optional(conn)
-        .await
-        .map_err(failed)?;
+pub(super) async fn by_hash(conn: &mut SqliteConnection, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(BY_HASH).bind(&hash.0[..]).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
 }
 
-pub(super) async fn by_id(
-    conn: &mut SqliteConnection,
-    id: TokenId,
-) -> Result<Option<Token>, StoreError> {
-    let row: Option<Row> = sqlx::query_as(BY_ID)
-        .bind(id.as_u64().cast_signed())
-        .fetch_optional(conn)
-        .await
-        .map_err(failed)?;
+pub(super) async fn by_id(conn: &mut SqliteConnection, id: TokenId) -> Result<Option<Token>, StoreError> {
+    let row: Option<Row> =
+        sqlx::query_as(BY_ID).bind(id.as_u64().cast_signed()).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
 }
 
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    token: &Token,
-    hash: &TokenHash,
-) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut SqliteConnection, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
     let done = sqlx::query(INSERT)
         .bind(token.id.as_u64().cast_signed())
         .bind(token.member.map(|id| id.as_u64().cast_signed()))
@@ -91,16 +66,7 @@ pub(super) async fn insert(
     one_row(done.rows_affected(), "token")
 }
 
-pub(super) async fn revoke(
-    conn: &mut SqliteConnection,
-    id: TokenId,
-    at: UnixMillis,
-) -> Result<(), StoreError> {
-    let query = sqlx::query(REVOKE)
-        .bind(id.as_u64().cast_signed())
-        .bind(at.as_millis());
-    one_row(
-        query.execute(conn).await.map_err(failed)?.rows_affected(),
-        "token",
-    )
+pub(super) async fn revoke(conn: &mut SqliteConnection, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
+    let query = sqlx::query(REVOKE).bind(id.as_u64().cast_signed()).bind(at.as_millis());
+    one_row(query.execute(conn).await.map_err(failed)?.rows_affected(), "token")
 }

@@ -38,17 +38,9 @@ impl SqliteTx {
     ) -> Result<Self, StoreError> {
         // Taking the write lock at once leaves no room for two that read and then both want to write.
         let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let (generation, last_seq): (i64, i64) = sqlx::query_as(BEGIN)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(failed)?;
+        let (generation, last_seq): (i64, i64) = sqlx::query_as(BEGIN).fetch_one(&mut *tx).await.map_err(failed)?;
         let generation = Generation(generation.cast_unsigned());
-        Ok(Self {
-            tx,
-            generation,
-            last_seq: last_seq.cast_unsigned(),
-            committed,
-        })
+        Ok(Self { tx, generation, last_seq: last_seq.cast_unsigned(), committed })
     }
 }
 
@@ -62,11 +54,7 @@ impl Tx for SqliteTx {
         workspace::by_id(&mut self.tx, id).await
     }
 
-    async fn slug_taken(
-        &mut self,
-        slug: &Slug,
-        except: Option<WorkspaceId>,
-    ) -> Result<bool, StoreError> {
+    async fn slug_taken(&mut self, slug: &Slug, except: Option<WorkspaceId>) -> Result<bool, StoreError> {
         workspace::slug_taken(&mut self.tx, slug, except).await
     }
 
@@ -78,26 +66,15 @@ impl Tx for SqliteTx {
         workspace::update(&mut self.tx, workspace).await
     }
 
-    async fn delete_workspace(
-        &mut self,
-        id: WorkspaceId,
-        at: UnixMillis,
-    ) -> Result<(), StoreError> {
+    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError> {
         workspace::delete(&mut self.tx, id, at).await
     }
 
-    async fn member(
-        &mut self,
-        workspace: WorkspaceId,
-        id: MemberId,
-    ) -> Result<Option<Member>, StoreError> {
+    async fn member(&mut self, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>, StoreError> {
         member::by_id(&mut self.tx, workspace, id).await
     }
 
-    async fn default_member(
-        &mut self,
-        workspace: WorkspaceId,
-    ) -> Result<Option<Member>, StoreError> {
+    async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError> {
         member::default(&mut self.tx, workspace).await
     }
 
@@ -105,19 +82,11 @@ impl Tx for SqliteTx {
         member::insert(&mut self.tx, member).await
     }
 
-    async fn team_exists(
-        &mut self,
-        workspace: WorkspaceId,
-        id: TeamId,
-    ) -> Result<bool, StoreError> {
+    async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId) -> Result<bool, StoreError> {
         member::team_exists(&mut self.tx, workspace, id).await
     }
 
-    async fn key(
-        &mut self,
-        workspace: WorkspaceId,
-        id: KeyId,
-    ) -> Result<Option<StoredKey>, StoreError> {
+    async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         key::by_id(&mut self.tx, workspace, id).await
     }
 
@@ -159,10 +128,7 @@ impl Tx for SqliteTx {
         secret::insert(&mut self.tx, secret).await
     }
 
-    async fn live_fingerprints(
-        &mut self,
-        workspace: WorkspaceId,
-    ) -> Result<Vec<Fingerprint>, StoreError> {
+    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError> {
         secret::live_of_workspace(&mut self.tx, workspace).await
     }
 
@@ -210,24 +176,14 @@ impl Tx for SqliteTx {
         token::revoke(&mut self.tx, id, at).await
     }
 
-    async fn kept_answer(
-        &mut self,
-        id: &[u8; 32],
-        now: UnixMillis,
-    ) -> Result<Option<KeptAnswer>, StoreError> {
+    async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError> {
         idempotency::get(&mut self.tx, id, now).await
     }
 
-    async fn commit(
-        mut self: Box<Self>,
-        change: Change,
-        answer: Option<KeptAnswer>,
-    ) -> Result<Generation, StoreError> {
+    async fn commit(mut self: Box<Self>, change: Change, answer: Option<KeptAnswer>) -> Result<Generation, StoreError> {
         let generation = self.generation;
         if change.generation() != generation {
-            return Err(StoreError::Misused(
-                "a change of another transaction".into(),
-            ));
+            return Err(StoreError::Misused("a change of another transaction".into()));
         }
         audit::record(&mut self.tx, &change, self.last_seq).await?;
         if let Some(answer) = answer {

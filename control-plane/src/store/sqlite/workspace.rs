@@ -10,14 +10,8 @@ use crate::domain::time::UnixMillis;
 use crate::domain::workspace::{Reveal, Workspace, WorkspaceStatus};
 use crate::store::{StoreError, WorkspacePosition};
 
-const BY_ID: &str = concat!(
-    include_str!("sql/workspace_select.sql"),
-    include_str!("sql/workspace_by_id.sql")
-);
-const PAGE: &str = concat!(
-    include_str!("sql/workspace_select.sql"),
-    include_str!("sql/workspace_page.sql")
-);
+const BY_ID: &str = concat!(include_str!("sql/workspace_select.sql"), include_str!("sql/workspace_by_id.sql"));
+const PAGE: &str = concat!(include_str!("sql/workspace_select.sql"), include_str!("sql/workspace_page.sql"));
 const SLUG_TAKEN: &str = include_str!("sql/workspace_slug_taken.sql");
 const INSERT: &str = include_str!("sql/workspace_insert.sql");
 const UPDATE: &str = include_str!("sql/workspace_update.sql");
@@ -51,8 +45,7 @@ impl Row {
             id: WorkspaceId::from_u64(self.id.cast_unsigned()),
             name: Name::stored(self.name),
             slug: Slug::stored(self.slug),
-            status: WorkspaceStatus::parse(&self.status)
-                .ok_or(StoreError::corrupt("workspace.status"))?,
+            status: WorkspaceStatus::parse(&self.status).ok_or(StoreError::corrupt("workspace.status"))?,
             staff_max_access: json::access(&self.staff_max_access)?,
             reveal: Reveal::parse(&self.reveal).ok_or(StoreError::corrupt("workspace.reveal"))?,
             max_keys: self.max_keys,
@@ -64,15 +57,9 @@ impl Row {
     }
 }
 
-pub(super) async fn by_id(
-    conn: &mut SqliteConnection,
-    id: WorkspaceId,
-) -> Result<Option<Workspace>, StoreError> {
-    let row: Option<Row> = sqlx::query_as(BY_ID)
-        .bind(id.as_u64().cast_signed())
-        .fetch_optional(conn)
-        .await
-        .map_err(failed)?;
+pub(super) async fn by_id(conn: &mut SqliteConnection, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
+    let row: Option<Row> =
+        sqlx::query_as(BY_ID).bind(id.as_u64().cast_signed()).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
 }
 
@@ -104,25 +91,15 @@ pub(super) async fn slug_taken(
         .map_err(failed)
 }
 
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    workspace: &Workspace,
-) -> Result<(), StoreError> {
+pub(super) async fn insert(conn: &mut SqliteConnection, workspace: &Workspace) -> Result<(), StoreError> {
     write(conn, INSERT, workspace).await
 }
 
-pub(super) async fn update(
-    conn: &mut SqliteConnection,
-    workspace: &Workspace,
-) -> Result<(), StoreError> {
+pub(super) async fn update(conn: &mut SqliteConnection, workspace: &Workspace) -> Result<(), StoreError> {
     write(conn, UPDATE, workspace).await
 }
 
-async fn write(
-    conn: &mut SqliteConnection,
-    sql: &'static str,
-    workspace: &Workspace,
-) -> Result<(), StoreError> {
+async fn write(conn: &mut SqliteConnection, sql: &'static str, workspace: &Workspace) -> Result<(), StoreError> {
     let done = sqlx::query(sql)
         .bind(workspace.id.as_u64().cast_signed())
         .bind(workspace.name.as_str())
@@ -142,21 +119,11 @@ async fn write(
 }
 
 /// Ends the workspace and everything in it, its secrets first.
-pub(super) async fn delete(
-    conn: &mut SqliteConnection,
-    id: WorkspaceId,
-    at: UnixMillis,
-) -> Result<(), StoreError> {
+pub(super) async fn delete(conn: &mut SqliteConnection, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError> {
     let mut deleted = 0;
     for sql in DELETE {
-        let query = sqlx::query(sql)
-            .bind(id.as_u64().cast_signed())
-            .bind(at.as_millis());
-        deleted = query
-            .execute(&mut *conn)
-            .await
-            .map_err(failed)?
-            .rows_affected();
+        let query = sqlx::query(sql).bind(id.as_u64().cast_signed()).bind(at.as_millis());
+        deleted = query.execute(&mut *conn).await.map_err(failed)?.rows_affected();
     }
     one_row(deleted, "workspace")
 }

@@ -8,13 +8,8 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::DeleteApi;
 
-pub(super) async fn delete(
-    ApiPath(name): ApiPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn delete(ApiPath(name): ApiPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     let verb = DeleteApi { name };
-    ready
-        .run(verb, |(), generation| Answer::gone(generation))
-        .await
+    ready.run(verb, |(), generation| Answer::gone(generation)).await
 }

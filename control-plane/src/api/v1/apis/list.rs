@@ -19,17 +19,10 @@ pub(super) async fn list(
     let page = query.into_page()?;
     // Nothing ever answered a cursor here: the page holds as many as a catalogue may.
     if page.cursor.is_some() || page.limit == Some(0) {
-        let field = if page.cursor.is_some() {
-            "cursor"
-        } else {
-            "limit"
-        };
+        let field = if page.cursor.is_some() { "cursor" } else { "limit" };
         return Err(Problem::new(Code::BadParameter).field(field));
     }
-    let listed = Listed {
-        items: api.lifecycle.list_apis().await?,
-        next_cursor: None,
-    };
+    let listed = Listed { items: api.lifecycle.list_apis().await?, next_cursor: None };
     let body = PageBody::<ApiBody<'_>>::of(&listed);
     Ok(answer::list(&headers, &body))
 }

@@ -11,7 +11,5 @@ use axum::routing::get;
 use crate::api::ApiState;
 
 pub(super) fn router() -> Router<ApiState> {
-    Router::new()
-        .route("/", get(list::list))
-        .route("/{api}", get(get::get).put(put::put).delete(delete::delete))
+    Router::new().route("/", get(list::list)).route("/{api}", get(get::get).put(put::put).delete(delete::delete))
 }

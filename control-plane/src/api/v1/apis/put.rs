@@ -17,11 +17,7 @@ pub(super) async fn put(ApiPath(name): ApiPath, mutation: Mutation) -> Result<Re
         let detail = "must be the name in the path, or left out";
         return Err(Invalid::new("name", Fault::Conflicting, detail).into());
     }
-    let verb = PutApi {
-        name,
-        title: body.title,
-        routes: body.routes.into_iter().map(RouteInput::from).collect(),
-    };
+    let verb = PutApi { name, title: body.title, routes: body.routes.into_iter().map(RouteInput::from).collect() };
     ready
         .run(verb, |outcome, generation| {
             let api = &outcome.api;

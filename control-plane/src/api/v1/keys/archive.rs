@@ -8,10 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::ArchiveKey;
 
-pub(super) async fn archive(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn archive(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     ready.run(ArchiveKey { target }, changed).await
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::api::answer::Answer;
 use crate::api::extract::{Mutation, WorkspacePath};
 use crate::api::problem::Problem;
-use crate::api::wire::keys::{CreateKey as Body, KeyBody};
+use crate::api::wire::key_body::KeyBody;
+use crate::api::wire::keys::CreateKey as Body;
 use crate::domain::change::Generation;
 use crate::lifecycle::{CreateKey, CreatedKey};
 
@@ -21,38 +22,18 @@ struct Created<'a> {
     generation: u64,
 }
 
-pub(super) async fn create(
-    WorkspacePath(workspace): WorkspacePath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn create(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     let (fields, source) = body.into_input()?;
-    let verb = CreateKey {
-        workspace,
-        fields,
-        source,
-    };
+    let verb = CreateKey { workspace, fields, source };
     ready.run(verb, created).await
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "this is what the mutation hands over"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "this is what the mutation hands over")]
 fn created(created: CreatedKey, generation: Generation) -> Answer {
     let view = &created.key;
     let key = KeyBody::from(view);
-    let body = Created {
-        key: &key,
-        secret: created.secret.as_ref().map(ApiKey::expose),
-        generation: generation.0,
-    };
-    let location = format!(
-        "/v1/workspaces/{}/keys/{}",
-        view.key.workspace_id, view.key.id
-    );
-    Answer::new(StatusCode::CREATED, &body)
-        .tagged(view.key.version, &key)
-        .header(header::LOCATION, location)
-        .no_store()
+    let body = Created { key: &key, secret: created.secret.as_ref().map(ApiKey::expose), generation: generation.0 };
+    let location = format!("/v1/workspaces/{}/keys/{}", view.key.workspace_id, view.key.id);
+    Answer::new(StatusCode::CREATED, &body).tagged(view.key.version, &key).header(header::LOCATION, location).no_store()
 }

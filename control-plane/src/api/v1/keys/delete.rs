@@ -8,13 +8,8 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::DeleteKey;
 
-pub(super) async fn delete(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn delete(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     let verb = DeleteKey { target };
-    ready
-        .run(verb, |(), generation| Answer::gone(generation))
-        .await
+    ready.run(verb, |(), generation| Answer::gone(generation)).await
 }

@@ -8,10 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::DisableKey;
 
-pub(super) async fn disable(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn disable(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     ready.run(DisableKey { target }, changed).await
 }

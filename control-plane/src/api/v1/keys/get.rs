@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use crate::api::extract::{KeyPath, NoQuery, Query};
 use crate::api::problem::Problem;
-use crate::api::wire::keys::KeyBody;
+use crate::api::wire::key_body::KeyBody;
 use crate::api::{ApiState, answer};
 
 pub(super) async fn get(

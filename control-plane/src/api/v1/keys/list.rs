@@ -6,7 +6,8 @@ use axum::response::Response;
 
 use crate::api::extract::{Query, WorkspacePath};
 use crate::api::problem::Problem;
-use crate::api::wire::keys::{KeyBody, KeyListQuery};
+use crate::api::wire::key_body::KeyBody;
+use crate::api::wire::key_list::KeyListQuery;
 use crate::api::wire::page::PageBody;
 use crate::api::{ApiState, answer};
 
@@ -17,11 +18,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (input, page) = query.into_input()?;
-    let listed = api
-        .lifecycle
-        .list_keys(workspace, &input, &page, api.clock.now())
-        .await
-        .map_err(Problem::of_query)?;
+    let listed = api.lifecycle.list_keys(workspace, &input, &page, api.clock.now()).await.map_err(Problem::of_query)?;
     let body = PageBody::<KeyBody<'_>>::of(&listed);
     Ok(answer::list(&headers, &body))
 }

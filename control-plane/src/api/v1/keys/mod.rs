@@ -18,17 +18,14 @@ use serde::Serialize;
 
 use crate::api::ApiState;
 use crate::api::answer::Answer;
-use crate::api::wire::keys::KeyBody;
+use crate::api::wire::key_body::KeyBody;
 use crate::domain::change::Generation;
 use crate::lifecycle::KeyView;
 
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/", get(list::list).post(create::create))
-        .route(
-            "/{key}",
-            get(get::get).patch(patch::patch).delete(delete::delete),
-        )
+        .route("/{key}", get(get::get).patch(patch::patch).delete(delete::delete))
         .route("/{key}/rotate", post(rotate::rotate))
         .nest("/{key}/rotation", rotation::router())
         .route("/{key}/disable", post(disable::disable))
@@ -44,15 +41,9 @@ struct Changed<'a> {
 }
 
 /// The answer of the verbs that change a key and show no secret.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "this is what the mutation hands over"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "this is what the mutation hands over")]
 fn changed(view: KeyView, generation: Generation) -> Answer {
     let key = KeyBody::from(&view);
-    let body = Changed {
-        key: &key,
-        generation: generation.0,
-    };
+    let body = Changed { key: &key, generation: generation.0 };
     Answer::new(StatusCode::OK, &body).tagged(view.key.version, &key)
 }

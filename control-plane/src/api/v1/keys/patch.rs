@@ -8,10 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::wire::keys::PatchKey as Body;
 use crate::lifecycle::PatchKey;
 
-pub(super) async fn patch(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn patch(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     let patch = body.into_patch()?;
     ready.run(PatchKey { target, patch }, changed).await

@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::api::answer::Answer;
 use crate::api::extract::{KeyPath, Mutation};
 use crate::api::problem::Problem;
-use crate::api::wire::keys::{KeyBody, RotateKey as Body};
+use crate::api::wire::key_body::KeyBody;
+use crate::api::wire::keys::RotateKey as Body;
 use crate::domain::change::Generation;
 use crate::domain::time::UnixSeconds;
 use crate::lifecycle::{RotateKey, RotatedKey};
@@ -21,22 +22,13 @@ struct Rotated<'a> {
     generation: u64,
 }
 
-pub(super) async fn rotate(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn rotate(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
-    let verb = RotateKey {
-        target,
-        grace_seconds: body.grace_seconds,
-    };
+    let verb = RotateKey { target, grace_seconds: body.grace_seconds };
     ready.run(verb, rotated).await
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "this is what the mutation hands over"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "this is what the mutation hands over")]
 fn rotated(rotated: RotatedKey, generation: Generation) -> Answer {
     let key = KeyBody::from(&rotated.key);
     let body = Rotated {
@@ -45,7 +37,5 @@ fn rotated(rotated: RotatedKey, generation: Generation) -> Answer {
         previous_valid_until: rotated.previous_valid_until,
         generation: generation.0,
     };
-    Answer::new(StatusCode::OK, &body)
-        .tagged(rotated.key.key.version, &key)
-        .no_store()
+    Answer::new(StatusCode::OK, &body).tagged(rotated.key.key.version, &key).no_store()
 }

@@ -19,11 +19,8 @@ pub(super) async fn head(
     Query(NoQuery {}): Query<NoQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let head = api
-        .snapshot
-        .head()
-        .await
-        .ok_or_else(|| Problem::new(Code::NotFound).detail("nothing is published yet"))?;
+    let head =
+        api.snapshot.head().await.ok_or_else(|| Problem::new(Code::NotFound).detail("nothing is published yet"))?;
     let tag = Tag::from_text(&head.etag);
     let mut response = if tag.is_named_by(&headers) {
         StatusCode::NOT_MODIFIED.into_response()

@@ -18,7 +18,5 @@ pub(super) fn status_router() -> Router<ApiState> {
 }
 
 pub(super) fn lane_router() -> Router<ApiState> {
-    Router::new()
-        .route("/snapshot/head", get(head::head))
-        .route("/snapshot/objects/{name}", get(object::object))
+    Router::new().route("/snapshot/head", get(head::head)).route("/snapshot/objects/{name}", get(object::object))
 }

@@ -13,10 +13,6 @@ pub(super) async fn status(
     Query(NoQuery {}): Query<NoQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let status = api
-        .snapshot
-        .status()
-        .await
-        .map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
+    let status = api.snapshot.status().await.map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
     Ok(answer::list(&headers, &status))
 }

@@ -8,13 +8,8 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::DeleteWorkspace;
 
-pub(super) async fn delete(
-    WorkspacePath(workspace): WorkspacePath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn delete(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     let verb = DeleteWorkspace { workspace };
-    ready
-        .run(verb, |(), generation| Answer::gone(generation))
-        .await
+    ready.run(verb, |(), generation| Answer::gone(generation)).await
 }

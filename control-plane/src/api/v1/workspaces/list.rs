@@ -16,11 +16,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let page = query.into_page()?;
-    let listed = api
-        .lifecycle
-        .list_workspaces(&page)
-        .await
-        .map_err(Problem::of_query)?;
+    let listed = api.lifecycle.list_workspaces(&page).await.map_err(Problem::of_query)?;
     let body = PageBody::<WorkspaceBody<'_>>::of(&listed);
     Ok(answer::list(&headers, &body))
 }

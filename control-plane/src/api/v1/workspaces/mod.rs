@@ -14,8 +14,5 @@ use crate::api::ApiState;
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/", get(list::list).post(create::create))
-        .route(
-            "/{ws}",
-            get(get::get).patch(patch::patch).delete(delete::delete),
-        )
+        .route("/{ws}", get(get::get).patch(patch::patch).delete(delete::delete))
 }

@@ -9,15 +9,9 @@ use crate::api::problem::Problem;
 use crate::api::wire::workspaces::{PatchWorkspace as Body, WorkspaceBody};
 use crate::lifecycle::PatchWorkspace;
 
-pub(super) async fn patch(
-    WorkspacePath(workspace): WorkspacePath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn patch(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
-    let verb = PatchWorkspace {
-        workspace,
-        fields: body.into(),
-    };
+    let verb = PatchWorkspace { workspace, fields: body.into() };
     ready
         .run(verb, |workspace, generation| {
             let body = WorkspaceBody::from(&workspace);

@@ -8,10 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::CancelRotation;
 
-pub(super) async fn cancel(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn cancel(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     ready.run(CancelRotation { target }, changed).await
 }

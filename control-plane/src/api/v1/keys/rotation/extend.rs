@@ -8,10 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::wire::keys::ExtendRotation as Body;
 use crate::lifecycle::ExtendRotation;
 
-pub(super) async fn extend(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn extend(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     let to = body.into_target()?;
     ready.run(ExtendRotation { target, to }, changed).await

@@ -8,10 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::FinishRotation;
 
-pub(super) async fn finish(
-    KeyPath(target): KeyPath,
-    mutation: Mutation,
-) -> Result<Response, Problem> {
+pub(super) async fn finish(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, OnlyReason { .. }) = mutation.read()?;
     ready.run(FinishRotation { target }, changed).await
 }
