@@ -72,6 +72,17 @@ fn a_leaf_that_kept_its_name_is_as_new_as_the_head() {
 }
 
 #[test]
+fn what_was_seen_to_be_as_new_as_a_head_is_believed_as_of_that_head() {
+    let [left_leaf, right_leaf] = halves(10);
+    let mut replica = warm();
+    adopt(&mut replica, head(15, [&left_leaf, &right_leaf]));
+    assert!(found(&mut replica, &left(1)), "its name is the same");
+    adopt(&mut replica, later(20, 15));
+    assert!(found(&mut replica, &left(1)));
+    need(&mut replica, &right());
+}
+
+#[test]
 fn recent_counts_before_any_leaf() {
     let mut replica = warm();
     let mut newer = later(10, 10);
