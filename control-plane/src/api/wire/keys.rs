@@ -1,22 +1,16 @@
-//! Keys as JSON: what the verbs take, and a key as the contract words it.
+//! Keys as JSON: what the verbs take.
 
-use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
+use keyward_shared::id::{MemberId, TeamId};
 use keyward_shared::policy::{Access, App};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::page::page;
 use super::{instant, reasoned};
-use crate::api::problem::Problem;
-use crate::domain::api::Coverage;
 use crate::domain::edit::Edit;
 use crate::domain::invalid::{Fault, Invalid};
-use crate::domain::key::{Environment, KeyStatus, Rotation};
-use crate::domain::member::Role;
+use crate::domain::key::Environment;
 use crate::domain::restrictions::RestrictionsInput;
-use crate::domain::text::ExternalId;
-use crate::domain::time::{UnixMillis, UnixSeconds};
-use crate::lifecycle::{ExtendTo, KeyFields, KeyListInput, KeyPatch, KeySource, KeyView, Page, Refusal};
+use crate::lifecycle::{ExtendTo, KeyFields, KeyPatch, KeySource};
 
 /// The body of `POST …/keys`.
 #[derive(Deserialize)]

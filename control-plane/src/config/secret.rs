@@ -1,0 +1,112 @@
+//! Secrets: from a variable, or from a file that somebody named, or from the default file.
+//!
+//! An error names the secret and who gave it; it never holds its value.
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::error::ConfigError;
+use super::layers::{Layers, Origin};
+use super::secrets_dir;
+use super::table::{self, SecretSetting};
+use crate::secrets::{SecretKey, SecretText};
+
+impl Layers<'_> {
+    /// The pepper.
+    pub fn pepper(&self) -> Result<SecretKey, ConfigError> {
+        self.key(&table::PEPPER)
+    }
+
+    /// The seed of the key that signs heads.
+    pub fn signing_key(&self) -> Result<SecretKey, ConfigError> {
+        self.key(&table::SIGNING_KEY)
+    }
+
+    /// The key-encryption key.
+    pub fn kek(&self) -> Result<SecretKey, ConfigError> {
+        self.key(&table::KEK)
+    }
+
+    /// What edges show to read snapshots.
+    pub fn edge_credential(&self) -> Result<SecretText, ConfigError> {
+        let (text, origin) = self.required(&table::EDGE_CREDENTIAL)?;
+        let fits = (32..=256).contains(&text.expose().len()) && text.expose().bytes().all(|b| b.is_ascii_graphic());
+        if fits {
+            Ok(text)
+        } else {
+            Err(ConfigError::InvalidSecret {
+                name: table::EDGE_CREDENTIAL.name,
+                origin,
+                wanted: "32 to 256 printable ASCII characters",
+            })
+        }
+    }
+
+    /// The first operator's token, if its file is still there.
+    pub fn operator_token(&self) -> Result<Option<SecretText>, ConfigError> {
+        Ok(self.secret(&table::OPERATOR_TOKEN)?.map(|(text, _)| text))
+    }
+
+    fn key(&self, secret: &'static SecretSetting) -> Result<SecretKey, ConfigError> {
+        let (text, origin) = self.required(secret)?;
+        SecretKey::from_text(&text).ok_or(ConfigError::InvalidSecret {
+            name: secret.name,
+            origin,
+            wanted: "32 bytes as base64url without padding, 43 characters",
+        })
+    }
+
+    fn required(&self, secret: &'static SecretSetting) -> Result<(SecretText, Origin), ConfigError> {
+        match self.secret(secret)? {
+            Some(found) => Ok(found),
+            None => Err(ConfigError::MissingSecret {
+                name: secret.name,
+                path: self.default_file(secret)?,
+                variable: table::variable_of(secret.name),
+            }),
+        }
+    }
+
+    /// A secret: itself or its file, by the first place that says something; else the
+    /// default file, if it is there.
+    fn secret(&self, secret: &'static SecretSetting) -> Result<Option<(SecretText, Origin)>, ConfigError> {
+        let file = table::file_of(secret.name);
+        let named = if let Some(flag) = self.flag(&file) {
+            Some(flag)
+        } else {
+            let places =
+                [(self.variable(secret.name)?, self.variable(&file)?), (self.member(secret.name), self.member(&file))];
+            let mut named = None;
+            for place in places {
+                match place {
+                    (Some((_, value)), Some((_, file))) => {
+                        return Err(ConfigError::Twice { value, file });
+                    }
+                    (Some((value, origin)), None) => {
+                        return Ok(Some((SecretText::new(Zeroizing::new(value)), origin)));
+                    }
+                    (None, Some(file)) => {
+                        named = Some(file);
+                        break;
+                    }
+                    (None, None) => {}
+                }
+            }
+            named
+        };
+        let (path, origin, must_exist) = match named {
+            Some((path, origin)) => (PathBuf::from(path), origin, true),
+            None => (self.default_file(secret)?, Origin::Default(file.clone()), false),
+        };
+        match crate::secrets::file::read(&path) {
+            Ok(text) => Ok(Some((text, origin))),
+            Err(error) if !must_exist && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ConfigError::ReadSecret { name: secret.name, path, origin, source }),
+        }
+    }
+
+    fn default_file(&self, secret: &SecretSetting) -> Result<PathBuf, ConfigError> {
+        Ok(secrets_dir(&self.data_dir()?).join(secret.file))
+    }
+}
