@@ -14,14 +14,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 pub use error::ConfigError;
 pub use flags::{DatabaseScope, Flags, InitScope, InspectScope, RaiseEpochScope, ServeScope};
 pub use layers::{Environment, Layers, Origin};
 
-use crate::secrets::{SecretKey, SecretText};
-use table::{SecretSetting, Setting};
+use crate::secrets::SecretText;
+use table::Setting;
 
 /// Directory below the data directory that holds one file a secret.
 const SECRETS_DIR: &str = "secrets";

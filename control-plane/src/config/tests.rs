@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use zeroize::Zeroizing;
+
 use super::*;
+use crate::secrets::SecretKey;
 
 struct Given {
     flags: BTreeMap<String, String>,
