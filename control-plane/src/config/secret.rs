@@ -70,7 +70,7 @@ impl Layers<'_> {
 
     /// A secret: itself or its file, by the first place that says something; else the
     /// default file, if it is there.
-    fn secret(&self, secret: &'static SecretSetting) -> Result<Option<(SecretText, Origin)>, ConfigError> {
+    pub(super) fn secret(&self, secret: &'static SecretSetting) -> Result<Option<(SecretText, Origin)>, ConfigError> {
         let file = table::file_of(secret.name);
         let named = if let Some(flag) = self.flag(&file) {
             Some(flag)
