@@ -15,7 +15,7 @@ use crate::domain::time::UnixMillis;
 
 /// How long after its last head has expired an object stays.
 const AFTER_EXPIRY_MS: i64 = 2 * 60 * 60 * 1000;
-const EVERY: Duration = Duration::from_secs(10 * 60);
+const EVERY: Duration = Duration::from_mins(10);
 /// Keys in one bulk deletion, of the 10,000 that the API takes.
 const BATCH: u32 = 1_000;
 const BETWEEN_BATCHES: Duration = Duration::from_secs(2);

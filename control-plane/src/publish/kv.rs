@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// A write that has not come back by then is given up: the lease outlasts it.
 const CALL: Duration = Duration::from_secs(10);
 /// A call with megabytes of objects may take longer on a thin line, and holds no head.
-const BULK_CALL: Duration = Duration::from_secs(60);
+const BULK_CALL: Duration = Duration::from_mins(1);
 
 /// Why Workers KV did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

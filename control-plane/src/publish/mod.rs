@@ -19,6 +19,7 @@ mod recent;
 mod restore;
 mod run;
 mod source;
+mod state;
 mod tree;
 mod upload;
 

@@ -13,7 +13,7 @@ use keyward_shared::snapshot::{EncodeError, Head, MAX_RECENT_BYTES, MAX_RECENT_E
 /// Entries that only changes of single keys may use, so that none waits behind bulk work.
 const RESERVED_FOR_SINGLE: usize = 64;
 /// A change of one key touches at most its secrets: current, retiring, and a new one.
-const SINGLE_ENTRIES: usize = 3;
+const SINGLE_ENTRIES: u64 = 3;
 
 /// What one mutation made of one secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,8 @@ struct Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Recent {
     entries: BTreeMap<Fingerprint, Entry>,
-    recent_since: u64,
+    /// Every change after it is carried.
+    all_since: u64,
     narrowed_since: u64,
 }
 
@@ -69,7 +70,7 @@ pub(super) struct Admitted {
 impl Recent {
     /// Nothing, with both floors at `generation`: what a tree built as of then leaves to say.
     pub(super) const fn starting_at(generation: u64) -> Self {
-        Self { entries: BTreeMap::new(), recent_since: generation, narrowed_since: generation }
+        Self { entries: BTreeMap::new(), all_since: generation, narrowed_since: generation }
     }
 
     /// What a published head carried; `narrowing` says of a change whether it was, as far as that is
@@ -85,12 +86,12 @@ impl Recent {
             };
             (entry.fingerprint, kept)
         });
-        Self { entries: entries.collect(), recent_since: head.recent_since, narrowed_since: head.narrowed_since }
+        Self { entries: entries.collect(), all_since: head.recent_since, narrowed_since: head.narrowed_since }
     }
 
     /// Every change after this generation is carried.
     pub(super) const fn recent_since(&self) -> u64 {
-        self.recent_since
+        self.all_since
     }
 
     /// Every narrowing change after this generation is carried.
@@ -140,7 +141,7 @@ impl Recent {
             {
                 admitted = Admitted { through: too_large.saturating_sub(1), blocked: true };
             }
-            let single = first.entries_of_mutation as usize <= SINGLE_ENTRIES;
+            let single = first.entries_of_mutation <= SINGLE_ENTRIES;
             let goes_ahead = single && mutation.iter().any(|change| change.narrowing);
             if admitted.blocked && !goes_ahead {
                 continue;
@@ -180,7 +181,7 @@ impl Recent {
 
     fn put(&mut self, mutation: &[SecretChange]) {
         for change in mutation {
-            let bulk = change.entries_of_mutation as usize > SINGLE_ENTRIES;
+            let bulk = change.entries_of_mutation > SINGLE_ENTRIES;
             let before = self.entries.get(&change.fingerprint).is_some_and(|entry| entry.narrowing);
             let entry = Entry {
                 generation: change.generation,
@@ -220,7 +221,7 @@ impl Recent {
     }
 
     fn raise(&mut self, generation: u64, narrowing: bool) {
-        self.recent_since = self.recent_since.max(generation);
+        self.all_since = self.all_since.max(generation);
         if narrowing {
             self.narrowed_since = self.narrowed_since.max(generation);
         }

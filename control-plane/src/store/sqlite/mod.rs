@@ -12,6 +12,7 @@ mod key;
 mod key_page;
 mod member;
 mod publication;
+mod publication_view;
 mod secret;
 mod settings;
 mod token;

@@ -1,25 +1,16 @@
 //! The publisher's side of the store on SQLite.
-//!
-//! A view is a read transaction: write-ahead logging keeps it as it began, whatever commits beside it.
-
-use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
-use keyward_shared::policy::{Policy, SlugHash};
-use keyward_shared::record::{Deadline, Record, Slot};
-use keyward_shared::settings::Settings;
+use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
-use sqlx::{FromRow, Sqlite, SqliteConnection, Transaction};
+use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::error::failed;
-use super::{SqliteStore, api, json, secret, settings};
+use super::publication_view::SqliteView;
+use super::{SqliteStore, secret};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
-use crate::store::publication::{
-    LiveKey, LiveSecret, NewHead, ObjectTotals, OutboxBatch, OutboxRow, Publication, PublicationView, RecordedHead,
-};
+use crate::store::publication::{LiveKey, NewHead, ObjectTotals, Publication, PublicationView, RecordedHead};
 
 macro_rules! sql {
     ($($name:ident = $file:literal;)*) => {
@@ -28,11 +19,6 @@ macro_rules! sql {
 }
 
 sql! {
-    CHANGES_AFTER = "changes_after.sql";
-    FIRST_TOO_LARGE = "first_too_large.sql";
-    TOUCHED_AFTER = "touched_after.sql";
-    NARROWING_AFTER = "narrowing_after.sql";
-    LIVE_COUNT = "live_count.sql";
     LIVE_KEYS = "live_keys.sql";
     LEASE_ACQUIRE = "lease_acquire.sql";
     LEASE_RENEW = "lease_renew.sql";
@@ -58,90 +44,23 @@ sql! {
     OUTBOX_FORGET = "outbox_forget.sql";
     COUNTERS_RAISE = "counters_raise.sql";
 }
-const LIVE_BETWEEN: &str =
-    concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_between.sql"));
-const LIVE_ONE: &str =
-    concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_one.sql"));
-
-#[derive(FromRow)]
-struct LiveRow {
-    fingerprint: Vec<u8>,
-    slot: i64,
-    deadline_s: Option<i64>,
-    key_id: i64,
-    member_id: i64,
-    access: String,
-    apis: String,
-    restrictions: String,
-    status: String,
-    paused: bool,
-    workspace_id: i64,
-    slug: String,
-    workspace_status: String,
-}
-
-/// Policies as the rows word them: most rows of a leaf word the same few.
-type Policies = BTreeMap<(i64, String, String, String), Policy>;
-
-impl LiveRow {
-    fn read(self, policies: &mut Policies) -> Result<LiveSecret, StoreError> {
-        let slot = match self.slot {
-            0 => Slot::Current,
-            1 => Slot::Retiring,
-            _ => return Err(StoreError::corrupt("secret.slot")),
-        };
-        let deadline = match self.deadline_s {
-            None => Deadline::NEVER,
-            Some(seconds) => {
-                Deadline::at_seconds(u32::try_from(seconds).map_err(|_| StoreError::corrupt("secret.deadline_s"))?)
-            }
-        };
-        let record = Record {
-            key: KeyId::from_u64(self.key_id.cast_unsigned()),
-            member: MemberId::from_u64(self.member_id.cast_unsigned()),
-            deadline,
-            slot,
-            disabled: self.status == "disabled",
-            paused: self.paused && slot == Slot::Retiring,
-            suspended: self.workspace_status == "suspended",
-        };
-        let fingerprint = secret::read_fingerprint(self.fingerprint)?;
-        let worded = (self.workspace_id, self.access, self.apis, self.restrictions);
-        if let Some(policy) = policies.get(&worded) {
-            return Ok((fingerprint, record, policy.clone()));
-        }
-        let policy = Policy {
-            workspace: WorkspaceId::from_u64(self.workspace_id.cast_unsigned()),
-            slug: SlugHash::of(&self.slug),
-            access: json::access(&worded.1)?,
-            apis: json::read_apis(&worded.2)?,
-            restrictions: json::read_restrictions(&worded.3)?,
-        };
-        policies.insert(worded, policy.clone());
-        Ok((fingerprint, record, policy))
-    }
-}
 
 fn name(bytes: Vec<u8>) -> Result<ObjectName, StoreError> {
     bytes.try_into().map(ObjectName::from_bytes).map_err(|_| StoreError::corrupt("snapshot_object.name"))
 }
 
-const fn number(stored: i64) -> u64 {
+pub(super) const fn number(stored: i64) -> u64 {
     stored.cast_unsigned()
 }
 
-const fn stored(number: u64) -> i64 {
+pub(super) const fn stored(number: u64) -> i64 {
     number.cast_signed()
 }
 
 #[async_trait]
 impl Publication for SqliteStore {
     async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError> {
-        let mut transaction = self.readers.begin().await.map_err(failed)?;
-        // The first read is what fixes the view.
-        let generation: i64 =
-            sqlx::query_scalar(super::GENERATION).fetch_one(&mut *transaction).await.map_err(failed)?;
-        Ok(Box::new(SqliteView { transaction, generation: number(generation) }))
+        Ok(Box::new(SqliteView::begin(self).await?))
     }
 
     async fn acquire_lease(
@@ -350,115 +269,4 @@ async fn execute_on(
 ) -> Result<(), StoreError> {
     let query = sqlx::query(sql).bind(name.as_bytes().as_slice());
     query.execute(&mut **transaction).await.map(drop).map_err(failed)
-}
-
-struct SqliteView {
-    transaction: Transaction<'static, Sqlite>,
-    generation: u64,
-}
-
-impl SqliteView {
-    fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.transaction
-    }
-}
-
-#[async_trait]
-impl PublicationView for SqliteView {
-    fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    async fn changes_after(&mut self, generation: u64, largest: u32, limit: u32) -> Result<OutboxBatch, StoreError> {
-        let first_too_large: Option<i64> = sqlx::query_scalar(FIRST_TOO_LARGE)
-            .bind(stored(generation))
-            .bind(largest)
-            .fetch_one(self.connection())
-            .await
-            .map_err(failed)?;
-        let mut rows: Vec<(i64, Vec<u8>, bool, i64)> = sqlx::query_as(CHANGES_AFTER)
-            .bind(stored(generation))
-            .bind(largest)
-            .bind(i64::from(limit) + 1)
-            .fetch_all(self.connection())
-            .await
-            .map_err(failed)?;
-        let mut through = self.generation;
-        if rows.len() > limit as usize {
-            // The last mutation may be cut: it is read with the next batch.
-            let cut = rows.last().map(|row| row.0);
-            rows.retain(|row| Some(row.0) != cut);
-            through = rows.last().map_or(generation, |row| number(row.0));
-        }
-        let mut policies = Policies::new();
-        let mut changes = Vec::with_capacity(rows.len());
-        for (generation, fingerprint, narrowing, entries) in rows {
-            let settings = fingerprint.is_empty();
-            let fingerprint = if settings { None } else { Some(secret::read_fingerprint(fingerprint)?) };
-            let state = match &fingerprint {
-                None => None,
-                Some(fingerprint) => {
-                    let row: Option<LiveRow> = sqlx::query_as(LIVE_ONE)
-                        .bind(fingerprint.as_bytes().as_slice())
-                        .fetch_optional(self.connection())
-                        .await
-                        .map_err(failed)?;
-                    row.map(|row| row.read(&mut policies)).transpose()?
-                }
-            };
-            changes.push(OutboxRow {
-                generation: number(generation),
-                fingerprint,
-                narrowing,
-                entries_of_mutation: number(entries),
-                state: state.map(|(_, record, policy)| (record, policy)),
-            });
-        }
-        Ok(OutboxBatch { rows: changes, through, first_too_large: first_too_large.map(number) })
-    }
-
-    async fn touched_after(&mut self, generation: u64) -> Result<(Vec<Fingerprint>, bool), StoreError> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(TOUCHED_AFTER)
-            .bind(stored(generation))
-            .fetch_all(self.connection())
-            .await
-            .map_err(failed)?;
-        let settings = rows.iter().any(Vec::is_empty);
-        let touched = rows.into_iter().filter(|bytes| !bytes.is_empty()).map(secret::read_fingerprint);
-        Ok((touched.collect::<Result<_, _>>()?, settings))
-    }
-
-    async fn narrowing_after(&mut self, generation: u64) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>, bool)> = sqlx::query_as(NARROWING_AFTER)
-            .bind(stored(generation))
-            .fetch_all(self.connection())
-            .await
-            .map_err(failed)?;
-        let read = |(generation, fingerprint, narrowing)| {
-            Ok((number(generation), secret::read_fingerprint(fingerprint)?, narrowing))
-        };
-        rows.into_iter().map(read).collect()
-    }
-
-    async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError> {
-        let rows: Vec<LiveRow> = sqlx::query_as(LIVE_BETWEEN)
-            .bind(from.as_bytes().as_slice())
-            .bind(to.as_bytes().as_slice())
-            .fetch_all(self.connection())
-            .await
-            .map_err(failed)?;
-        let mut policies = Policies::new();
-        rows.into_iter().map(|row| row.read(&mut policies)).collect()
-    }
-
-    async fn live_count(&mut self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(LIVE_COUNT).fetch_one(self.connection()).await.map_err(failed)?;
-        Ok(number(count))
-    }
-
-    async fn settings(&mut self) -> Result<Settings, StoreError> {
-        let mut settings = settings::get(self.connection()).await?.settings;
-        settings.routes = api::catalogue(self.connection()).await?.routes();
-        Ok(settings)
-    }
 }

@@ -1,0 +1,252 @@
+//! What the publisher knows of what it published, and its steps: take in what was committed, serve a
+//! head, build a tree beside it, make a built tree the one that heads name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_shared::settings::Settings;
+use keyward_shared::snapshot::{HeadOrder, ObjectName, Stamp, decode_settings, encode_settings};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::builder::{self, BuildFor, BuiltTree};
+use super::error::PublishError;
+use super::heads::HeadParts;
+use super::recent::{Recent, SecretChange, Span};
+use super::restore;
+use super::run::Publisher;
+use super::tree::TreeNames;
+use crate::domain::time::UnixMillis;
+use crate::store::publication::NewHead;
+
+/// How long changes may stay in `recent` alone before the tree takes them up.
+const TREE_IDLE: Duration = Duration::from_secs(10);
+/// Rows of the outbox that are read at once, and of one mutation at most.
+const BATCH: u32 = 2_048;
+/// Entries of the largest mutation that `recent` carries.
+const LARGEST_CARRIED: u32 = 448;
+/// Entries from which on the tree takes them up without waiting.
+const HALF_FULL: usize = 256;
+
+/// What the publisher knows of what it published.
+pub(super) struct State<'a> {
+    publisher: &'a Publisher,
+    built_for: BuildFor,
+    recent: Recent,
+    /// What the newest head says is in the tree or in `recent`.
+    generation: u64,
+    tree: TreeNames,
+    tree_generation: u64,
+    settings: (Settings, ObjectName),
+    order: HeadOrder,
+    /// To be named and retired by the next head.
+    named: Vec<ObjectName>,
+    retired: Vec<ObjectName>,
+    pub(super) building: Option<JoinHandle<Result<BuiltTree, PublishError>>>,
+    /// When the tree should take up what only `recent` holds.
+    pub(super) tree_due: Option<Instant>,
+    /// More was committed than one step takes.
+    pub(super) behind: bool,
+}
+
+impl<'a> State<'a> {
+    /// Takes up where the last publisher stopped, or starts with a tree of everything.
+    pub(super) async fn resume(publisher: &'a Publisher, built_for: BuildFor) -> Result<Self, PublishError> {
+        let store = &publisher.shared.store;
+        store.forget_staged().await?;
+        let recorded = store.recorded_head().await?;
+        let floor = recorded.as_ref().map_or(HeadOrder { epoch: 0, generation: 0, issued_at: 0 }, |head| head.order);
+        let resumed =
+            restore::last_published(store.as_ref(), &publisher.shared.signer, &built_for, recorded.as_ref()).await?;
+        let mut named = Vec::new();
+        let last = if let Some(last) = resumed {
+            tracing::info!(generation = last.generation, epoch = built_for.epoch, "publishing is resumed");
+            last
+        } else {
+            tracing::info!(epoch = built_for.epoch, "publishing starts with a tree of every key");
+            let built = builder::build(store.as_ref(), store.view().await?, &built_for, None).await?;
+            named.clone_from(&built.new);
+            restore::LastPublished::fresh(built)
+        };
+        let mut state = Self {
+            publisher,
+            recent: last.recent,
+            generation: last.generation,
+            tree: last.tree,
+            tree_generation: last.tree_generation,
+            settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
+            order: floor,
+            named,
+            retired: Vec::new(),
+            building: None,
+            tree_due: None,
+            behind: false,
+            built_for,
+        };
+        match last.settings {
+            Some(settings) => state.settings = settings,
+            None => state.make_settings(store.view().await?.settings().await?).await?,
+        }
+        // What is in `recent` alone is taken up by the tree in time.
+        if state.recent.newest().is_some_and(|newest| newest > state.tree_generation) {
+            state.tree_due = Some(Instant::now() + TREE_IDLE);
+        }
+        Ok(state)
+    }
+
+    /// Takes in what was committed and serves a head of it, where there is something new to say or
+    /// `heartbeat` asks for one anyway. Says whether it did.
+    pub(super) async fn step(&mut self, heartbeat: bool) -> Result<bool, PublishError> {
+        let store = &self.publisher.shared.store;
+        let mut view = store.view().await?;
+        let batch = view.changes_after(self.generation, LARGEST_CARRIED, BATCH).await?;
+        let touches_settings = batch.rows.iter().any(|row| row.fingerprint.is_none());
+        let settings = if touches_settings { Some(view.settings().await?) } else { None };
+        let committed = view.generation();
+        drop(view);
+        let changes: Vec<SecretChange> = batch
+            .rows
+            .into_iter()
+            .filter_map(|row| {
+                Some(SecretChange {
+                    fingerprint: row.fingerprint?,
+                    generation: row.generation,
+                    narrowing: row.narrowing,
+                    entries_of_mutation: row.entries_of_mutation,
+                    state: row.state,
+                })
+            })
+            .collect();
+        let before = self.recent.clone();
+        let span = Span { after: self.generation, through: batch.through, first_too_large: batch.first_too_large };
+        let admitted = self.recent.admit(&changes, span, self.tree_generation)?;
+        let through = admitted.through.max(self.generation);
+        let new_settings = match settings.filter(|settings| *settings != self.settings.0) {
+            Some(settings) => {
+                self.make_settings(settings).await?;
+                true
+            }
+            None => false,
+        };
+        let news = through > self.generation || self.recent != before || new_settings || !self.named.is_empty();
+        self.generation = through;
+        self.behind = !admitted.blocked && through < committed;
+        let carries_news = self.recent.newest().is_some_and(|newest| newest > self.tree_generation);
+        if admitted.blocked || self.recent.len() >= HALF_FULL && carries_news {
+            self.tree_due = Some(Instant::now());
+        } else if carries_news && self.tree_due.is_none() {
+            self.tree_due = Some(Instant::now() + TREE_IDLE);
+        }
+        if !news && !heartbeat || self.publisher.shared.is_halted() {
+            return Ok(false);
+        }
+        self.serve().await?;
+        Ok(true)
+    }
+
+    async fn serve(&mut self) -> Result<(), PublishError> {
+        let shared = &self.publisher.shared;
+        let now = u64::try_from(shared.now().as_millis()).unwrap_or(0);
+        let signed = shared.signer.sign(HeadParts {
+            epoch: self.built_for.epoch,
+            generation: self.generation,
+            issued_at: now.max(self.order.issued_at + 1),
+            ttl_ms: u64::try_from(self.publisher.options.head_ttl.as_millis()).unwrap_or(u64::MAX),
+            tree_generation: self.tree_generation,
+            settings: self.settings.1,
+            tree: self.tree.to_tree(),
+            recent: &self.recent,
+        })?;
+        let record = NewHead {
+            bytes: &signed.bytes,
+            order: signed.order,
+            expires_at: UnixMillis::from_millis(i64::try_from(signed.expires_at).unwrap_or(i64::MAX)),
+            tree_generation: self.tree_generation,
+            named: &self.named,
+            retired: &self.retired,
+        };
+        if !shared.store.record_head(&self.publisher.options.holder, &record).await? {
+            return Err(PublishError::Superseded);
+        }
+        self.named.clear();
+        self.retired.clear();
+        self.order = signed.order;
+        tracing::debug!(generation = self.generation, bytes = signed.bytes.len(), "head served");
+        shared.serve(signed);
+        Ok(())
+    }
+
+    async fn make_settings(&mut self, settings: Settings) -> Result<(), PublishError> {
+        let stamp = Stamp { epoch: self.built_for.epoch, generation: self.generation };
+        let bytes = encode_settings(self.built_for.origin(), stamp, &settings)?;
+        if decode_settings(&bytes, self.built_for.origin())? != settings {
+            return Err(PublishError::Mismatch { what: "settings" });
+        }
+        let name = ObjectName::of(&bytes);
+        self.publisher.shared.store.stage_objects(&[(name, bytes)]).await?;
+        if name != self.settings.1 {
+            self.retired.push(self.settings.1);
+            self.named.push(name);
+        }
+        self.settings = (settings, name);
+        Ok(())
+    }
+
+    pub(super) fn start_building_where_due(&mut self) {
+        if self.building.is_some() || self.tree_due.is_none_or(|due| Instant::now() < due) {
+            return;
+        }
+        self.tree_due = None;
+        let (store, built_for) = (Arc::clone(&self.publisher.shared.store), self.built_for.clone());
+        let current = (self.tree.clone(), self.tree_generation);
+        self.building = Some(tokio::spawn(async move {
+            let view = store.view().await?;
+            builder::build(store.as_ref(), view, &built_for, Some(current)).await
+        }));
+    }
+
+    /// Makes a built tree the one that heads name: what it holds and `recent` does not carry raises
+    /// the floors.
+    pub(super) async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
+        let store = &self.publisher.shared.store;
+        let mut view = store.view().await?;
+        for (generation, fingerprint, narrowing) in view.narrowing_after(self.tree_generation).await? {
+            if generation <= built.generation {
+                self.recent.in_tree(generation, &fingerprint, narrowing);
+            }
+        }
+        let settings = view.settings().await?;
+        drop(view);
+        tracing::info!(
+            generation = built.generation,
+            objects = built.new.len(),
+            depth = built.names.shape.depth(),
+            "tree built"
+        );
+        self.tree = built.names;
+        self.tree_generation = built.generation;
+        self.generation = self.generation.max(built.generation);
+        self.named.extend(built.new);
+        self.retired.extend(built.given_up);
+        if settings != self.settings.0 {
+            self.make_settings(settings).await?;
+        }
+        let kept_from = self.recent.oldest().unwrap_or(u64::MAX);
+        store.forget_outbox(built.generation.min(kept_from.saturating_sub(1))).await?;
+        Ok(())
+    }
+}
+
+/// The tree that is being built, or nothing ever.
+pub(super) async fn finished(
+    building: &mut Option<JoinHandle<Result<BuiltTree, PublishError>>>,
+) -> Result<BuiltTree, PublishError> {
+    match building {
+        Some(task) => {
+            let built = task.await.unwrap_or(Err(PublishError::Mismatch { what: "tree builder" }));
+            *building = None;
+            built
+        }
+        None => std::future::pending().await,
+    }
+}
