@@ -25,7 +25,6 @@ async fn told<V: Verb>(house: &House, verb: V) -> (String, String, String) {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one table of verbs")]
 async fn every_mutation_leaves_one_event_and_one_generation() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;

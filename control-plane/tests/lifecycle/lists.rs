@@ -58,7 +58,6 @@ async fn every_order_gives_every_key_once_whatever_the_page() {
 }
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one table of filters")]
 async fn filters_narrow_and_combine() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
