@@ -1,0 +1,92 @@
+//! The Worker's tables of docs/reference.md, and the comments of wrangler.toml, say what the code says.
+//!
+//! `KEYWARD_WRITE_DOCS=1` writes the tables anew instead of comparing them.
+
+use std::fmt::Write as _;
+
+use keyward_edge::{CONFIG_TABLE, PROBLEMS};
+use keyward_shared::snapshot::{
+    MAX_HEAD_BYTES, MAX_LEAF_BYTES, MAX_OBJECT_BYTES, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, MAX_SETTINGS_BYTES,
+    MAX_TRUSTED_KEYS,
+};
+use keyward_shared::{api_key, credentials, policy};
+
+const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference.md");
+const WRANGLER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wrangler.toml");
+
+#[test]
+fn the_reference_says_what_the_worker_does() {
+    let before = std::fs::read_to_string(REFERENCE).expect("docs/reference.md");
+    let mut text = before.clone();
+    for (name, table) in [("edge variables", variables()), ("edge problems", problems()), ("edge limits", limits())] {
+        text = with_table(&text, name, &table);
+    }
+    if std::env::var_os("KEYWARD_WRITE_DOCS").is_some() {
+        std::fs::write(REFERENCE, &text).expect("docs/reference.md can be written");
+        return;
+    }
+    assert!(
+        text == before,
+        "docs/reference.md is behind the code; KEYWARD_WRITE_DOCS=1 cargo test -p keyward-edge --test reference"
+    );
+}
+
+#[test]
+fn wrangler_toml_tells_of_every_variable() {
+    let wrangler = std::fs::read_to_string(WRANGLER).expect("wrangler.toml");
+    for variable in CONFIG_TABLE {
+        assert!(wrangler.contains(variable.name), "wrangler.toml does not mention {}", variable.name);
+    }
+}
+
+fn variables() -> String {
+    let mut text = String::from("| variable | default | secret | |\n|---|---|---|---|\n");
+    for variable in CONFIG_TABLE {
+        let secret = if variable.secret { "yes" } else { "" };
+        let _ = writeln!(text, "| `{}` | {} | {secret} | {} |", variable.name, variable.default, variable.about);
+    }
+    text
+}
+
+fn problems() -> String {
+    let mut text = String::from("| code | status | when |\n|---|---|---|\n");
+    for problem in PROBLEMS {
+        let _ = writeln!(text, "| `{}` | {} | {} |", problem.code, problem.status, problem.when);
+    }
+    text
+}
+
+fn limits() -> String {
+    let mut text = String::from("| what | limit | |\n|---|---|---|\n");
+    for (what, limit, unit) in [
+        ("API key, least", api_key::MIN_KEY_BYTES, "bytes"),
+        ("API key, most", api_key::MAX_KEY_BYTES, "bytes"),
+        ("key prefix", api_key::MAX_PREFIX_BYTES, "bytes"),
+        ("`Authorization`", credentials::MAX_AUTHORIZATION_BYTES, "bytes"),
+        ("`user:password`, decoded", credentials::MAX_CREDENTIAL_BYTES, "bytes"),
+        ("a policy, encoded", policy::MAX_POLICY_BYTES, "bytes"),
+        ("head", MAX_HEAD_BYTES, "bytes"),
+        ("`recent`", MAX_RECENT_ENTRIES, "entries"),
+        ("`recent`, encoded", MAX_RECENT_BYTES, "bytes"),
+        ("leaf", MAX_LEAF_BYTES, "bytes"),
+        ("settings", MAX_SETTINGS_BYTES, "bytes"),
+        ("any object", MAX_OBJECT_BYTES, "bytes"),
+        ("public keys trusted at once", MAX_TRUSTED_KEYS, "keys"),
+        ("a fact of the request that restrictions ask for", 2048, "characters, the rest is cut"),
+        ("a wait for a newer head", 500, "milliseconds"),
+        ("a wait for the first head", 2000, "milliseconds"),
+        ("a wait for objects, all of them together", 1000, "milliseconds"),
+        ("loads at once in one isolate", 4, "objects"),
+    ] {
+        let _ = writeln!(text, "| {what} | {limit} | {unit} |");
+    }
+    text
+}
+
+/// The text with what stands between the table's mark and the next end replaced.
+fn with_table(text: &str, name: &str, table: &str) -> String {
+    let mark = format!("<!-- table: {name} -->\n");
+    let (before, rest) = text.split_once(&mark).unwrap_or_else(|| panic!("docs/reference.md has no `{}`", mark.trim()));
+    let (_, after) = rest.split_once("<!-- end -->").expect("an end mark");
+    format!("{before}{mark}{table}<!-- end -->{after}")
+}
