@@ -23,6 +23,8 @@ const IDENTITY_HEADERS = [
 
 // Longer than any credential; not worth copying (MAX_AUTHORIZATION_BYTES in shared).
 const MAX_AUTHORIZATION = 768;
+// A header that restrictions ask for is cut to this (limits.rs).
+const MAX_FACT = 2048;
 const INTERNAL = '{"type":"urn:keyward:problem:internal","title":"The edge failed; the request was not forwarded","status":500,"code":"internal"}';
 const PING = '{"data":"pong!"}';
 
@@ -180,7 +182,7 @@ function credential(headers) {
 function collect(request) {
   const { headers, method, cf } = request;
   const own = key_header();
-  const bounded = (name) => (headers.get(name) ?? '').slice(0, 2048);
+  const bounded = (name) => (headers.get(name) ?? '').slice(0, MAX_FACT);
   return [
     method === 'OPTIONS' && headers.has('access-control-request-method') ? '1' : '',
     own === undefined ? '' : bounded(own),

@@ -8,13 +8,9 @@ use keyward_shared::snapshot::{Head, Need, ObjectName, Replica, ReplicaOptions};
 use crate::assertion::Signer;
 use crate::config::{Config, HttpLane};
 use crate::freshness::{Freshness, State};
+use crate::limits::{LOAD_MS, MAX_LOADS};
 use crate::request::Asked;
 use crate::verdict::{self, Verdict};
-
-/// Loads under way at once; others wait.
-const MAX_LOADS: usize = 4;
-/// A load that has not come back by then is given up on.
-pub(crate) const LOAD_MS: u64 = 1_000;
 
 /// A lane that heads are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod assertion;
 mod config;
 mod freshness;
 mod isolate;
+pub mod limits;
 mod request;
 mod rim;
 mod status;

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use keyward_edge::{CONFIG_TABLE, PROBLEMS};
+use keyward_edge::{CONFIG_TABLE, PROBLEMS, limits};
 use keyward_shared::snapshot::{
     MAX_HEAD_BYTES, MAX_LEAF_BYTES, MAX_OBJECT_BYTES, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, MAX_SETTINGS_BYTES,
     MAX_TRUSTED_KEYS,
@@ -18,7 +18,9 @@ const WRANGLER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wrangler.toml");
 fn the_reference_says_what_the_worker_does() {
     let before = std::fs::read_to_string(REFERENCE).expect("docs/reference.md");
     let mut text = before.clone();
-    for (name, table) in [("edge variables", variables()), ("edge problems", problems()), ("edge limits", limits())] {
+    for (name, table) in
+        [("edge variables", variables()), ("edge problems", problems()), ("edge limits", limits_table())]
+    {
         text = with_table(&text, name, &table);
     }
     if std::env::var_os("KEYWARD_WRITE_DOCS").is_some() {
@@ -56,7 +58,7 @@ fn problems() -> String {
     text
 }
 
-fn limits() -> String {
+fn limits_table() -> String {
     let mut text = String::from("| what | limit | |\n|---|---|---|\n");
     for (what, limit, unit) in [
         ("API key, least", api_key::MIN_KEY_BYTES, "bytes"),
@@ -72,15 +74,26 @@ fn limits() -> String {
         ("settings", MAX_SETTINGS_BYTES, "bytes"),
         ("any object", MAX_OBJECT_BYTES, "bytes"),
         ("public keys trusted at once", MAX_TRUSTED_KEYS, "keys"),
-        ("a fact of the request that restrictions ask for", 2048, "characters, the rest is cut"),
-        ("a wait for a newer head", 500, "milliseconds"),
-        ("a wait for the first head", 2000, "milliseconds"),
-        ("a wait for objects, all of them together", 1000, "milliseconds"),
-        ("loads at once in one isolate", 4, "objects"),
+        ("a header that restrictions ask for", limits::MAX_FACT_CHARS, "characters, the rest is cut"),
+        ("a wait for a newer head", milliseconds(limits::HEAD_WAIT_MS), "milliseconds"),
+        ("a wait for the first head", milliseconds(limits::FIRST_HEAD_WAIT_MS), "milliseconds"),
+        ("a wait for objects, all of them together", milliseconds(limits::LOAD_MS), "milliseconds"),
+        ("loads at once in one isolate", limits::MAX_LOADS, "objects"),
     ] {
         let _ = writeln!(text, "| {what} | {limit} | {unit} |");
     }
     text
+}
+
+fn milliseconds(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+#[test]
+fn the_entry_cuts_and_bounds_where_the_code_says() {
+    let entry = include_str!("../entry.mjs");
+    assert!(entry.contains(&format!("const MAX_AUTHORIZATION = {};", credentials::MAX_AUTHORIZATION_BYTES)));
+    assert!(entry.contains(&format!("const MAX_FACT = {};", limits::MAX_FACT_CHARS)));
 }
 
 /// The text with what stands between the table's mark and the next end replaced.

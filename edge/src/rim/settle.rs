@@ -9,16 +9,15 @@ use worker::Env;
 use super::platform::{self, with_isolate};
 use super::{objects, refresh};
 use crate::freshness::State;
-use crate::isolate::{LOAD_MS, Lane, Look, Patience, Why};
+use crate::isolate::{Lane, Look, Patience, Why};
+use crate::limits::{FIRST_HEAD_WAIT_MS, HEAD_WAIT_MS, LOAD_MS};
 use crate::request::Asked;
 use crate::verdict::{self, Verdict};
 
-/// How long a request waits for a newer head.
-const WAIT_MS: u64 = 500;
-/// How long a request waits for the first head of all: without one it can only be refused.
-const COLD_WAIT_MS: u64 = 2_000;
 /// How often a waiting request looks whether what it waits for has come.
 const LOOK_MS: u64 = 5;
+/// How long after an object could not be had it is asked for again.
+const RETRY_MS: u64 = 100;
 
 /// What became of a request that settled.
 pub(super) enum Settled {
@@ -76,7 +75,7 @@ async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
     if !lanes.is_empty() {
         background(refresh_of(env, lanes));
     }
-    let deadline = started + if cold { COLD_WAIT_MS } else { WAIT_MS };
+    let deadline = started + if cold { FIRST_HEAD_WAIT_MS } else { HEAD_WAIT_MS };
     loop {
         platform::pause(LOOK_MS).await;
         let now = platform::now();
@@ -106,6 +105,3 @@ async fn load(env: &Env, need: Need, deadline: u64) {
         platform::pause(RETRY_MS).await;
     }
 }
-
-/// How long after an object could not be had it is asked for again.
-const RETRY_MS: u64 = 100;

@@ -1,0 +1,13 @@
+//! How long and how much a request may make the Worker wait, load and copy.
+
+/// How long a request waits for a newer head, in milliseconds.
+pub const HEAD_WAIT_MS: u64 = 500;
+/// How long a request waits for the first head of all, in milliseconds: without one it can only be
+/// refused.
+pub const FIRST_HEAD_WAIT_MS: u64 = 2_000;
+/// How long a request waits for objects, all of them together, in milliseconds.
+pub const LOAD_MS: u64 = 1_000;
+/// Objects that one isolate loads at once; further requests wait within the same time.
+pub const MAX_LOADS: usize = 4;
+/// Characters of a header that restrictions ask for; the entry cuts the rest.
+pub const MAX_FACT_CHARS: usize = 2_048;
