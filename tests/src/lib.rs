@@ -5,6 +5,8 @@
 
 pub mod bench;
 pub mod clients;
+pub mod clock;
+pub mod kv;
 pub mod origin;
 pub mod raw;
 pub mod stack;

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -10,9 +11,15 @@ use xtask::parts::http::{Answer, Client};
 /// Makes the names that tests give unique within a run.
 static NAMES: AtomicU64 = AtomicU64::new(0);
 
+/// The secrets that were answered so far, so that a test can look where else they are.
+pub(super) type Secrets = Arc<Mutex<Vec<String>>>;
+
 /// The REST API with the operator's token; any other call goes through [`Client`].
 #[derive(Clone)]
-pub struct Admin(Client);
+pub struct Admin {
+    client: Client,
+    secrets: Secrets,
+}
 
 /// A key as it was answered when it was made or given a new secret.
 #[derive(Clone, Debug)]
@@ -35,8 +42,8 @@ impl NewKey {
 }
 
 impl Admin {
-    pub(super) fn new(client: Client) -> Self {
-        Self(client)
+    pub(super) fn new(client: Client, secrets: Secrets) -> Self {
+        Self { client, secrets }
     }
 
     /// A name that no other test of this run uses: lower-case, fit for a slug.
@@ -72,6 +79,7 @@ impl Admin {
         }
         let answer = self.post(&format!("/v1/workspaces/{workspace}/keys"), &body)?;
         let answer = answer.must_be(201)?.json()?;
+        self.note(&answer);
         Ok(NewKey {
             workspace: workspace.to_owned(),
             id: text(&answer["key"], "id")?,
@@ -83,12 +91,31 @@ impl Admin {
 
     /// POSTs one of a key's verbs (`disable`, `enable`, `rotate`, `rotation/finish`, …).
     pub fn act(&self, key: &NewKey, verb: &str, body: &Value) -> Result<Value> {
-        self.try_act(key, verb, body)?.must_be(200)?.json()
+        let answer = self.try_act(key, verb, body)?.must_be(200)?.json()?;
+        self.note(&answer);
+        Ok(answer)
     }
 
     /// The same without a look at the answer's status.
     pub fn try_act(&self, key: &NewKey, verb: &str, body: &Value) -> Result<Answer> {
         self.post(&format!("{}/{verb}", key.path()), body)
+    }
+
+    /// Starts a rotation, or regenerates with a grace of 0; returns the key with its new secret.
+    pub fn rotate(&self, key: &NewKey, grace_seconds: u32) -> Result<NewKey> {
+        let answer = self.act(key, "rotate", &json!({"grace_seconds": grace_seconds}))?;
+        Ok(NewKey { secret: text(&answer, "secret")?, generation: generation(&answer)?, ..key.clone() })
+    }
+
+    /// Every secret that was answered to this or another handle of the same stack.
+    pub fn secrets(&self) -> Vec<String> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, answer: &Value) {
+        if let Some(secret) = answer["secret"].as_str() {
+            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        }
     }
 
     /// What is published, as `GET /v1/snapshot` says it.
@@ -101,7 +128,7 @@ impl Deref for Admin {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        &self.0
+        &self.client
     }
 }
 

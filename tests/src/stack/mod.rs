@@ -8,7 +8,7 @@ mod request;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ pub use admin::{Admin, NewKey, generation};
 pub use options::{Lanes, Mode, Options};
 pub use request::EdgeRequest;
 
+use crate::kv::KvFront;
 use crate::origin::Origin;
 use crate::raw::{self, RawAnswer};
 
@@ -41,8 +42,10 @@ pub struct Stack {
     control_plane_part: Mutex<Option<Part>>,
     edge: Edge,
     control_plane: ControlPlane,
+    kv: Option<KvFront>,
     origin: Origin,
     edge_client: Client,
+    secrets: admin::Secrets,
     folder: TempDir,
 }
 
@@ -66,12 +69,16 @@ impl Stack {
                 folder.path().join("edge/variables.env"),
             ],
         };
+        let kv = if options.lanes.has_kv() { Some(KvFront::start(edge.listen)?) } else { None };
         let control_plane = ControlPlane {
             program: programs.keyward,
             data_dir: folder.path().join("control-plane"),
             listen: ports::free()?,
             database: None,
-            kv_url: if options.lanes.has_kv() { Some(edge.kv_url()?) } else { None },
+            kv_url: match &kv {
+                Some(front) => Some(edge.kv_url()?.replace(&edge.url(), &ports::url(front.address()))),
+                None => None,
+            },
             settings: options.settings.clone(),
         };
         config::write_variables(&edge.variables[1], &origin.url(), &control_plane.url(), options)?;
@@ -82,7 +89,9 @@ impl Stack {
             edge_client: Client::new(&edge.url(), None),
             edge,
             control_plane,
+            kv,
             origin,
+            secrets: admin::Secrets::default(),
             folder,
         };
         if options.control_plane_at_once {
@@ -98,9 +107,14 @@ impl Stack {
 
     /// Starts the control plane, again or for the first time, and waits until it is ready.
     pub fn start_control_plane(&self) -> Result<()> {
+        self.start_control_plane_until("/readyz")
+    }
+
+    /// The same, but waits for another path to answer 200.
+    pub fn start_control_plane_until(&self, path: &str) -> Result<()> {
         let mut part = lock(&self.control_plane_part);
         ensure!(part.is_none(), "the control plane runs already");
-        *part = Some(self.control_plane.start(&self.folder.path().join("logs/control-plane.log"))?);
+        *part = Some(self.control_plane.start_until(&self.control_plane_log(), path)?);
         Ok(())
     }
 
@@ -111,18 +125,36 @@ impl Stack {
         Ok(())
     }
 
-    /// Stops the control plane as an operator would (SIGTERM).
+    /// Stops the control plane as an operator would (SIGTERM); it must end well.
     pub fn stop_control_plane(&self) -> Result<()> {
         let part = lock(&self.control_plane_part).take();
-        part.context("the control plane does not run")?.process().stop()?;
+        let status = part.context("the control plane does not run")?.process().stop()?;
+        ensure!(status.success(), "the control plane was asked to stop and ended with {status}");
         Ok(())
+    }
+
+    /// Asks the control plane to stop (SIGTERM) without waiting for it; `stop_control_plane` waits.
+    pub fn begin_to_stop_control_plane(&self) -> Result<()> {
+        let mut part = lock(&self.control_plane_part);
+        part.as_mut().context("the control plane does not run")?.process().begin_stop();
+        Ok(())
+    }
+
+    /// All that the control plane has said, over its restarts.
+    pub fn control_plane_log(&self) -> PathBuf {
+        self.folder.path().join("logs/control-plane.log")
+    }
+
+    /// All that the edge has said, over its restarts.
+    pub fn edge_log(&self) -> PathBuf {
+        self.folder.path().join("logs/edge.log")
     }
 
     /// Starts the edge and waits until it answers.
     pub fn start_edge(&self) -> Result<()> {
         let mut part = lock(&self.edge_part);
         ensure!(part.is_none(), "the edge runs already");
-        *part = Some(self.edge.start(&self.folder.path().join("logs/edge.log"))?);
+        *part = Some(self.edge.start(&self.edge_log())?);
         Ok(())
     }
 
@@ -137,7 +169,7 @@ impl Stack {
     pub fn admin(&self) -> Result<Admin> {
         let path = self.control_plane.secret("operator-token");
         let token = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Admin::new(Client::new(&self.control_plane.url(), Some(token.trim().to_owned()))))
+        Ok(Admin::new(Client::new(&self.control_plane.url(), Some(token.trim().to_owned())), Arc::clone(&self.secrets)))
     }
 
     /// The REST API without any token, or with one of the test's own by header.
@@ -175,9 +207,14 @@ impl Stack {
         self.control_plane.url()
     }
 
-    /// The base URL of the KV namespace's REST API, where there is one.
-    pub fn kv_url(&self) -> Option<&str> {
-        self.control_plane.kv_url.as_deref()
+    /// What stands between the control plane and KV.
+    pub fn kv(&self) -> Result<&KvFront> {
+        self.kv.as_ref().context("this stack has no KV")
+    }
+
+    /// The KV namespace itself, by its REST API, whatever the control plane is made to see of it.
+    pub fn kv_namespace(&self) -> Result<Client> {
+        Ok(Client::new(&self.edge.kv_url()?, None))
     }
 
     /// The control plane as it is run, for the binary's other commands.

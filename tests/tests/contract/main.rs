@@ -1,10 +1,12 @@
 //! What the contract promises, asked of the real parts over HTTP.
 //!
 //! Most tests share one stack, which is started by the first that needs it and stopped when all have
-//! run; so each makes a workspace of its own and asks the origin at paths of its own. A test that
-//! needs the parts otherwise, or breaks them, starts a stack for itself.
+//! run; so each makes a workspace of its own and asks the origin at paths of its own. Tests that want
+//! nobody beside them take turns on stacks that are theirs for that time. A test that needs the parts
+//! otherwise, or breaks them, starts a stack for itself.
 
 mod ping;
+mod turns;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,6 +14,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use anyhow::{Context, Result};
 use keyward_tests::{Options, Stack, guard};
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use turns::Turns;
 
 /// One test, registered by its module.
 pub(crate) struct Test {
@@ -41,6 +45,7 @@ impl Depth {
 
 enum Run {
     Shared(fn(&Stack) -> Result<()>),
+    InTurn(&'static Turns, fn(&Stack) -> Result<()>),
     Alone(fn() -> Result<()>),
 }
 
@@ -49,6 +54,12 @@ impl Test {
     /// A test on the stack that all share.
     pub(crate) fn shared(name: &'static str, run: fn(&Stack) -> Result<()>) -> Self {
         Self { name, run: Run::Shared(run), from: Depth::Quick }
+    }
+
+    /// A test on a stack that is its own while it runs, and that others take after it. It leaves the
+    /// parts running, as it found them.
+    pub(crate) fn in_turn(name: &'static str, turns: &'static Turns, run: fn(&Stack) -> Result<()>) -> Self {
+        Self { name, run: Run::InTurn(turns, run), from: Depth::Quick }
     }
 
     /// A test that starts what it needs itself.
@@ -83,6 +94,7 @@ fn main() -> ExitCode {
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     shared.stop(conclusion.has_failed());
+    turns::stop_all();
     conclusion.exit_code()
 }
 
@@ -92,6 +104,7 @@ fn trial(module: &str, test: Test, shared: &Arc<Shared>) -> Trial {
     Trial::test(format!("{module}::{}", test.name), move || {
         let outcome = match test.run {
             Run::Shared(run) => shared.stack().and_then(run),
+            Run::InTurn(turns, run) => turns.take(run),
             Run::Alone(run) => run(),
         };
         outcome.map_err(|error| Failed::from(format!("{error:?}")))

@@ -46,6 +46,11 @@ impl ControlPlane {
 
     /// Starts serving and waits until it is ready.
     pub fn start(&self, log: &Path) -> Result<Part> {
+        self.start_until(log, "/readyz")
+    }
+
+    /// Starts serving and waits until a path answers 200.
+    pub fn start_until(&self, log: &Path, path: &str) -> Result<Part> {
         let mut serve = self.command("serve");
         serve.args(["--listen", &self.listen.to_string()]);
         if let Some(url) = &self.kv_url {
@@ -53,7 +58,7 @@ impl ControlPlane {
         }
         let mut part = Part::start("the control plane", &serve, log)?;
         let client = Client::new(&self.url(), None);
-        part.wait_until(PATIENCE, || client.get("/readyz")?.must_be(200).map(drop))?;
+        part.wait_until(PATIENCE, || client.get(path)?.must_be(200).map(drop))?;
         Ok(part)
     }
 

@@ -1,0 +1,53 @@
+//! Stacks that tests take one after the other: each has the parts to itself while it runs, and finds
+//! them running.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use keyward_tests::{Lanes, Options, Stack};
+
+/// A stack on which one test runs at a time.
+pub(crate) struct Turns {
+    options: fn() -> Options,
+    stack: Mutex<Option<Stack>>,
+}
+
+/// Both lanes, as `cargo xtask dev` has them.
+pub(crate) static QUIET: Turns = Turns::new(Options::default);
+
+/// An edge that reads from KV alone.
+pub(crate) static KV_ONLY: Turns = Turns::new(|| Options { lanes: Lanes::Kv, ..Options::default() });
+
+const ALL: [&Turns; 2] = [&QUIET, &KV_ONLY];
+
+impl Turns {
+    const fn new(options: fn() -> Options) -> Self {
+        Self { options, stack: Mutex::new(None) }
+    }
+
+    /// Runs a test when it is its turn. After one that failed, the next finds new parts.
+    pub(crate) fn take(&self, test: fn(&Stack) -> Result<()>) -> Result<()> {
+        let mut stack = self.stack.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = match stack.take() {
+            Some(running) => running,
+            None => Stack::start(&(self.options)()).context("the stack does not start")?,
+        };
+        match test(&running) {
+            Ok(()) => {
+                *stack = Some(running);
+                Ok(())
+            }
+            Err(error) => {
+                let logs = running.keep().join("logs");
+                Err(error.context(format!("the stack's logs are kept in {}", logs.display())))
+            }
+        }
+    }
+}
+
+/// Stops what is still running.
+pub(crate) fn stop_all() {
+    for turns in ALL {
+        drop(turns.stack.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
