@@ -5,6 +5,8 @@
 //! nobody beside them take turns on stacks that are theirs for that time. A test that needs the parts
 //! otherwise, or breaks them, starts a stack for itself.
 
+mod deadlines;
+mod effects;
 mod ping;
 mod turns;
 
@@ -80,7 +82,7 @@ impl Test {
 
 /// Every module's tests.
 fn all() -> Vec<(&'static str, Vec<Test>)> {
-    vec![("ping", ping::tests())]
+    vec![("ping", ping::tests()), ("effects", effects::tests()), ("deadlines", deadlines::tests())]
 }
 
 fn main() -> ExitCode {

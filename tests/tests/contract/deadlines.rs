@@ -1,0 +1,129 @@
+//! Deadlines are the edge's own: what is set to end, ends to the second, whoever else is still there.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use keyward_tests::stack::NewKey;
+use keyward_tests::{Stack, clock};
+use serde_json::json;
+
+use crate::Test;
+use crate::turns::QUIET;
+
+const ASK_EVERY: Duration = Duration::from_millis(40);
+/// How long a secret is watched beyond its deadline.
+const BEYOND_MS: i64 = 700;
+
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
+        Test::in_turn("a_grace_period_ends_to_the_second", &QUIET, grace),
+        Test::in_turn("an_extended_grace_period_ends_at_its_new_deadline", &QUIET, extended),
+        Test::in_turn("deadlines_hold_while_the_control_plane_is_dead", &QUIET, without_control_plane),
+        Test::in_turn("a_deadline_that_was_too_far_is_cut_to_the_keys_expiry", &QUIET, cut_to_expiry),
+        Test::in_turn("a_rotation_cannot_be_cancelled_in_its_last_two_minutes", &QUIET, too_late_to_cancel),
+    ]
+}
+
+fn grace(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let old = admin.key("grace")?;
+    let answer = admin.act(&old, "rotate", &json!({"grace_seconds": 3}))?;
+    let deadline = clock::ms_of(&answer["previous_valid_until"])?;
+    ensure!(deadline % 1000 == 0, "deadlines are whole seconds");
+    let new = answer["secret"].as_str().context("no secret")?;
+    stack.applied(answer["generation"].as_u64().context("no generation")?)?;
+    ends_at(stack, &old.secret, deadline)?;
+    stack.edge("/v1/ping").key(new).send()?.must_be(200)?;
+    let key = admin.get(&old.path())?.must_be(200)?.json()?;
+    ensure!(key["rotation"].is_null(), "the rotation is over: {key}");
+    Ok(())
+}
+
+fn extended(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let old = admin.key("extended")?;
+    let first = admin.act(&old, "rotate", &json!({"grace_seconds": 4}))?;
+    let extended = admin.act(&old, "rotation/extend", &json!({"grace_seconds": 6}))?;
+    stack.applied(extended["generation"].as_u64().context("no generation")?)?;
+    let rotation = &extended["key"]["rotation"];
+    let deadline = clock::ms_of(&rotation["previous_valid_until"])?;
+    ensure!(deadline > clock::ms_of(&first["previous_valid_until"])?, "the deadline moved on");
+    ends_at(stack, &old.secret, deadline)
+}
+
+fn without_control_plane(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let rotated = admin.key("dead-grace")?;
+    let expiring = admin.key_with("dead-expiry", json!({"expires_at": clock::rfc3339(clock::now_ms() + 5_000)?}))?;
+    let answer = admin.act(&rotated, "rotate", &json!({"grace_seconds": 5}))?;
+    let grace_ends = clock::ms_of(&answer["previous_valid_until"])?;
+    let key = admin.get(&expiring.path())?.must_be(200)?.json()?;
+    let expires = clock::ms_of(&key["expires_at"])?;
+    stack.applied(answer["generation"].as_u64().context("no generation")?)?;
+    stack.kill_control_plane()?;
+    thread::scope(|scope| {
+        let other = scope.spawn(|| ends_at(stack, &expiring.secret, expires).context("expires_at"));
+        ends_at(stack, &rotated.secret, grace_ends).context("previous_valid_until")?;
+        other.join().unwrap_or_else(|_| Err(anyhow::anyhow!("broke off")))
+    })?;
+    let new = answer["secret"].as_str().context("no secret")?;
+    stack.edge("/v1/ping").key(new).send()?.must_be(200)?;
+    stack.start_control_plane()?;
+    let key = admin.get(&expiring.path())?.must_be(200)?.json()?;
+    ensure!(key["status"] == "expired", "{key}");
+    Ok(())
+}
+
+fn cut_to_expiry(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let key = admin.key_with("cut", json!({"expires_at": clock::rfc3339(clock::now_ms() + 4_000)?}))?;
+    let expires = clock::ms_of(&admin.get(&key.path())?.must_be(200)?.json()?["expires_at"])?;
+    let NewKey { secret: new, generation, .. } = admin.rotate(&key, 3_600)?;
+    stack.applied(generation)?;
+    thread::scope(|scope| {
+        let other = scope.spawn(|| ends_at(stack, &new, expires).context("the new secret"));
+        ends_at(stack, &key.secret, expires).context("the retiring secret")?;
+        other.join().unwrap_or_else(|_| Err(anyhow::anyhow!("broke off")))
+    })
+}
+
+fn too_late_to_cancel(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let key = admin.key("late")?;
+    let new = admin.rotate(&key, 119)?;
+    let refusal = admin.try_act(&key, "rotation/cancel", &json!({}))?.must_be(409)?.json()?;
+    ensure!(refusal["code"] == "cancel_too_late", "{refusal}");
+    let again = admin.try_act(&key, "rotate", &json!({"grace_seconds": 60}))?.must_be(409)?.json()?;
+    ensure!(again["code"] == "rotation_active", "{again}");
+    stack.applied(new.generation)?;
+    stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
+    stack.edge("/v1/ping").key(&new.secret).send()?.must_be(200)?;
+    admin.act(&key, "rotation/extend", &json!({"grace_seconds": 300}))?;
+    admin.act(&key, "rotation/cancel", &json!({}))?;
+    Ok(())
+}
+
+/// Asks all the time until past the deadline: a grant must have been asked for before it, a refusal
+/// must have been answered after it.
+fn ends_at(stack: &Stack, secret: &str, deadline: i64) -> Result<()> {
+    let mut grants = 0;
+    loop {
+        let asked = clock::now_ms();
+        let answer = stack.edge("/v1/ping").key(secret).send()?;
+        let answered = clock::now_ms();
+        match answer.status {
+            200 => {
+                ensure!(asked < deadline, "granted {} ms after the deadline", asked - deadline);
+                grants += 1;
+            }
+            401 => ensure!(answered >= deadline, "refused {} ms before the deadline", deadline - answered),
+            status => anyhow::bail!("{status}: {}", answer.text()),
+        }
+        if asked > deadline + BEYOND_MS {
+            ensure!(grants > 0, "it was never granted");
+            return Ok(());
+        }
+        thread::sleep(ASK_EVERY);
+    }
+}
