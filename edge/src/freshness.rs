@@ -91,7 +91,11 @@ impl Freshness {
                 self.failures = 0;
                 self.next_attempt_at = now.saturating_add(self.interval_ms);
             }
-            Outcome::Behind => self.next_attempt_at = now.saturating_add(self.interval_ms),
+            Outcome::Behind => {
+                // It answers, so it is asked at its pace; waiting for it would not help.
+                self.failed_at = Some(now);
+                self.next_attempt_at = now.saturating_add(self.interval_ms);
+            }
             Outcome::Failed => {
                 self.failed_at = Some(now);
                 let backoff = (1000_u64 << self.failures.min(5)).min(MAX_BACKOFF_MS);
@@ -156,6 +160,14 @@ mod tests {
         lane.start(NOW + 1_000);
         assert!(!lane.is_due(NOW + 10_999));
         assert!(lane.is_due(NOW + 11_000));
+    }
+
+    #[test]
+    fn a_lane_that_is_behind_is_asked_at_its_pace_and_not_waited_for() {
+        let mut lane = confirmed(1_000);
+        lane.finish(Outcome::Behind, NOW + 1_000, 0);
+        assert!(lane.is_due(NOW + 2_000) && !lane.may_wait(NOW + 2_000));
+        assert_eq!(lane.confirmed_at(), Some(NOW));
     }
 
     #[test]

@@ -171,7 +171,9 @@ impl Publisher {
                 heartbeat = Instant::now();
             }
             state.start_building_where_due();
-            let wake = [Some(heartbeat), second_write, state.tree_due].into_iter().flatten().min().unwrap_or(heartbeat);
+            // While a tree is being built, the next one is not due: its end is what wakes.
+            let tree_due = state.tree_due.filter(|_| state.building.is_none());
+            let wake = [Some(heartbeat), second_write, tree_due].into_iter().flatten().min().unwrap_or(heartbeat);
             tokio::select! {
                 biased;
                 _ = renewal.tick() => {

@@ -102,6 +102,12 @@ impl Uploader {
                 return Ok(());
             };
             self.write_objects().await?;
+            // A newer head on record may have retired objects of this one before they were written.
+            let recorded = self.shared.store.recorded_head().await?.map(|recorded| recorded.order);
+            if recorded != Some(head.order) {
+                heads.changed().await.map_err(|_| PublishError::Superseded)?;
+                continue;
+            }
             if heads.has_changed().unwrap_or(false) && Instant::now() < self.next_head {
                 // A newer one has come while the objects were written, and it is not time yet.
                 continue;
