@@ -43,7 +43,7 @@ pub const PROBLEMS: &[Problem] = &[
         status: 403,
         code: "bad_path",
         title: "The path can be read in more than one way",
-        when: "dot segments, empty segments, backslashes, their encoded forms, an encoded slash or dot",
+        when: "dot segments, empty segments, backslashes, their encoded forms, an encoded slash or dot, characters that no URI holds",
     },
     Problem {
         status: 503,
