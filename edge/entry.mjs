@@ -82,18 +82,23 @@ function observe(request, env, ctx, requestId, authorization, now) {
       })
       .catch(noteCritical),
   );
-  return pass(new Request(target(request, env), request), env, requestId);
+  const to = target(request, env);
+  if (to === undefined) return refuse(undefined, 'no_origin', requestId);
+  return pass(new Request(to, request), requestId);
 }
 
 // To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
 function forward(request, env, requestId, identity) {
   const to = target(request, env);
   if (to === undefined) return refuse(undefined, 'no_origin', requestId);
-  const headers = new Headers(request.headers);
+  // A copy of the request keeps what its parts would lose: a GET may have a body.
+  const forwarded = new Request(to, request);
+  const { headers } = forwarded;
   for (const name of [...headers.keys()]) {
-    if (name.replace(/[_.]/g, '-').startsWith('x-keyward-')) headers.delete(name);
+    // As CGI and its heirs read names.
+    const read = name.replace(/[_.]/g, '-');
+    if (read.startsWith('x-keyward-') || DROPPED.has(read)) headers.delete(name);
   }
-  for (const name of DROPPED) headers.delete(name);
   // A public route judges no credential, so none travels.
   if (env.KEYWARD_KEEP_AUTHORIZATION !== 'true' || identity.length === 0) headers.delete('authorization');
   const own = key_header();
@@ -102,13 +107,13 @@ function forward(request, env, requestId, identity) {
     if (value !== '') headers.set(IDENTITY_HEADERS[at], value);
   });
   headers.set('x-keyward-request-id', requestId);
-  return pass(new Request(to, { method: request.method, headers, body: request.body }), env, requestId, true);
+  return pass(forwarded, requestId, identity.length > 0);
 }
 
 // Would strip or change what a later hop sees.
-const DROPPED = ['connection', 'x-http-method-override', 'x-http-method', 'x-method-override'];
+const DROPPED = new Set(['connection', 'x-http-method-override', 'x-http-method', 'x-method-override']);
 
-async function pass(request, env, requestId, authenticated) {
+async function pass(request, requestId, authenticated) {
   let response;
   try {
     response = await fetch(request, { redirect: 'manual', cache: 'no-store' });
