@@ -6,11 +6,14 @@
 pub mod bench;
 pub mod clients;
 pub mod clock;
+pub mod heads;
 pub mod kv;
 pub mod origin;
 pub mod raw;
 pub mod stack;
+pub mod workerd;
 
 pub use stack::{Lanes, Mode, Options, Stack};
+pub use workerd::Workerd;
 pub use xtask::guard;
 pub use xtask::parts::http::{Answer, Client};

@@ -41,6 +41,7 @@ pub struct Stack {
     edge_part: Mutex<Option<Part>>,
     control_plane_part: Mutex<Option<Part>>,
     edge: Edge,
+    entry: PathBuf,
     control_plane: ControlPlane,
     kv: Option<KvFront>,
     origin: Origin,
@@ -88,6 +89,7 @@ impl Stack {
             control_plane_part: Mutex::default(),
             edge_client: Client::new(&edge.url(), None),
             edge,
+            entry,
             control_plane,
             kv,
             origin,
@@ -234,14 +236,12 @@ impl Stack {
 
     /// Waits until the edge has applied a generation.
     pub fn applied(&self, generation: u64) -> Result<()> {
-        eventually(PATIENCE, || {
-            let status = self.edge_status()?;
-            ensure!(
-                status["state"] == "fresh" && status["generation"].as_u64() >= Some(generation),
-                "the edge says {status}, generation {generation} is wanted"
-            );
-            Ok(())
-        })
+        applied(&self.edge_client, generation)
+    }
+
+    /// The entry module of the Worker that runs.
+    pub(crate) fn entry(&self) -> &Path {
+        &self.entry
     }
 
     /// Leaves the folder with its logs behind, for somebody to read, and says where it is.
@@ -249,6 +249,18 @@ impl Stack {
         self.folder.disable_cleanup(true);
         self.folder.path().to_owned()
     }
+}
+
+/// Waits until an edge has applied a generation.
+pub(crate) fn applied(edge: &Client, generation: u64) -> Result<()> {
+    eventually(PATIENCE, || {
+        let status = edge.get("/.keyward/status")?.must_be(200)?.json()?;
+        ensure!(
+            status["state"] == "fresh" && status["generation"].as_u64() >= Some(generation),
+            "the edge says {status}, generation {generation} is wanted"
+        );
+        Ok(())
+    })
 }
 
 /// Repeats a check until it holds; its last word is the error.

@@ -14,7 +14,7 @@ pub struct EdgeRequest<'a> {
 }
 
 impl<'a> EdgeRequest<'a> {
-    pub(super) fn new(client: &'a Client, path: &str) -> Self {
+    pub(crate) fn new(client: &'a Client, path: &str) -> Self {
         Self { client, method: "GET".to_owned(), path: path.to_owned(), headers: Vec::new(), body: None }
     }
 

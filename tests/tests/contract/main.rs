@@ -7,6 +7,7 @@
 
 mod deadlines;
 mod effects;
+mod lanes;
 mod ping;
 mod turns;
 
@@ -82,7 +83,12 @@ impl Test {
 
 /// Every module's tests.
 fn all() -> Vec<(&'static str, Vec<Test>)> {
-    vec![("ping", ping::tests()), ("effects", effects::tests()), ("deadlines", deadlines::tests())]
+    vec![
+        ("ping", ping::tests()),
+        ("effects", effects::tests()),
+        ("deadlines", deadlines::tests()),
+        ("lanes", lanes::tests()),
+    ]
 }
 
 fn main() -> ExitCode {

@@ -1,0 +1,54 @@
+//! Reads published heads as an edge does: for a stack's own deployment, signed by its own key.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use keyward_shared::snapshot::{Head, PublicKey, SigningKey, TrustedKeys};
+use xtask::parts::control_plane::ControlPlane;
+
+use crate::kv::{Asked, Call};
+
+/// The name that deployments have where nobody gives another.
+const DEPLOYMENT: &str = "keyward";
+
+/// Reads the heads of one deployment.
+pub struct Heads(TrustedKeys);
+
+impl Heads {
+    /// Of the deployment that this control plane serves.
+    pub fn of(control_plane: &ControlPlane) -> Result<Self> {
+        let text = fs::read_to_string(control_plane.secret("signing-key"))?;
+        let seed = BASE64_URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|seed| seed.try_into().ok());
+        let public: PublicKey = SigningKey::from_seed(&seed.context("the signing key is not 32 bytes")?).public();
+        Ok(Self(TrustedKeys::new(vec![public]).context("one key is enough")?))
+    }
+
+    /// What a head says.
+    pub fn read(&self, bytes: &[u8]) -> Result<Head> {
+        Head::verify(bytes, DEPLOYMENT, &self.0).context("an edge would refuse this head")
+    }
+
+    /// Sees that of these calls to KV, each head came after every object that it names, and each
+    /// stands above the one before it. Returns the heads that KV took.
+    pub fn in_order(&self, calls: &[Call]) -> Result<Vec<Head>> {
+        let (mut objects, mut heads): (BTreeSet<&str>, Vec<Head>) = Default::default();
+        for call in calls.iter().filter(|call| call.status == Some(200)) {
+            match &call.asked {
+                Asked::PutBulk(keys) => objects.extend(keys.iter().map(String::as_str)),
+                Asked::Put(_) if call.is_head() => {
+                    let head = self.read(&call.value)?;
+                    for name in head.tree.top.iter().chain([&head.settings]) {
+                        let place = format!("generation {}", head.generation);
+                        ensure!(objects.contains(name.kv_key().as_str()), "{place} came before its object {name}");
+                    }
+                    ensure!(heads.last().is_none_or(|last| last.order() < head.order()), "a head went back");
+                    heads.push(head);
+                }
+                _ => {}
+            }
+        }
+        Ok(heads)
+    }
+}
