@@ -22,7 +22,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut bench = setup::cargo();
     bench
         .current_dir(workspace::root())
-        .args(["run", "--release", "--quiet", "--package", "keyward-tests", "--bin", "bench", "--target-dir"])
+        .args(["run", "--quiet", "--package", "keyward-tests", "--bin", "bench", "--target-dir"])
         .arg(workspace::target())
         .arg("--")
         .args(&options.name);

@@ -55,7 +55,7 @@ impl Stack {
     /// (where the options start the control plane at once).
     pub fn start(options: &Options) -> Result<Self> {
         let tools = setup::tools()?;
-        let programs = native::programs(options.profile)?;
+        let keyward = native::keyward(options.profile)?;
         let variant = Variant { features: options.edge_features };
         let entry = build_edge::entry(&tools, variant)?;
         let stacks = workspace::folder(workspace::target().join("test-stacks"))?;
@@ -72,7 +72,7 @@ impl Stack {
         };
         let kv = if options.lanes.has_kv() { Some(KvFront::start(edge.listen)?) } else { None };
         let control_plane = ControlPlane {
-            program: programs.keyward,
+            program: keyward,
             data_dir: folder.path().join("control-plane"),
             listen: ports::free()?,
             database: None,

@@ -21,7 +21,18 @@ pub enum Profile {
     Release,
 }
 
-/// The programs that the stack is started from.
+/// Builds the product's binary where something has changed.
+pub fn keyward(profile: Profile) -> Result<PathBuf> {
+    if profile == Profile::Development {
+        // The choice of packages decides their dependencies' features: with another one than `dev`
+        // makes, half of them would be compiled again.
+        return Ok(programs()?.keyward);
+    }
+    build(profile, &["--package", "keyward-control-plane", "--bin", "keyward"])?;
+    Ok(program(profile, "keyward"))
+}
+
+/// The programs that `cargo xtask dev` starts.
 pub struct Programs {
     /// The product's binary.
     pub keyward: PathBuf,
@@ -29,24 +40,42 @@ pub struct Programs {
     pub demo_origin: PathBuf,
 }
 
-/// Builds what has changed. One call for both, so that they share their dependencies.
-pub fn programs(profile: Profile) -> Result<Programs> {
+/// Builds the programs of `cargo xtask dev`. One call for both, so that they share their dependencies.
+pub fn programs() -> Result<Programs> {
+    let profile = Profile::Development;
+    build(
+        profile,
+        &[
+            "--package",
+            "keyward-control-plane",
+            "--bin",
+            "keyward",
+            "--package",
+            "keyward-tests",
+            "--bin",
+            "demo-origin",
+        ],
+    )?;
+    Ok(Programs { keyward: program(profile, "keyward"), demo_origin: program(profile, "demo-origin") })
+}
+
+fn build(profile: Profile, which: &[&str]) -> Result<()> {
     let step = Step::begin("control plane");
     let mut build = setup::cargo();
-    build
-        .current_dir(workspace::root())
-        .args(["build", "--package", "keyward-control-plane", "--bin", "keyward"])
-        .args(["--package", "keyward-tests", "--bin", "demo-origin", "--target-dir"])
-        .arg(workspace::target());
+    build.current_dir(workspace::root()).arg("build").args(which).arg("--target-dir").arg(workspace::target());
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    let advice = "read the compiler's words above; nothing was started";
+    step::run(&step, &build, "control-plane", advice)?;
+    step.done("built");
+    Ok(())
+}
+
+fn program(profile: Profile, name: &str) -> PathBuf {
     let folder = match profile {
         Profile::Development => "debug",
-        Profile::Release => {
-            build.arg("--release");
-            "release"
-        }
+        Profile::Release => "release",
     };
-    step::run(&step, &build, "control-plane", "read the compiler's words above; nothing was started")?;
-    step.done("built");
-    let programs = workspace::target().join(folder);
-    Ok(Programs { keyward: programs.join("keyward"), demo_origin: programs.join("demo-origin") })
+    workspace::target().join(folder).join(name)
 }

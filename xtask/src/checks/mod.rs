@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     eprintln!("Building");
     let edge = tally.check("edge", edge::entry(&tools, Variant::default()).map(drop));
-    let native = tally.check("control plane", native::programs(native::Profile::default()).map(drop));
+    let native = tally.check("control plane", native::programs().map(drop));
 
     eprintln!("Testing");
     tests(options, &mut tally, &["--workspace", "--exclude", "keyward-tests"], &test_tools)?;

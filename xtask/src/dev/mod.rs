@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::build::edge as build_edge;
 use crate::build::edge::Variant;
-use crate::build::native::{self, Profile};
+use crate::build::native;
 use crate::parts::control_plane::ControlPlane;
 use crate::parts::edge::{Edge, write_variables};
 use crate::parts::http::Client;
@@ -63,7 +63,7 @@ pub fn run(options: &Options) -> Result<()> {
     eprintln!("Setting up");
     let tools = setup::tools()?;
     eprintln!("Building");
-    let programs = native::programs(Profile::default())?;
+    let programs = native::programs()?;
     build_edge::entry(&tools, Variant::default())?;
 
     stop::listen()?;

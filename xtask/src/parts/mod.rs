@@ -35,7 +35,7 @@ pub struct Part {
 
 impl Part {
     /// Starts a command as a part. Its log is appended to, so that a restart keeps what came before.
-    pub(crate) fn start(name: &'static str, command: &Command, log: &Path) -> Result<Self> {
+    pub fn start(name: &'static str, command: &Command, log: &Path) -> Result<Self> {
         if let Some(folder) = log.parent() {
             workspace::folder(folder)?;
         }
