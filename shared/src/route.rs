@@ -96,10 +96,10 @@ pub fn check_path(path: &str) -> Result<(), BadPath> {
                 }
                 at += 3;
             }
-            b'\\' | b'?' | b'#' => return Err(BadPath),
-            // No URI holds these (RFC 3986, section 2), and the URL standard has a runtime encode them
-            // on their way: the origin would see another path than the one that was judged.
-            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'}' => return Err(BadPath),
+            // A backslash is a slash to some, and the others end a path or are held by no URI (RFC 3986,
+            // section 2): the URL standard has a runtime encode them on their way, so that the origin
+            // would see another path than the one that was judged.
+            b'\\' | b'?' | b'#' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'}' => return Err(BadPath),
             b'/' if bytes.get(at + 1) == Some(&b'/') => return Err(BadPath),
             b'!'..=b'~' => at += 1,
             _ => return Err(BadPath),
