@@ -159,6 +159,25 @@ mod tests {
     }
 
     #[test]
+    fn right_check_digits_behind_another_body_are_refused() {
+        let signed = |body: &str| {
+            let mut key = format!("kw_{body}").into_bytes();
+            key.extend(check_digits(&key));
+            verify_check_digits(&key, "kw")
+        };
+        assert_eq!(signed("0123456789ABCDEFGHIJKLMNOPQ"), Ok(()));
+        for body in [
+            "",
+            "0123456789ABCDEFGHIJKLMNOP",
+            "0123456789ABCDEFGHIJKLMNOPQR",
+            "0123456789ABC-EFGHIJKLMNOPQ",
+            "0123456789ABC.EFGHIJKLMNOPQ",
+        ] {
+            assert_eq!(signed(body), Err(ApiKeyError::CheckDigits), "{body}");
+        }
+    }
+
+    #[test]
     fn keys_of_other_forms_are_left_alone() {
         for imported in ["d41d8cd98f00b204e9800998ecf8427e", "sk_live_0123456789abcdef", "kwx_0123456789abcdef"] {
             assert_eq!(verify_check_digits(imported.as_bytes(), "kw"), Ok(()), "{imported}");
