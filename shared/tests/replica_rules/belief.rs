@@ -2,7 +2,7 @@
 
 use keyward_shared::policy::Policy;
 use keyward_shared::record::{Deadline, Record};
-use keyward_shared::snapshot::{Head, Lookup, ObjectName, RecentEntry};
+use keyward_shared::snapshot::{Head, Lookup, ObjectName, RecentEntry, Replica};
 
 use super::{adopt, found, half, halves, head, leaf, left, load, need, replica, right, warm};
 use crate::fixtures::{NOW_MS, fingerprint, policy, record};
@@ -39,20 +39,41 @@ fn while_recent_reaches_back_a_refusal_is_believed_too() {
     assert!(found(&mut replica, &left(1)));
 }
 
-#[test]
-fn an_expired_record_refuses_and_is_believed_as_a_refusal_is() {
-    let expired =
-        Record { deadline: Deadline::at_seconds(u32::try_from(NOW_MS / 1000).expect("before 2106")), ..record() };
-    let bytes = leaf(half(0), 10, &[(left(1), expired)]);
+/// A replica that holds a leaf with this record, under a head that dropped widening changes only.
+fn replica_holding(record: Record) -> Replica {
+    let bytes = leaf(half(0), 10, &[(left(1), record)]);
     let [_, other] = halves(10);
     let mut replica = replica();
     adopt(&mut replica, head(10, [&bytes, &other]));
     load(&mut replica, &left(1), &bytes);
-    assert!(matches!(replica.lookup(&left(1), NOW_MS), Lookup::Found(..)));
+    let held = replica.lookup(&left(1), NOW_MS);
+    assert!(matches!(held, Lookup::Found(..)), "exactly as of the head");
     adopt(&mut replica, later(20, 10));
+    replica
+}
+
+#[test]
+fn a_flagged_record_is_believed_as_a_refusal_is() {
+    type Flag = fn(&mut Record);
+    let flags: [Flag; 3] =
+        [|record| record.disabled = true, |record| record.paused = true, |record| record.suspended = true];
+    for flag in flags {
+        let mut flagged = record();
+        flag(&mut flagged);
+        need(&mut replica_holding(flagged), &left(1));
+    }
+}
+
+#[test]
+fn an_expired_record_is_believed_as_a_refusal_is() {
+    let mut replica = replica_holding(Record {
+        deadline: Deadline::at_seconds(u32::try_from(NOW_MS / 1000).expect("before 2106")),
+        ..record()
+    });
     // A millisecond before it allows, and is believed; at the deadline it may have been extended.
-    assert!(matches!(replica.lookup(&left(1), NOW_MS - 1), Lookup::Found(..)));
-    assert!(matches!(replica.lookup(&left(1), NOW_MS), Lookup::Need(..)));
+    let before = replica.lookup(&left(1), NOW_MS - 1);
+    assert!(matches!(before, Lookup::Found(..)));
+    need(&mut replica, &left(1));
 }
 
 #[test]
