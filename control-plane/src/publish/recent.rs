@@ -166,11 +166,17 @@ impl Recent {
         Ok(admitted)
     }
 
-    /// Takes note of a change that the tree holds. Where it is not carried, it raises the floors.
+    /// Takes note of a change that the tree holds. Where it is not carried, it raises the floors, and
+    /// what is carried of an earlier change of the same secret goes: it would hide the tree's.
     pub(super) fn in_tree(&mut self, generation: u64, fingerprint: &Fingerprint, narrowing: bool) {
-        let carried = self.entries.get(fingerprint).is_some_and(|entry| entry.generation >= generation);
-        if !carried {
-            self.raise(generation, narrowing);
+        match self.entries.get(fingerprint) {
+            Some(carried) if carried.generation >= generation => {}
+            Some(earlier) => {
+                let narrowing = narrowing || earlier.narrowing;
+                self.entries.remove(fingerprint);
+                self.raise(generation, narrowing);
+            }
+            None => self.raise(generation, narrowing),
         }
     }
 
@@ -297,6 +303,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_carried_before_bulk_work_does_not_hide_it() {
+        let mut recent = Recent::default();
+        let before = change(20_000, 1, false);
+        assert!(recent.admit(std::slice::from_ref(&before), span(0, 1), 0).is_ok());
+        recent.in_tree(2, &before.fingerprint, true);
+        assert_eq!((recent.len(), recent.recent_since(), recent.narrowed_since()), (0, 2, 2));
+    }
+
+    #[test]
     fn a_narrowing_that_was_widened_again_still_counts_as_one() {
         let mut recent = Recent::default();
         let changes = [change(1, 1, true), change(1, 2, false)];
@@ -333,6 +348,8 @@ mod tests {
                     let carried = recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation >= change.generation);
                     prop_assert!(carried || change.generation <= recent.recent_since());
                     prop_assert!(carried || !change.narrowing || change.generation <= recent.narrowed_since());
+                    let hides = recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation < change.generation);
+                    prop_assert!(!hides, "an earlier change hides a later one");
                 }
             }
         }

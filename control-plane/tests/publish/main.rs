@@ -1,0 +1,174 @@
+//! The publisher on a real SQLite file: after every publish, a replica that follows the heads and loads
+//! what it lacks says of every secret exactly what the database says.
+
+#[path = "../lifecycle/house.rs"]
+#[expect(dead_code, reason = "shared with the tests of the use cases, which need more of it")]
+mod house;
+mod reader;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use house::{House, create, fingerprint, target};
+use keyward_control_plane::clock::SystemClock;
+use keyward_control_plane::domain::edit::Edit;
+use keyward_control_plane::domain::settings::SettingsEdit;
+use keyward_control_plane::domain::workspace::WorkspaceStatus;
+use keyward_control_plane::lifecycle::{
+    DeleteKey, DisableKey, EnableKey, FinishRotation, KeyRef, PatchSettings, PatchWorkspace, RotateKey, WorkspaceFields,
+};
+use keyward_control_plane::publish::{PublishOptions, Publisher, PublisherHandle};
+use keyward_shared::fingerprint::Pepper;
+use proptest::prelude::*;
+use reader::Reader;
+use zeroize::Zeroizing;
+
+async fn publisher(house: &House, holder: &str) -> PublisherHandle {
+    let options = PublishOptions {
+        deployment: "test".to_owned(),
+        signing_seed: Zeroizing::new([3; 32]),
+        pepper: Pepper::new([1; 32]).id(),
+        kv: None,
+        head_ttl: Duration::from_hours(24),
+        heartbeat: Duration::from_mins(5),
+        kv_min_interval: Duration::from_millis(1_100),
+        holder: holder.to_owned(),
+    };
+    let store = Arc::new(house.store.clone());
+    Publisher::new(store, Arc::new(SystemClock), options).await.expect("a publisher").spawn()
+}
+
+/// Follows the publisher until everything committed is published, then compares.
+async fn agrees(house: &House, publisher: &PublisherHandle, reader: &mut Reader) {
+    let generation = house.generation().await;
+    reader.follow(&publisher.source(), generation).await;
+    reader.compare(&house.store, &publisher.source()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspension_of_more_keys_than_a_head_carries_stops_each_and_a_disable_overtakes_it() {
+    let house = House::new().await;
+    let publishing = publisher(&house, "one").await;
+    let mut reader = Reader::new();
+    let crowded = house.workspace("crowded").await;
+    let other = house.workspace("other").await;
+    for number in 0..900 {
+        house.run(create(crowded.id, &format!("key {number}"))).await.expect("a key");
+    }
+    let (single, secret) = house.key(other.id, "single").await;
+    agrees(&house, &publishing, &mut reader).await;
+    let head = reader.head();
+    assert!(head.tree.shape.depth() > 0 || head.tree_generation > 0, "the tree took up what does not fit");
+
+    let suspend = |status| PatchWorkspace {
+        workspace: crowded.id,
+        fields: WorkspaceFields { status: Some(status), ..WorkspaceFields::default() },
+    };
+    house.run(suspend(WorkspaceStatus::Suspended)).await.expect("a suspension");
+    house.run(DisableKey { target: single }).await.expect("a disable");
+    reader.until(&publishing.source(), |head| head.recent_entry(&fingerprint(&secret)).is_some()).await;
+    agrees(&house, &publishing, &mut reader).await;
+    house.run(suspend(WorkspaceStatus::Active)).await.expect("an activation");
+    agrees(&house, &publishing, &mut reader).await;
+    publishing.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_publisher_goes_on_where_the_last_one_stopped() {
+    let house = House::new().await;
+    let mut reader = Reader::new();
+    let workspace = house.workspace("acme").await;
+    let first = publisher(&house, "first").await;
+    let (kept, _) = house.key(workspace.id, "kept").await;
+    agrees(&house, &first, &mut reader).await;
+    let (epoch, tree) = (reader.head().epoch, reader.head().tree.clone());
+    first.stop().await;
+
+    // Committed while nobody publishes.
+    house.run(DisableKey { target: kept }).await.expect("a disable");
+    house.key(workspace.id, "new").await;
+    let second = publisher(&house, "second").await;
+    agrees(&house, &second, &mut reader).await;
+    assert_eq!(reader.head().epoch, epoch + 1, "a new lease, a new epoch");
+    assert_eq!(reader.head().tree, tree, "the tree is taken up, not built anew");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_travel_with_the_head_that_first_knows_them() {
+    let house = House::new().await;
+    let publishing = publisher(&house, "one").await;
+    let mut reader = Reader::new();
+    agrees(&house, &publishing, &mut reader).await;
+    let edit = SettingsEdit { realm: Some("Acme".to_owned()), accept_header: Edit::Keep, ..SettingsEdit::default() };
+    house.run(PatchSettings { edit }).await.expect("settings");
+    agrees(&house, &publishing, &mut reader).await;
+    assert_eq!(reader.settings().realm, "Acme");
+    publishing.stop().await;
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Create,
+    Disable(usize),
+    Enable(usize),
+    Rotate(usize, u64),
+    Finish(usize),
+    Delete(usize),
+    Restart,
+    Publish,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let one = prop_oneof![
+        4 => Just(Step::Create),
+        3 => any::<usize>().prop_map(Step::Disable),
+        2 => any::<usize>().prop_map(Step::Enable),
+        3 => (any::<usize>(), prop_oneof![Just(0), Just(3_600)]).prop_map(|(key, grace)| Step::Rotate(key, grace)),
+        1 => any::<usize>().prop_map(Step::Finish),
+        2 => any::<usize>().prop_map(Step::Delete),
+        1 => Just(Step::Restart),
+        2 => Just(Step::Publish),
+    ];
+    prop::collection::vec(one, 20..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_to_keys_the_snapshot_says_what_the_database_says(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        runtime.block_on(async {
+            let house = House::new().await;
+            let workspace = house.workspace("acme").await;
+            let mut publishing = publisher(&house, "0").await;
+            let mut reader = Reader::new();
+            let mut keys: Vec<KeyRef> = Vec::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                let at = |index: usize| keys.get(index % keys.len().max(1)).copied();
+                // A step that the key's state refuses changes nothing, which is compared as well.
+                match step {
+                    Step::Create => {
+                        let created = house.run(create(workspace.id, &format!("key {number}"))).await.expect("a key");
+                        keys.push(target(&created.key));
+                    }
+                    Step::Disable(index) => if let Some(target) = at(index) { let _ = house.run(DisableKey { target }).await; },
+                    Step::Enable(index) => if let Some(target) = at(index) { let _ = house.run(EnableKey { target }).await; },
+                    Step::Rotate(index, grace_seconds) => if let Some(target) = at(index) {
+                        let _ = house.run(RotateKey { target, grace_seconds }).await;
+                    },
+                    Step::Finish(index) => if let Some(target) = at(index) { let _ = house.run(FinishRotation { target }).await; },
+                    Step::Delete(index) => if let Some(target) = at(index) { let _ = house.run(DeleteKey { target }).await; },
+                    Step::Restart => {
+                        publishing.stop().await;
+                        publishing = publisher(&house, &number.to_string()).await;
+                    }
+                    Step::Publish => agrees(&house, &publishing, &mut reader).await,
+                }
+            }
+            agrees(&house, &publishing, &mut reader).await;
+            publishing.stop().await;
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! An edge without its platform: follows heads, loads objects from the publisher, and is compared with
+//! the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_control_plane::api::snapshot::SnapshotSource;
+use keyward_control_plane::clock::{Clock as _, SystemClock};
+use keyward_control_plane::store::publication::Publication;
+use keyward_control_plane::store::sqlite::SqliteStore;
+use keyward_shared::fingerprint::{Fingerprint, Pepper};
+use keyward_shared::settings::Settings;
+use keyward_shared::snapshot::{
+    Head, Lookup, ObjectName, Origin, Replica, ReplicaOptions, SigningKey, TrustedKeys, decode_settings,
+};
+
+/// How long anything may take to be published here, however busy the machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Reader {
+    replica: Replica,
+    trusted: TrustedKeys,
+    /// Every fingerprint that was ever live.
+    seen: Vec<Fingerprint>,
+}
+
+fn now() -> u64 {
+    u64::try_from(SystemClock.now().as_millis()).expect("after 1970")
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        let options = ReplicaOptions {
+            deployment: "test".to_owned(),
+            peppers: vec![Pepper::new([1; 32])],
+            min_epoch: 0,
+            cache_bytes: 64 << 20,
+        };
+        let trusted = TrustedKeys::new(vec![SigningKey::from_seed(&[3; 32]).public()]).expect("one key");
+        Self { replica: Replica::new(options), trusted, seen: Vec::new() }
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        self.replica.head().expect("a head")
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.replica.settings()
+    }
+
+    /// Takes every newest head until one is of `generation`.
+    pub(crate) async fn follow(&mut self, source: &Arc<dyn SnapshotSource>, generation: u64) {
+        self.until(source, |head| head.generation >= generation).await;
+    }
+
+    /// Takes every newest head until one is as wanted.
+    pub(crate) async fn until(&mut self, source: &Arc<dyn SnapshotSource>, wanted: impl Fn(&Head) -> bool) {
+        let taken = async {
+            loop {
+                if let Some(bytes) = source.head().await {
+                    let head = Head::verify(&bytes.bytes, "test", &self.trusted).expect("a head that verifies");
+                    let settings = load(source, &head.settings).await;
+                    let origin = Origin { deployment: "test", pepper: head.tree.pepper };
+                    let settings = decode_settings(&settings, origin).expect("settings");
+                    self.replica.adopt(head, settings, now()).expect("never backwards");
+                }
+                if self.replica.head().is_some_and(&wanted) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, taken).await.expect("published in time");
+    }
+
+    /// Compares every secret there is and ever was with the database.
+    pub(crate) async fn compare(&mut self, store: &SqliteStore, source: &Arc<dyn SnapshotSource>) {
+        let mut view = store.view().await.expect("a view");
+        let (first, last) = (Fingerprint::from_bytes([0; 16]), Fingerprint::from_bytes([0xff; 16]));
+        let live = view.live_between(first, last).await.expect("live secrets");
+        assert_eq!(*self.settings(), view.settings().await.expect("settings"));
+        drop(view);
+        for (fingerprint, ..) in &live {
+            if !self.seen.contains(fingerprint) {
+                self.seen.push(*fingerprint);
+            }
+        }
+        for fingerprint in self.seen.clone() {
+            let truth = live.iter().find(|(live, ..)| *live == fingerprint);
+            let truth = truth.map(|(_, record, policy)| (*record, policy.clone()));
+            loop {
+                let need = match self.replica.lookup(&fingerprint, now()) {
+                    Lookup::Need(need) => need,
+                    Lookup::Found(record, policy) => break assert_eq!(Some((record, policy.clone())), truth),
+                    Lookup::Absent => break assert_eq!(None, truth),
+                    Lookup::NoHead => panic!("there is a head"),
+                };
+                let bytes = load(source, &need.name).await;
+                self.replica.insert(&need, bytes).expect("the object that was asked for");
+            }
+        }
+    }
+}
+
+async fn load(source: &Arc<dyn SnapshotSource>, name: &ObjectName) -> Vec<u8> {
+    source.object(&name.to_string()).await.expect("an answer").expect("an object that a head names")
+}
