@@ -1,15 +1,22 @@
 //! An origin that answers every request with what reached it, and remembers the latest.
+//!
+//! A client may choose what is answered to it: `X-Answer-Status`, `X-Answer-Header` (`name: value`, any
+//! number of them), and `X-Answer-Body`, which is `request` for the request's own body, or a number of
+//! bytes; `X-Answer-Pause-Ms` is waited between the two halves of that.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Json, Response};
 use axum::{Router, http};
+use futures_util::stream;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -148,7 +155,45 @@ async fn echo(State(memory): State<Memory>, request: Request<Body>) -> Response 
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body_bytes: body.len(),
     };
-    let answer = Json(seen.to_json()).into_response();
+    let answer = answer(&seen, body);
     memory.remember(seen);
     answer
+}
+
+fn answer(seen: &Seen, body: Bytes) -> Response {
+    let first = |name: &str| seen.header(name).first().map(|value| (*value).to_owned());
+    let number = |name: &str| first(name).and_then(|value| value.parse::<u64>().ok());
+    let mut answer = match first("x-answer-body").as_deref() {
+        None => Json(seen.to_json()).into_response(),
+        Some("request") => Body::from(body).into_response(),
+        Some(_) => {
+            let half = vec![b'k'; usize::try_from(number("x-answer-body").unwrap_or(0) / 2).unwrap_or(0)];
+            let pause = Duration::from_millis(number("x-answer-pause-ms").unwrap_or(0));
+            halves(Bytes::from(half), pause).into_response()
+        }
+    };
+    if let Some(status) = first("x-answer-status").and_then(|status| status.parse().ok()) {
+        *answer.status_mut() = status;
+    }
+    for header in seen.header("x-answer-header") {
+        if let Some((name, value)) = header.split_once(": ")
+            && let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), value.parse())
+        {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
+}
+
+/// The same bytes twice, with a pause between.
+fn halves(half: Bytes, pause: Duration) -> Body {
+    Body::from_stream(stream::unfold(0, move |sent| {
+        let half = half.clone();
+        async move {
+            if sent == 1 {
+                tokio::time::sleep(pause).await;
+            }
+            (sent < 2).then(|| (Ok::<_, Infallible>(half), sent + 1))
+        }
+    }))
 }

@@ -8,6 +8,17 @@ use anyhow::{Context, Result};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A request's bytes: its line, `Host`, these header lines as they are, and `Connection: close`.
+pub fn request(method: &str, target: &str, lines: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: edge.test\r\n").into_bytes();
+    for line in lines {
+        bytes.extend_from_slice(line.as_ref());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"Connection: close\r\n\r\n");
+    bytes
+}
+
 /// An answer to raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawAnswer {
@@ -23,6 +34,27 @@ impl RawAnswer {
     /// The first value of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl RawAnswer {
+    /// The body, its chunk marks taken off (RFC 9112, section 7.1).
+    pub fn content(&self) -> Vec<u8> {
+        if self.header("transfer-encoding") != Some("chunked") {
+            return self.body.clone();
+        }
+        let (mut content, mut rest) = (Vec::new(), self.body.as_slice());
+        while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+            let size = String::from_utf8_lossy(&rest[..end]).into_owned();
+            let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+            let start = end + 2;
+            let Some(chunk) = rest.get(start..start + size).filter(|chunk| !chunk.is_empty()) else {
+                break;
+            };
+            content.extend_from_slice(chunk);
+            rest = rest.get(start + size + 2..).unwrap_or_default();
+        }
+        content
     }
 }
 

@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use xtask::parts::http::{Answer, Client};
 
 /// Makes the names that tests give unique within a run.
@@ -87,6 +88,20 @@ impl Admin {
             secret: answer["secret"].as_str().unwrap_or_default().to_owned(),
             generation: generation(&answer)?,
         })
+    }
+
+    /// Brings a key of the test's own by its SHA-256, read-write for every API.
+    pub fn bring(&self, workspace: &str, stem: &str, secret: &str) -> Result<NewKey> {
+        let digest = hex::encode(Sha256::digest(secret));
+        let key = self.key_in(workspace, stem, json!({"sha256": digest}))?;
+        Ok(NewKey { secret: secret.to_owned(), ..key })
+    }
+
+    /// Makes an API with these routes, or gives it these, and returns the generation that carries them.
+    pub fn api(&self, name: &str, routes: &Value) -> Result<u64> {
+        let answer = self.put(&format!("/v1/apis/{name}"), &json!({"title": name, "routes": routes}))?;
+        ensure!(answer.status == 200 || answer.status == 201, "the API was not taken: {}", answer.text());
+        generation(&answer.json()?)
     }
 
     /// POSTs one of a key's verbs (`disable`, `enable`, `rotate`, `rotation/finish`, …).

@@ -25,7 +25,7 @@ use xtask::{setup, workspace};
 
 pub use admin::{Admin, NewKey, generation};
 pub use options::{Lanes, Mode, Options};
-pub use request::EdgeRequest;
+pub use request::{EdgeRequest, basic};
 
 use crate::kv::KvFront;
 use crate::origin::Origin;

@@ -28,8 +28,7 @@ impl<'a> EdgeRequest<'a> {
     /// With HTTP Basic credentials.
     #[must_use]
     pub fn basic(self, user: &str, password: &str) -> Self {
-        let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
-        self.header("authorization", &format!("Basic {credentials}"))
+        self.header("authorization", &basic(user, password))
     }
 
     /// With a key in the usual place: as user, without a password.
@@ -58,4 +57,9 @@ impl<'a> EdgeRequest<'a> {
         let body = self.body.as_ref().map(|(kind, bytes)| (kind.as_str(), bytes.clone()));
         self.client.send_bytes(&self.method, &self.path, &headers, body)
     }
+}
+
+/// The value of `Authorization` for HTTP Basic (RFC 7617).
+pub fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
 }

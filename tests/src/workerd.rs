@@ -1,0 +1,155 @@
+//! The edge on the Workers runtime alone, without wrangler's proxy in front: bytes reach the Worker as
+//! they were sent. It has no KV; heads and objects come from the control plane of a stack.
+//!
+//! It starts in a fraction of a second, so a test that wants the Worker's variables otherwise takes
+//! one of these. Must never know what the Worker does with its variables.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use xtask::parts::edge::Edge;
+use xtask::parts::http::Client;
+use xtask::parts::{Part, ports};
+use xtask::{setup, workspace};
+
+use crate::raw::{self, RawAnswer};
+use crate::stack::{EdgeRequest, Stack, applied};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The hand-written entry, and what is built beside it.
+const MODULES: [(&str, &str); 3] =
+    [("entry.mjs", "esModule"), ("build/index.js", "esModule"), ("build/index_bg.wasm", "wasm")];
+
+/// Gives each a folder of its own.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+/// A running edge, ended when dropped.
+pub struct Workerd {
+    _part: Part,
+    listen: SocketAddr,
+    client: Client,
+    log: PathBuf,
+}
+
+impl Workerd {
+    /// Starts another edge of a stack, for the same origin, with further variables of the Worker, and
+    /// waits until it has what the control plane has published. An empty variable is as good as none.
+    pub fn start(stack: &Stack, variables: &[(&str, &str)]) -> Result<Self> {
+        let edge = Self::start_unready(stack, variables)?;
+        let published = stack.admin()?.snapshot()?["published_generation"].as_u64().unwrap_or(0);
+        edge.applied(published)?;
+        Ok(edge)
+    }
+
+    /// The same, but waits for no more than an answer.
+    pub fn start_unready(stack: &Stack, variables: &[(&str, &str)]) -> Result<Self> {
+        let mut all = secrets(&stack.control_plane().secret("edge.env"))?;
+        let lane = format!("{}/v1/snapshot", stack.control_plane_url());
+        let origin = stack.origin().url();
+        let usual = [("KEYWARD_KV_LANE", "off"), ("KEYWARD_LANE_URL", &lane), ("KEYWARD_ORIGIN", &origin)];
+        for (name, value) in usual.iter().chain(variables) {
+            all.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let folder = format!("workerd-{}", STARTED.fetch_add(1, Ordering::Relaxed));
+        Self::run(&workspace::folder(stack.folder().join(folder))?, stack.entry(), &all)
+    }
+
+    fn run(folder: &Path, entry: &Path, variables: &BTreeMap<String, String>) -> Result<Self> {
+        let listen = ports::free()?;
+        let source = entry.parent().context("the entry module lies in no folder")?;
+        for (module, _) in MODULES {
+            let copy = folder.join(module);
+            if let Some(folder) = copy.parent() {
+                workspace::folder(folder)?;
+            }
+            fs::copy(source.join(module), &copy).with_context(|| format!("cannot copy {module}"))?;
+        }
+        let config = folder.join("config.capnp");
+        fs::write(&config, configuration(listen, variables)?)?;
+        let mut command = Command::new(setup::npm_program("workerd"));
+        command.arg("serve").arg(&config).envs(variables);
+        let log = folder.join("workerd.log");
+        let mut part = Part::start("workerd", &command, &log)?;
+        let client = Client::new(&ports::url(listen), None);
+        part.wait_until(PATIENCE, || client.get("/.keyward/status")?.must_be(200).map(drop))?;
+        Ok(Self { _part: part, listen, client, log })
+    }
+
+    /// A request for a path, GET unless said otherwise.
+    pub fn edge(&self, path: &str) -> EdgeRequest<'_> {
+        EdgeRequest::new(&self.client, path)
+    }
+
+    /// Sends bytes as they are.
+    pub fn raw(&self, request: &[u8]) -> Result<RawAnswer> {
+        raw::send(self.listen, request)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Waits until it has applied a generation.
+    pub fn applied(&self, generation: u64) -> Result<()> {
+        applied(&self.client, generation)
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))
+    }
+}
+
+/// The secrets that `keyward init` makes for an edge.
+fn secrets(path: &Path) -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let variable = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        Some((name.to_owned(), value.trim_matches('"').to_owned()))
+    };
+    Ok(text.lines().filter_map(variable).collect())
+}
+
+fn configuration(listen: SocketAddr, variables: &BTreeMap<String, String>) -> Result<String> {
+    let date = compatibility_date()?;
+    let modules = MODULES.map(|(name, kind)| format!("(name = \"{name}\", {kind} = embed \"{name}\")")).join(", ");
+    let mut bindings = String::new();
+    for name in variables.keys() {
+        write!(bindings, "(name = \"{name}\", fromEnvironment = \"{name}\"), ")?;
+    }
+    // Origin and control plane are on this machine, where a Worker may not go unless it is told to.
+    Ok(format!(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "edge", worker = .edge),
+    (name = "internet", network = (allow = ["public", "private"])),
+  ],
+  sockets = [(name = "http", address = "{listen}", http = (), service = "edge")],
+);
+
+const edge :Workerd.Worker = (
+  compatibilityDate = "{date}",
+  modules = [{modules}],
+  bindings = [{bindings}],
+);
+"#
+    ))
+}
+
+/// As it is deployed.
+fn compatibility_date() -> Result<String> {
+    let text = fs::read_to_string(Edge::shipped_config())?;
+    let config: toml::Table = toml::from_str(&text).context("wrangler.toml is not TOML")?;
+    let date = config.get("compatibility_date").and_then(toml::Value::as_str);
+    Ok(date.context("wrangler.toml has no compatibility_date")?.to_owned())
+}
