@@ -111,7 +111,14 @@ function forward(request, env, requestId, identity) {
 }
 
 // Would strip or change what a later hop sees.
-const DROPPED = new Set(['connection', 'x-http-method-override', 'x-http-method', 'x-method-override']);
+const DROPPED = new Set([
+  'connection',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-original-url',
+  'x-rewrite-url',
+]);
 
 async function pass(request, requestId, authenticated) {
   let response;
@@ -143,13 +150,15 @@ function keepFromSharedCaches(headers) {
 function target(request, env) {
   const origin = env.KEYWARD_ORIGIN;
   if (!origin) return undefined;
-  const at = pathStart(request.url);
-  return origin.replace(/\/+$/, '') + (at < 0 ? '/' : request.url.slice(at));
+  const path = request.url.slice(pathStart(request.url));
+  return origin.replace(/\/+$/, '') + (path.startsWith('/') ? path : `/${path}`);
 }
 
-// Where the path begins in an absolute URL.
+// Where the path begins in an absolute URL: the authority ends at the first of /?#, as in request.rs.
 function pathStart(url) {
-  return url.indexOf('/', url.indexOf('://') + 3);
+  const authority = url.indexOf('://') + 3;
+  const length = url.slice(authority).search(/[/?#]/);
+  return length < 0 ? url.length : authority + length;
 }
 
 async function own(request, env, ctx, requestId) {
@@ -193,7 +202,8 @@ function collect(request) {
     own === undefined ? '' : bounded(own),
     bounded('cf-connecting-ip'),
     typeof cf?.clientIp === 'string' ? cf.clientIp : '',
-    bounded('x-forwarded-for'),
+    // The end is what the last proxies wrote; the beginning is the client's.
+    (headers.get('x-forwarded-for') ?? '').slice(-MAX_FACT),
     bounded('referer') || bounded('origin'),
     bounded('x-android-package'),
     bounded('x-android-cert'),

@@ -56,13 +56,22 @@ pub(crate) struct Freshness {
     started_at: Option<u64>,
     next_attempt_at: u64,
     failed_at: Option<u64>,
+    behind_at: Option<u64>,
     failures: u32,
 }
 
 impl Freshness {
     /// A lane that is asked every `interval_ms` and never was.
     pub(crate) const fn new(interval_ms: u64) -> Self {
-        Self { interval_ms, confirmed_at: None, started_at: None, next_attempt_at: 0, failed_at: None, failures: 0 }
+        Self {
+            interval_ms,
+            confirmed_at: None,
+            started_at: None,
+            next_attempt_at: 0,
+            failed_at: None,
+            behind_at: None,
+            failures: 0,
+        }
     }
 
     /// Whether a refresh should be started.
@@ -83,17 +92,20 @@ impl Freshness {
     /// Notes what a refresh came to. `jitter` in `0..1000` spreads the attempts of many isolates
     /// after a failure: the pause doubles from one second to thirty, half of it by chance.
     pub(crate) fn finish(&mut self, outcome: Outcome, now: u64, jitter: u64) {
-        self.started_at = None;
+        let started_at = self.started_at.take();
         match outcome {
             Outcome::Confirmed => {
-                self.confirmed_at = Some(now);
+                // An answer may have been long under way: it tells how things were when it was asked.
+                let asked_at = started_at.unwrap_or(now);
+                self.confirmed_at = Some(asked_at);
                 self.failed_at = None;
+                self.behind_at = None;
                 self.failures = 0;
-                self.next_attempt_at = now.saturating_add(self.interval_ms);
+                self.next_attempt_at = asked_at.saturating_add(self.interval_ms);
             }
             Outcome::Behind => {
                 // It answers, so it is asked at its pace; waiting for it would not help.
-                self.failed_at = Some(now);
+                self.behind_at = Some(now);
                 self.next_attempt_at = now.saturating_add(self.interval_ms);
             }
             Outcome::Failed => {
@@ -116,9 +128,15 @@ impl Freshness {
         (2 * self.interval_ms).min(MAX_WINDOW_MS)
     }
 
-    /// Whether a request may wait for a refresh: not for half a minute after one has failed.
-    pub(crate) fn may_wait(&self, now: u64) -> bool {
+    /// Whether the lane answers: it has not failed in the last half minute.
+    pub(crate) fn answers(&self, now: u64) -> bool {
         self.failed_at.is_none_or(|at| now >= at.saturating_add(NO_WAIT_MS))
+    }
+
+    /// Whether a request may wait for a refresh: not for half a minute after one has failed, or has
+    /// brought an older head.
+    pub(crate) fn may_wait(&self, now: u64) -> bool {
+        self.answers(now) && self.behind_at.is_none_or(|at| now >= at.saturating_add(NO_WAIT_MS))
     }
 
     /// When the lane last confirmed the head.
@@ -149,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn a_confirmation_counts_from_when_it_was_asked_for() {
+        let mut lane = Freshness::new(1_000);
+        lane.start(NOW);
+        lane.finish(Outcome::Confirmed, NOW + 4_000, 0);
+        assert_eq!(lane.confirmed_at(), Some(NOW));
+    }
+
+    #[test]
     fn the_window_is_two_intervals_and_a_minute_at_most() {
         assert_eq!(Freshness::new(1_000).window_ms(), 2_000);
         assert_eq!(Freshness::new(31_000).window_ms(), 60_000);
@@ -166,7 +192,7 @@ mod tests {
     fn a_lane_that_is_behind_is_asked_at_its_pace_and_not_waited_for() {
         let mut lane = confirmed(1_000);
         lane.finish(Outcome::Behind, NOW + 1_000, 0);
-        assert!(lane.is_due(NOW + 2_000) && !lane.may_wait(NOW + 2_000));
+        assert!(lane.is_due(NOW + 2_000) && !lane.may_wait(NOW + 2_000) && lane.answers(NOW + 2_000));
         assert_eq!(lane.confirmed_at(), Some(NOW));
     }
 

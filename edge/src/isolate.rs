@@ -96,7 +96,6 @@ impl Isolate {
             Decision::Deny(refusal)
                 if patience.refusal && refusal.may_be_stale() && self.doubts_a_refusal(now) && self.may_wait(now) =>
             {
-                self.doubted_at = Some(now);
                 Look::Wait(Why::Refused)
             }
             decision => match verdict::of(decision) {
@@ -140,7 +139,7 @@ impl Isolate {
 
     /// The lane whose interval and window count: http while it answers, else KV.
     fn pace(&self, now: u64) -> Option<Lane> {
-        let answers = |freshness: &Option<Freshness>| freshness.as_ref().is_some_and(|lane| lane.may_wait(now));
+        let answers = |freshness: &Option<Freshness>| freshness.as_ref().is_some_and(|lane| lane.answers(now));
         if answers(&self.http) || self.kv.is_none() { self.http.as_ref().map(|_| Lane::Http) } else { Some(Lane::Kv) }
     }
 
@@ -162,36 +161,46 @@ impl Isolate {
         self.lanes().any(|lane| lane.is_due(now))
     }
 
-    pub(crate) fn is_running(&self, now: u64) -> bool {
-        self.lanes().any(|lane| lane.is_running(now))
+    /// When the lane that counts last confirmed the head. The other one does not confirm for it: what
+    /// KV gives may have lain in a cache while the http lane would have had news.
+    pub(crate) fn confirmed_at(&self, now: u64) -> Option<u64> {
+        self.counting(now).and_then(Freshness::confirmed_at)
     }
 
-    /// When any lane last confirmed the head.
-    pub(crate) fn confirmed_at(&self) -> Option<u64> {
-        self.lanes().filter_map(Freshness::confirmed_at).max()
+    /// Whether the lane that counts may still come back with news.
+    pub(crate) fn is_asking(&self, now: u64) -> bool {
+        self.counting(now).is_some_and(|lane| lane.is_running(now))
     }
 
-    /// Whether some lane confirmed the head within the window of the lane that counts.
+    fn counting(&self, now: u64) -> Option<&Freshness> {
+        self.pace(now).and_then(|lane| self.freshness(lane))
+    }
+
+    /// Whether the head was confirmed within the window of the lane that counts.
     pub(crate) fn is_confirmed(&self, now: u64) -> bool {
-        let window = self.pace(now).and_then(|lane| self.freshness(lane)).map(Freshness::window_ms);
-        match (self.replica.head(), self.confirmed_at(), window) {
-            (Some(_), Some(at), Some(window)) => now <= at.saturating_add(window),
-            _ => false,
-        }
+        let lane = self.counting(now);
+        let confirmed =
+            |lane: &Freshness| lane.confirmed_at().is_some_and(|at| now <= at.saturating_add(lane.window_ms()));
+        self.replica.head().is_some() && lane.is_some_and(confirmed)
     }
 
     /// Whether waiting can help: the lane that counts has not failed lately.
     fn may_wait(&self, now: u64) -> bool {
-        self.pace(now).and_then(|lane| self.freshness(lane)).is_some_and(|lane| lane.may_wait(now))
+        self.counting(now).is_some_and(|lane| lane.may_wait(now))
     }
 
     /// Whether the head is older than one interval of the lane that counts, once per interval.
     fn doubts_a_refusal(&self, now: u64) -> bool {
-        let Some(lane) = self.pace(now).and_then(|lane| self.freshness(lane)) else {
+        let Some(lane) = self.counting(now) else {
             return false;
         };
         let old = |at: Option<u64>| at.is_none_or(|at| now > at.saturating_add(lane.interval_ms()));
-        old(self.confirmed_at()) && old(self.doubted_at)
+        old(lane.confirmed_at()) && old(self.doubted_at)
+    }
+
+    /// Notes that a refusal has its second look, begun now.
+    pub(crate) const fn note_doubt(&mut self, now: u64) {
+        self.doubted_at = Some(now);
     }
 
     pub(crate) fn state(&self, now: u64) -> State {

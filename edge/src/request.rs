@@ -9,8 +9,8 @@ use keyward_shared::decision::{Client, Request};
 
 use crate::config::ClientAddress;
 
-/// The method, path and credential of a request, owned so that they can wait.
-#[derive(Debug)]
+/// The method, path and credential of a request, owned so that they can wait. Not printable: it holds a
+/// credential.
 pub(crate) struct Asked {
     /// The method.
     pub(crate) method: String,
@@ -25,7 +25,7 @@ pub(crate) struct Asked {
 }
 
 /// What restrictions, preflights and the settings' own header ask of a request.
-#[derive(Debug, Default, Clone)]
+#[derive(Default, Clone)]
 pub(crate) struct Facts {
     pub(crate) preflight: bool,
     pub(crate) key_header: Option<String>,
@@ -96,12 +96,16 @@ impl Asked {
     }
 }
 
-/// Host and path of an absolute URL as it was received, nothing normalised: the path begins at the
-/// first slash behind the authority and ends at a query or fragment.
+/// Host and path of an absolute URL as it was received, nothing normalised. The authority ends at the
+/// first of `/?#` (RFC 3986, section 3.2), as `entry.mjs` reads it too; where that is no slash, the path
+/// is empty, which is a path that nothing may have.
 pub(crate) fn host_and_path(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
-    rest.find('/').map_or((rest, "/"), |at| rest.split_at(at))
+    let Some(at) = rest.find(['/', '?', '#']) else {
+        return (rest, "/");
+    };
+    let (host, rest) = rest.split_at(at);
+    (host, rest.split(['?', '#']).next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -112,7 +116,8 @@ mod tests {
     fn the_path_is_taken_as_it_came() {
         assert_eq!(host_and_path("https://api.example.com/a/../b%2f?x=/y#z"), ("api.example.com", "/a/../b%2f"));
         assert_eq!(host_and_path("http://127.0.0.1:8787"), ("127.0.0.1:8787", "/"));
-        assert_eq!(host_and_path("http://h?/x"), ("h", "/"));
+        assert_eq!(host_and_path("http://h?/x"), ("h", ""), "a query in the authority's place hides no path");
+        assert_eq!(host_and_path("http://h#/x"), ("h", ""));
     }
 
     #[test]

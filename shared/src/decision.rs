@@ -17,8 +17,8 @@ use crate::referrer;
 use crate::route::{BadPath, Needs, Target};
 use crate::snapshot::{Lookup, Need, Replica};
 
-/// What of a request is judged.
-#[derive(Debug, Clone, Copy, Default)]
+/// What of a request is judged. Not printable: it holds a credential.
+#[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
     /// The method.
     pub method: &'a str,

@@ -84,8 +84,10 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
 fn forwarded(request: &Request, path: &str) -> Option<Asked> {
     let url = request.inner().url();
     let authorization = header(request, "authorization");
+    // Several headers of a name are joined by a comma and a space, which none of the three can hold.
+    let once = |name: &str| header(request, name).filter(|value| !value.is_empty() && !value.contains(", "));
     if let Some(rest) = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty()) {
-        let host = header(request, "x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
+        let host = once("x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
         return Some(Asked {
             method: request.inner().method(),
             host,
@@ -94,10 +96,8 @@ fn forwarded(request: &Request, path: &str) -> Option<Asked> {
             facts: None,
         });
     }
-    // Several headers of a name are joined by a comma and a space, which none of the three can hold.
-    let once = |name: &str| header(request, name).filter(|value| !value.is_empty() && !value.contains(", "));
     let uri = once("x-forwarded-uri")?;
-    let path = uri.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let path = uri.split('?').next().unwrap_or_default().to_owned();
     let (method, host) = (once("x-forwarded-method")?, once("x-forwarded-host")?);
     Some(Asked { method, host, path, authorization, facts: None })
 }

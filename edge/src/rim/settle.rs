@@ -42,7 +42,10 @@ pub(super) async fn settle(env: &Env, asked: &Asked, now: u64, background: impl 
             Some(Look::Wait(why)) => {
                 match why {
                     Why::Unconfirmed => patience.confirmation = false,
-                    Why::Refused => patience.refusal = false,
+                    Why::Refused => {
+                        patience.refusal = false;
+                        with_isolate(|isolate| isolate.note_doubt(now));
+                    }
                 }
                 wait_for_head(env, &background).await;
             }
@@ -68,7 +71,7 @@ pub(super) fn refresh_of(env: &Env, lanes: Vec<Lane>) -> RefreshFuture {
 async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
     let started = platform::now();
     let Some((lanes, before, cold)) = with_isolate(|isolate| {
-        (isolate.start_wanted(started), isolate.confirmed_at(), isolate.state(started) == State::None)
+        (isolate.start_wanted(started), isolate.confirmed_at(started), isolate.state(started) == State::None)
     }) else {
         return;
     };
@@ -79,7 +82,8 @@ async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
     loop {
         platform::pause(LOOK_MS).await;
         let now = platform::now();
-        let over = with_isolate(|isolate| isolate.confirmed_at() != before || !isolate.is_running(now)).unwrap_or(true);
+        let over =
+            with_isolate(|isolate| isolate.confirmed_at(now) != before || !isolate.is_asking(now)).unwrap_or(true);
         if over || now >= deadline {
             return;
         }
