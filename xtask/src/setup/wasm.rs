@@ -123,8 +123,14 @@ fn add_target(step: &Step) -> Result<()> {
     step::run(step, &add, "rustup-target", "see that rustup can download, or set KEYWARD_WASM_TOOLCHAIN=debian")
 }
 
+/// Whether the toolchain in use can build for the target as it is. Debian's own cannot, even with the
+/// library in place: it must be told its linker.
 fn usual_has_target() -> bool {
-    library_folder(&mut cargo_tool::clean(Command::new("rustc"))).is_some_and(|folder| has_library(&folder))
+    let folder = library_folder(&mut cargo_tool::clean(Command::new("rustc")));
+    folder.is_some_and(|folder| {
+        let of_debian = folder.starts_with("/usr") && Path::new("/etc/debian_version").exists();
+        !of_debian && has_library(&folder)
+    })
 }
 
 fn library_folder(rustc: &mut Command) -> Option<PathBuf> {
