@@ -15,9 +15,12 @@ pub(super) async fn healthz() -> Response {
     Json(json!({ "status": "ok" })).into_response()
 }
 
-/// `GET /readyz`: the database answers, so that changes can be made.
+/// `GET /readyz`: the database answers, so that changes can be made, and they are published.
 pub(super) async fn readyz(State(api): State<ApiState>) -> Result<Response, Problem> {
     api.lifecycle.ready().await?;
+    if let Some(why) = api.snapshot.halted() {
+        return Err(Problem::new(Code::Unavailable).detail(why));
+    }
     Ok(Json(json!({ "status": "ready" })).into_response())
 }
 

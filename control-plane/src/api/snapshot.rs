@@ -51,6 +51,9 @@ pub trait SnapshotSource: Send + Sync {
     /// The object of this name; `None` when there is none.
     async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError>;
 
+    /// Why nothing more is published until an operator has decided; `None` while publishing goes on.
+    fn halted(&self) -> Option<String>;
+
     /// How publishing stands.
     async fn status(&self) -> Result<SnapshotStatus, SnapshotError>;
 }

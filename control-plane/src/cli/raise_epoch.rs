@@ -10,18 +10,19 @@ use super::{CliError, database, environment, logging, publisher};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, RaiseEpochScope};
 use crate::lifecycle::{DisableKey, KeyRef, Lifecycle};
-use crate::publish::{KvClient, Orphan, RaiseEpoch as Raise, RaisedEpoch};
+use crate::publish::{Comparison, KvClient, Orphan, RaiseEpoch as Raise, Raised};
 
 /// Why the audit log says a key was disabled.
-const REASON: &str = "raise-epoch: Workers KV's last state does not have this key";
+const REASON: &str = "raise-epoch: Workers KV's last state did not let this key pass, or not in this way";
 
 /// Put the next head above every head that was ever published
 ///
 /// For after the database was restored from a backup, or when publishing stopped because KV
 /// holds a newer head than the database knows. Raises epoch and generation above both
-/// histories, and disables the keys that this database has and KV's last state has not: they
-/// were deleted after the backup, or made while nothing was published. Enable each that is
-/// still wanted. Stop `serve` first, and start it again afterwards.
+/// histories, and disables the keys that this database would let pass and KV's last state did
+/// not, or not in the same way: they were deleted, disabled or narrowed after the backup, or
+/// made while nothing was published. Enable each that is still wanted. Stop `serve` first, and
+/// start it again afterwards.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RaiseEpoch {
     #[command(flatten)]
@@ -45,11 +46,12 @@ impl RaiseEpoch {
             public_key: SigningKey::from_seed(layers.signing_key()?.expose()).public(),
             pepper: database::pepper(&layers)?.id(),
         };
-        let raised = raise.run().await?;
-        for orphan in raised.orphans.iter().filter(|orphan| !orphan.disabled) {
+        let comparison = raise.compare().await?;
+        for orphan in &comparison.orphans {
             disable(&lifecycle, orphan).await?;
         }
-        tell(&raised);
+        let raised = raise.raise(&comparison).await?;
+        tell(&comparison, raised);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -63,19 +65,18 @@ async fn disable(lifecycle: &Lifecycle, orphan: &Orphan) -> Result<(), CliError>
     Ok(())
 }
 
-fn tell(raised: &RaisedEpoch) {
-    match raised.kv {
+fn tell(comparison: &Comparison, raised: Raised) {
+    match comparison.kv {
         Some(order) => println!("KV holds a head of epoch {}, generation {}", order.epoch, order.generation),
         None => println!("KV holds no head"),
     }
     println!("the next head is above epoch {} and generation {}", raised.epoch, raised.generation);
-    if raised.orphans.is_empty() {
-        println!("every key of this database is in KV's last state");
+    if comparison.orphans.is_empty() {
+        println!("KV's last state lets every key pass that this database lets pass");
         return;
     }
-    println!("disabled until you enable them, because KV's last state does not have them:");
-    for orphan in &raised.orphans {
-        let before = if orphan.disabled { ", disabled before" } else { "" };
-        println!("  {} of {}, \"{}\"{before}", orphan.key, orphan.workspace, orphan.name);
+    println!("disabled until you enable them, because KV's last state did not let them pass, or not in this way:");
+    for orphan in &comparison.orphans {
+        println!("  {} of {}, \"{}\"", orphan.key, orphan.workspace, orphan.name);
     }
 }

@@ -31,6 +31,12 @@ pub enum KvError {
         /// What it said, cut to a line.
         message: String,
     },
+    /// A value is larger than what is looked for can be.
+    #[error("Workers KV holds more than the {max} bytes that this value can have")]
+    TooLarge {
+        /// How large it may be.
+        max: usize,
+    },
     /// Its answer cannot be read.
     #[error("Workers KV's answer to {call} cannot be read")]
     Answer {
@@ -72,14 +78,21 @@ impl KvClient {
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
     }
 
-    /// The value of `key`, or `None` where there is none.
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
-        let response = self.send("get", self.http.get(self.url(key))).await;
-        match response {
-            Ok(response) => Ok(Some(response.bytes().await.map_err(KvError::Unreachable)?.to_vec())),
-            Err(KvError::Status { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
+    /// The value of `key`, or `None` where there is none. One above `max` bytes is not read to its end.
+    pub async fn get(&self, key: &str, max: usize) -> Result<Option<Vec<u8>>, KvError> {
+        let mut response = match self.send("get", self.http.get(self.url(key))).await {
+            Ok(response) => response,
+            Err(KvError::Status { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut value = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| KvError::Unreachable(error.without_url()))? {
+            if value.len() + chunk.len() > max {
+                return Err(KvError::TooLarge { max });
+            }
+            value.extend_from_slice(&chunk);
         }
+        Ok(Some(value))
     }
 
     /// Writes one value.

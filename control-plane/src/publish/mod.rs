@@ -13,6 +13,7 @@ mod builder;
 mod collect;
 mod error;
 mod heads;
+mod history;
 mod kv;
 mod raise_epoch;
 mod recent;
@@ -25,6 +26,6 @@ mod upload;
 
 pub use error::PublishError;
 pub use kv::{KvClient, KvError};
-pub use raise_epoch::{Orphan, RaiseEpoch, RaisedEpoch};
+pub use raise_epoch::{Comparison, Orphan, RaiseEpoch, Raised};
 pub use run::{PublishOptions, Publisher, PublisherHandle};
 pub use source::PublicationStore;

@@ -2,25 +2,36 @@
 //! as after a restore from a backup.
 //!
 //! Epoch and generation go above both histories, and the next tree is built anew with all floors
-//! equal, so that no edge believes a leaf of the lost history. Keys that this database has and KV's
-//! last state had not (they were deleted, or their secret ended, after the backup) are disabled until
-//! an operator confirms each.
+//! equal, so that no edge believes a leaf of the lost history. Secrets that this database would let pass
+//! and that KV's last state did not let pass in the same way (they were deleted, disabled, narrowed or
+//! shortened after the backup) have their keys disabled first, until an operator confirms each. Only
+//! then are the counters lifted: a run that breaks off in between changes nothing that edges see.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward_shared::fingerprint::{Fingerprint, PepperId};
 use keyward_shared::id::{KeyId, WorkspaceId};
+use keyward_shared::policy::Policy;
+use keyward_shared::record::Record;
 use keyward_shared::snapshot::{
-    DecodeError, Head, HeadOrder, Leaf, MAX_HEAD_BYTES, Node, ObjectName, Origin, Place, PublicKey, TrustedKeys,
+    DecodeError, Head, HeadOrder, Leaf, MAX_HEAD_BYTES, MAX_OBJECT_BYTES, Node, ObjectName, Origin, Place, PublicKey,
+    TrustedKeys,
 };
+use tokio::time::sleep;
 
 use super::error::PublishError;
 use super::kv::KvClient;
 use super::source::PublicationStore;
 use super::upload::HEAD_KEY;
 
-/// A key that lives in this database and did not in KV's last state.
+/// From this many objects on they are asked for at a pace that the API allows: 1,200 calls in five
+/// minutes.
+const UNPACED_OBJECTS: usize = 1_000;
+const PACE: Duration = Duration::from_millis(260);
+
+/// A key that this database would let pass in a way that KV's last state did not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// The key.
@@ -29,24 +40,29 @@ pub struct Orphan {
     pub workspace: WorkspaceId,
     /// Its name.
     pub name: String,
-    /// Whether it was disabled already.
-    pub disabled: bool,
 }
 
-/// What was found and done.
+/// What the two histories came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RaisedEpoch {
+pub struct Comparison {
     /// The head that KV holds, if it holds one of ours.
     pub kv: Option<HeadOrder>,
-    /// The epoch that the next publisher goes above.
-    pub epoch: u64,
-    /// The generation that the next head goes above.
-    pub generation: u64,
+    /// The newest generation that KV's head tells of.
+    carried: u64,
     /// Keys to be disabled until an operator confirms each.
     pub orphans: Vec<Orphan>,
 }
 
-/// Looks at both histories.
+/// Above what the next publisher goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raised {
+    /// The epoch.
+    pub epoch: u64,
+    /// The generation.
+    pub generation: u64,
+}
+
+/// Both histories.
 pub struct RaiseEpoch {
     /// The database.
     pub store: Arc<dyn PublicationStore>,
@@ -61,50 +77,63 @@ pub struct RaiseEpoch {
 }
 
 impl RaiseEpoch {
-    /// Compares both histories and lifts this database above them. The caller holds the data
-    /// directory's lock, disables the orphans, and starts the publisher afterwards.
-    pub async fn run(&self) -> Result<RaisedEpoch, PublishError> {
+    /// Compares both histories and changes nothing. The caller holds the data directory's lock,
+    /// disables the orphans, and then raises.
+    pub async fn compare(&self) -> Result<Comparison, PublishError> {
         let trusted = TrustedKeys::new(vec![self.public_key]).ok_or(PublishError::Mismatch { what: "key" })?;
-        let head = match self.kv.get(HEAD_KEY).await? {
-            Some(bytes) if bytes.len() <= MAX_HEAD_BYTES => Some(Head::verify(&bytes, &self.deployment, &trusted)?),
-            _ => None,
+        let Some(bytes) = self.kv.get(HEAD_KEY, MAX_HEAD_BYTES).await? else {
+            return Ok(Comparison { kv: None, carried: 0, orphans: Vec::new() });
         };
-        let recorded = self.store.recorded_head().await?.map(|recorded| recorded.order);
-        let orphans = match &head {
-            Some(head) => self.orphans(head).await?,
-            None => Vec::new(),
-        };
-        let orders: Vec<_> = head.as_ref().map(Head::order).into_iter().chain(recorded).collect();
-        let committed = self.store.generation().await?.0;
-        let carried = head.as_ref().map_or(0, |head| head.narrowed_through);
-        let epoch = orders.iter().map(|order| order.epoch).max().unwrap_or(0);
-        let generation = orders.iter().map(|order| order.generation).max().unwrap_or(0).max(committed).max(carried) + 1;
-        self.store.raise_counters(epoch, generation).await?;
-        Ok(RaisedEpoch { kv: head.map(|head| head.order()), epoch, generation, orphans })
-    }
-
-    async fn orphans(&self, head: &Head) -> Result<Vec<Orphan>, PublishError> {
+        let head = Head::verify(&bytes, &self.deployment, &trusted)?;
         if head.tree.pepper != self.pepper {
             return Err(PublishError::Mismatch { what: "pepper" });
         }
-        let known = self.fingerprints(head).await?;
-        let live = self.store.live_keys().await?;
-        let mut orphans: Vec<Orphan> = live
-            .into_iter()
-            .filter(|live| !known.contains(&live.fingerprint))
-            .map(|live| Orphan { key: live.key, workspace: live.workspace, name: live.name, disabled: live.disabled })
-            .collect();
-        orphans.sort_by_key(|orphan| orphan.key);
-        orphans.dedup_by_key(|orphan| orphan.key);
-        Ok(orphans)
+        let orphans = self.orphans(&head).await?;
+        Ok(Comparison { kv: Some(head.order()), carried: head.narrowed_through, orphans })
     }
 
-    /// Every fingerprint of KV's last state: its tree, with `recent` on top.
-    async fn fingerprints(&self, head: &Head) -> Result<BTreeSet<Fingerprint>, PublishError> {
+    /// Lifts epoch and generation above both histories.
+    pub async fn raise(&self, comparison: &Comparison) -> Result<Raised, PublishError> {
+        let recorded = self.store.recorded_head().await?.map(|recorded| recorded.order);
+        let committed = self.store.generation().await?.0;
+        let orders = || comparison.kv.into_iter().chain(recorded);
+        let epoch = orders().map(|order| order.epoch).max().unwrap_or(0) + 1;
+        let told = orders().map(|order| order.generation).max().unwrap_or(0);
+        let generation = told.max(committed).max(comparison.carried) + 1;
+        self.store.raise_counters(epoch, generation).await?;
+        Ok(Raised { epoch, generation })
+    }
+
+    async fn orphans(&self, head: &Head) -> Result<Vec<Orphan>, PublishError> {
+        let published = self.published(head).await?;
+        let (first, last) =
+            (Fingerprint::from_bytes([0; Fingerprint::LEN]), Fingerprint::from_bytes([u8::MAX; Fingerprint::LEN]));
+        let live = self.store.view().await?.live_between(first, last).await?;
+        let passes = |record: &Record| !record.disabled && !record.paused && !record.suspended;
+        let unconfirmed: BTreeMap<KeyId, WorkspaceId> = live
+            .into_iter()
+            .filter(|(_, record, _)| passes(record))
+            .filter(|(fingerprint, record, policy)| {
+                published.get(fingerprint).is_none_or(|known| known != &(*record, policy.clone()))
+            })
+            .map(|(_, record, policy)| (record.key, policy.workspace))
+            .collect();
+        let names: BTreeMap<KeyId, String> =
+            self.store.live_keys().await?.into_iter().map(|live| (live.key, live.name)).collect();
+        let orphan = |(key, workspace)| {
+            let name = names.get(&key).cloned().unwrap_or_default();
+            Orphan { key, workspace, name }
+        };
+        Ok(unconfirmed.into_iter().map(orphan).collect())
+    }
+
+    /// What KV's last state says of every secret: its tree, with `recent` on top.
+    async fn published(&self, head: &Head) -> Result<BTreeMap<Fingerprint, (Record, Policy)>, PublishError> {
         let origin = Origin { deployment: &self.deployment, pepper: head.tree.pepper };
         let depths: Vec<u8> = head.tree.shape.object_depths().collect();
+        let paced = 1_usize << depths.last().copied().unwrap_or(0) > UNPACED_OBJECTS;
         let mut names = head.tree.top.clone();
-        let mut known = BTreeSet::new();
+        let mut published = BTreeMap::new();
         for (level, &depth) in depths.iter().enumerate() {
             let is_leaf = level + 1 == depths.len();
             let mut below = Vec::new();
@@ -113,25 +142,30 @@ impl RaiseEpoch {
                 let bytes = self.object(name).await?;
                 if is_leaf {
                     let leaf = Leaf::decode(bytes.into_boxed_slice(), origin, place)?;
-                    known.extend(leaf.records().map(|(fingerprint, ..)| fingerprint));
+                    let records = leaf.records();
+                    published
+                        .extend(records.map(|(fingerprint, record, policy)| (fingerprint, (record, policy.clone()))));
                 } else {
                     below.extend_from_slice(Node::decode(&bytes, origin, place)?.children());
+                }
+                if paced {
+                    sleep(PACE).await;
                 }
             }
             names = below;
         }
         for entry in &head.recent {
-            if entry.state.is_some() {
-                known.insert(entry.fingerprint);
-            } else {
-                known.remove(&entry.fingerprint);
+            match &entry.state {
+                Some(state) => drop(published.insert(entry.fingerprint, state.clone())),
+                None => drop(published.remove(&entry.fingerprint)),
             }
         }
-        Ok(known)
+        Ok(published)
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Vec<u8>, PublishError> {
-        let bytes = self.kv.get(&name.kv_key()).await?.ok_or(PublishError::ObjectGone { name: *name })?;
+        let bytes = self.kv.get(&name.kv_key(), MAX_OBJECT_BYTES).await?;
+        let bytes = bytes.ok_or(PublishError::ObjectGone { name: *name })?;
         let got = ObjectName::of(&bytes);
         if got == *name { Ok(bytes) } else { Err(DecodeError::Name { expected: *name, got }.into()) }
     }

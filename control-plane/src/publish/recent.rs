@@ -4,11 +4,14 @@
 //! the tree must catch up first. What it must never do is let go of a change that the tree lacks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::policy::Policy;
 use keyward_shared::record::Record;
 use keyward_shared::snapshot::{EncodeError, Head, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, RecentEntry};
+
+use crate::store::publication::OutboxMark;
 
 /// Entries that only changes of single keys may use, so that none waits behind bulk work.
 const RESERVED_FOR_SINGLE: usize = 64;
@@ -36,12 +39,68 @@ struct Entry {
     narrowing: bool,
     bulk: bool,
     state: Option<(Record, Policy)>,
+    /// The policy as it is encoded: policies that are alike are carried once.
+    encoded: Option<Arc<[u8]>>,
+}
+
+impl Entry {
+    fn new(generation: u64, narrowing: bool, bulk: bool, state: Option<(Record, Policy)>) -> Result<Self, EncodeError> {
+        let encoded = state.as_ref().map(|(_, policy)| policy.encode().map(Arc::from)).transpose()?;
+        Ok(Self { generation, narrowing, bulk, state, encoded })
+    }
+}
+
+/// What the entries take within a head, kept up as they come and go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Weight {
+    entries: usize,
+    bulk: usize,
+    bytes: usize,
+    /// How many entries share each policy.
+    policies: BTreeMap<Arc<[u8]>, usize>,
+}
+
+impl Weight {
+    fn add(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.bulk += usize::from(entry.bulk);
+        self.bytes += Head::recent_entry_bytes(entry.state.is_some());
+        if let Some(encoded) = &entry.encoded {
+            let shared = self.policies.entry(Arc::clone(encoded)).or_default();
+            if *shared == 0 {
+                self.bytes += Head::recent_policy_bytes(encoded.len());
+            }
+            *shared += 1;
+        }
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        self.entries -= 1;
+        self.bulk -= usize::from(entry.bulk);
+        self.bytes -= Head::recent_entry_bytes(entry.state.is_some());
+        if let Some(encoded) = &entry.encoded
+            && let Some(shared) = self.policies.get_mut(encoded)
+        {
+            *shared -= 1;
+            if *shared == 0 {
+                self.policies.remove(encoded);
+                self.bytes -= Head::recent_policy_bytes(encoded.len());
+            }
+        }
+    }
+
+    const fn fits(&self) -> bool {
+        self.entries <= MAX_RECENT_ENTRIES
+            && self.bulk <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE
+            && self.bytes + Head::RECENT_FIXED_BYTES <= MAX_RECENT_BYTES
+    }
 }
 
 /// The changes that the next head carries, and the floors below which it carries none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Recent {
     entries: BTreeMap<Fingerprint, Entry>,
+    weight: Weight,
     /// Every change after it is carried.
     all_since: u64,
     narrowed_since: u64,
@@ -69,24 +128,25 @@ pub(super) struct Admitted {
 
 impl Recent {
     /// Nothing, with both floors at `generation`: what a tree built as of then leaves to say.
-    pub(super) const fn starting_at(generation: u64) -> Self {
-        Self { entries: BTreeMap::new(), all_since: generation, narrowed_since: generation }
+    pub(super) fn starting_at(generation: u64) -> Self {
+        Self { all_since: generation, narrowed_since: generation, ..Self::default() }
     }
 
-    /// What a published head carried; `narrowing` says of a change whether it was, as far as that is
-    /// still known.
-    pub(super) fn of_head(head: &Head, narrowing: impl Fn(&Fingerprint, u64) -> Option<bool>) -> Self {
-        let entries = head.recent.iter().map(|entry| {
-            let known = narrowing(&entry.fingerprint, entry.generation);
-            let kept = Entry {
-                generation: entry.generation,
-                narrowing: known.unwrap_or(true),
-                bulk: false,
-                state: entry.state.clone(),
-            };
-            (entry.fingerprint, kept)
-        });
-        Self { entries: entries.collect(), all_since: head.recent_since, narrowed_since: head.narrowed_since }
+    /// What a published head carried; `mark` gives what the outbox still has of a change. Where it has
+    /// nothing, the change counts as narrowing.
+    pub(super) fn of_head(
+        head: &Head,
+        mark: impl Fn(&Fingerprint, u64) -> Option<OutboxMark>,
+    ) -> Result<Self, EncodeError> {
+        let mut recent = Self { all_since: head.recent_since, narrowed_since: head.narrowed_since, ..Self::default() };
+        for entry in &head.recent {
+            let mark = mark(&entry.fingerprint, entry.generation);
+            let narrowing = mark.is_none_or(|mark| mark.narrowing);
+            let bulk = mark.is_some_and(|mark| mark.entries_of_mutation > SINGLE_ENTRIES);
+            let kept = Entry::new(entry.generation, narrowing, bulk, entry.state.clone())?;
+            recent.insert(entry.fingerprint, kept);
+        }
+        Ok(recent)
     }
 
     /// Every change after this generation is carried.
@@ -146,10 +206,7 @@ impl Recent {
             if admitted.blocked && !goes_ahead {
                 continue;
             }
-            let mut fuller = self.clone();
-            fuller.put(mutation);
-            if fuller.shrink(tree_generation)? {
-                *self = fuller;
+            if self.carry(mutation, tree_generation)? {
                 if !admitted.blocked {
                     admitted.through = first.generation;
                 }
@@ -173,7 +230,7 @@ impl Recent {
             Some(carried) if carried.generation >= generation => {}
             Some(earlier) => {
                 let narrowing = narrowing || earlier.narrowing;
-                self.entries.remove(fingerprint);
+                self.remove(fingerprint);
                 self.raise(generation, narrowing);
             }
             None => self.raise(generation, narrowing),
@@ -185,45 +242,59 @@ impl Recent {
         self.entries.values().map(|entry| entry.generation).min()
     }
 
-    fn put(&mut self, mutation: &[SecretChange]) {
+    /// Carries a mutation whole, letting go of what the tree holds to make room: widening changes first,
+    /// then the oldest. Where there is no room, all stays as it was.
+    fn carry(&mut self, mutation: &[SecretChange], tree_generation: u64) -> Result<bool, EncodeError> {
+        let floors = (self.all_since, self.narrowed_since);
+        // What was there before, newest step last, to be put back.
+        let mut undo: Vec<(Fingerprint, Option<Entry>)> = Vec::new();
         for change in mutation {
+            let before = self.entries.get(&change.fingerprint);
+            // An edge may still hold a leaf from before the earlier change: as long as one of them
+            // narrowed, the entry stands for a narrowing.
+            let narrowing = change.narrowing || before.is_some_and(|entry| entry.narrowing);
             let bulk = change.entries_of_mutation > SINGLE_ENTRIES;
-            let before = self.entries.get(&change.fingerprint).is_some_and(|entry| entry.narrowing);
-            let entry = Entry {
-                generation: change.generation,
-                // An edge may still hold a leaf from before the earlier change: as long as one of
-                // them narrowed, the entry stands for a narrowing.
-                narrowing: change.narrowing || before,
-                bulk,
-                state: change.state.clone(),
-            };
-            self.entries.insert(change.fingerprint, entry);
+            let entry = Entry::new(change.generation, narrowing, bulk, change.state.clone())?;
+            undo.push((change.fingerprint, self.insert(change.fingerprint, entry)));
         }
-    }
-
-    /// Lets go of what the tree holds until the entries fit: widening ones first, then the oldest.
-    /// Says whether they fit.
-    fn shrink(&mut self, tree_generation: u64) -> Result<bool, EncodeError> {
-        while !self.fits()? {
+        while !self.weight.fits() {
             let droppable = self
                 .entries
                 .iter()
                 .filter(|(_, entry)| entry.generation <= tree_generation)
                 .min_by_key(|(_, entry)| (entry.narrowing, entry.generation))
-                .map(|(fingerprint, _)| *fingerprint);
-            let Some(entry) = droppable.and_then(|fingerprint| self.entries.remove(&fingerprint)) else {
+                .map(|(fingerprint, entry)| (*fingerprint, entry.generation, entry.narrowing));
+            let Some((fingerprint, generation, narrowing)) = droppable else {
+                for (fingerprint, entry) in undo.into_iter().rev() {
+                    match entry {
+                        Some(entry) => drop(self.insert(fingerprint, entry)),
+                        None => drop(self.remove(&fingerprint)),
+                    }
+                }
+                (self.all_since, self.narrowed_since) = floors;
                 return Ok(false);
             };
-            self.raise(entry.generation, entry.narrowing);
+            undo.push((fingerprint, self.remove(&fingerprint)));
+            self.raise(generation, narrowing);
         }
         Ok(true)
     }
 
-    fn fits(&self) -> Result<bool, EncodeError> {
-        let bulk = self.entries.values().filter(|entry| entry.bulk).count();
-        Ok(self.entries.len() <= MAX_RECENT_ENTRIES
-            && bulk <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE
-            && Head::recent_bytes(&self.to_entries())? <= MAX_RECENT_BYTES)
+    fn insert(&mut self, fingerprint: Fingerprint, entry: Entry) -> Option<Entry> {
+        self.weight.add(&entry);
+        let before = self.entries.insert(fingerprint, entry);
+        if let Some(before) = &before {
+            self.weight.remove(before);
+        }
+        before
+    }
+
+    fn remove(&mut self, fingerprint: &Fingerprint) -> Option<Entry> {
+        let removed = self.entries.remove(fingerprint);
+        if let Some(removed) = &removed {
+            self.weight.remove(removed);
+        }
+        removed
     }
 
     fn raise(&mut self, generation: u64, narrowing: bool) {
@@ -339,6 +410,8 @@ mod tests {
                     recent.in_tree(generation, &one.fingerprint, one.narrowing);
                 }
                 log.push(one);
+                let bytes = Head::recent_bytes(&recent.to_entries())?;
+                prop_assert_eq!(bytes, recent.weight.bytes + Head::RECENT_FIXED_BYTES);
                 prop_assert!(recent.narrowed_since() <= recent.recent_since() && recent.recent_since() <= tree);
                 // Quadratic, so not at every step.
                 if generation % 50 != 0 {

@@ -58,10 +58,9 @@ pub(super) async fn last_published(
     };
     let mut view = store.view().await?;
     let from = head.recent.iter().map(|entry| entry.generation).min().unwrap_or(head.generation);
-    let rows = view.narrowing_after(from.saturating_sub(1)).await?;
-    let known: BTreeMap<_, _> =
-        rows.into_iter().map(|(generation, fingerprint, narrowing)| ((fingerprint, generation), narrowing)).collect();
-    let recent = Recent::of_head(&head, |fingerprint, generation| known.get(&(*fingerprint, generation)).copied());
+    let marks = view.marks_after(from.saturating_sub(1)).await?;
+    let known: BTreeMap<_, _> = marks.into_iter().map(|mark| ((mark.fingerprint, mark.generation), mark)).collect();
+    let recent = Recent::of_head(&head, |fingerprint, generation| known.get(&(*fingerprint, generation)).copied())?;
     Ok(Some(LastPublished {
         generation: head.generation,
         tree_generation: head.tree_generation,
@@ -85,7 +84,11 @@ async fn tree_of(
             let Some(bytes) = store.object(name).await? else {
                 return Ok(None);
             };
-            below.extend_from_slice(Node::decode(&bytes, built_for.origin(), place)?.children());
+            // What was recorded and cannot be read again is built anew.
+            let Ok(node) = Node::decode(&bytes, built_for.origin(), place) else {
+                return Ok(None);
+            };
+            below.extend_from_slice(node.children());
         }
         levels.push(below);
     }

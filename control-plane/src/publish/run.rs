@@ -17,6 +17,7 @@ use super::builder::BuildFor;
 use super::collect;
 use super::error::PublishError;
 use super::heads::HeadSigner;
+use super::history;
 use super::kv::KvClient;
 use super::source::{PublicationStore, Shared};
 use super::state::{State, finished};
@@ -152,6 +153,7 @@ impl Publisher {
         let epoch =
             shared.store.acquire_lease(&self.options.holder, now, until(now)).await?.ok_or(PublishError::Superseded)?;
         let built_for = BuildFor { deployment: self.options.deployment.clone(), pepper: self.options.pepper, epoch };
+        self.look_at_kv_first().await?;
         let mut state = State::resume(self, built_for).await?;
         let mut committed = shared.store.committed();
         let mut renewal = tokio::time::interval(LEASE_RENEWAL);
@@ -159,6 +161,10 @@ impl Publisher {
         let mut heartbeat = Instant::now();
         let mut next_head = Instant::now();
         loop {
+            if shared.is_halted() {
+                // Until it is stopped: what an operator runs then needs this process gone.
+                return std::future::pending().await;
+            }
             committed.mark_unchanged();
             let published = state.step(Instant::now() >= heartbeat).await?;
             if published {
@@ -188,6 +194,28 @@ impl Publisher {
             }
             sleep_until(next_head).await;
         }
+    }
+}
+
+impl Publisher {
+    /// Compares KV's head with the record before anything is served, for a head that edges take over
+    /// http is as hard to take back. Where KV does not answer, http is served all the same: the
+    /// uploader compares before it writes.
+    async fn look_at_kv_first(&self) -> Result<(), PublishError> {
+        let shared = &self.shared;
+        let Some(kv) = self.kv.as_ref().filter(|_| !shared.is_compared() && !shared.is_halted()) else {
+            return Ok(());
+        };
+        shared.inherit(shared.store.recorded_head().await?.map(|recorded| recorded.order));
+        match history::compare(kv, shared).await {
+            Ok(()) => {}
+            Err(error @ PublishError::AheadOfRecord(_)) => shared.halt(&error),
+            Err(error) => {
+                tracing::warn!(%error, "the head in Workers KV cannot be compared yet");
+                shared.note_kv(Some(error.to_string()));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use tokio::sync::watch;
 
+use super::error::PublishError;
 use super::heads::{HeadSigner, SignedBytes};
 use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use crate::clock::Clock;
@@ -23,6 +24,10 @@ struct Condition {
     halted: Option<String>,
     building: Option<String>,
     kv: Option<String>,
+    /// What was on record before this process served anything: `None` until that was looked up.
+    inherited: Option<Option<HeadOrder>>,
+    /// Whether KV's head was found to stand below what was inherited.
+    compared: bool,
     sent: Option<(HeadOrder, UnixMillis)>,
     served_at: Option<UnixMillis>,
 }
@@ -58,8 +63,32 @@ impl Shared {
         self.head.send_replace(Some(Arc::new(head)));
     }
 
-    pub(super) fn halt(&self, why: String) {
-        self.with(|condition| condition.halted = Some(why));
+    /// Stops publishing, until an operator has decided.
+    pub(super) fn halt(&self, why: &PublishError) {
+        tracing::error!(%why, "publishing stops");
+        self.head.send_replace(None);
+        self.with(|condition| condition.halted = Some(why.to_string()));
+    }
+
+    /// Notes what was on record, the first time it is called.
+    pub(super) fn inherit(&self, recorded: Option<HeadOrder>) {
+        self.with(|condition| {
+            condition.inherited.get_or_insert(recorded);
+        });
+    }
+
+    /// The newest head on record before this process served anything.
+    pub(super) fn inherited(&self) -> Option<HeadOrder> {
+        self.with(|condition| condition.inherited.flatten())
+    }
+
+    /// Notes that KV's head does not stand above what was inherited.
+    pub(super) fn note_compared(&self) {
+        self.with(|condition| condition.compared = true);
+    }
+
+    pub(super) fn is_compared(&self) -> bool {
+        self.with(|condition| condition.compared)
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -96,6 +125,10 @@ impl SnapshotSource for Shared {
             return Ok(None);
         };
         self.store.object(&name).await.map_err(|error| SnapshotError(Box::new(error)))
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.with(|condition| condition.halted.clone())
     }
 
     async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {

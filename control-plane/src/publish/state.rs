@@ -42,6 +42,11 @@ pub(super) struct State<'a> {
     /// To be named and retired by the next head.
     named: Vec<ObjectName>,
     retired: Vec<ObjectName>,
+    /// The next head names a tree of everything: whatever older heads named is to be retired.
+    afresh: bool,
+    /// Rows of the outbox up to here are of no more use once the next head is recorded, and not before:
+    /// until then they are all that a successor would know of those changes.
+    outbox_done: Option<u64>,
     pub(super) building: Option<JoinHandle<Result<BuiltTree, PublishError>>>,
     /// When the tree should take up what only `recent` holds.
     pub(super) tree_due: Option<Instant>,
@@ -59,6 +64,7 @@ impl<'a> State<'a> {
         let resumed =
             restore::last_published(store.as_ref(), &publisher.shared.signer, &built_for, recorded.as_ref()).await?;
         let mut named = Vec::new();
+        let afresh = resumed.is_none();
         let last = if let Some(last) = resumed {
             tracing::info!(generation = last.generation, epoch = built_for.epoch, "publishing is resumed");
             last
@@ -78,6 +84,8 @@ impl<'a> State<'a> {
             order: floor,
             named,
             retired: Vec::new(),
+            afresh,
+            outbox_done: None,
             building: None,
             tree_due: None,
             behind: false,
@@ -164,13 +172,18 @@ impl<'a> State<'a> {
             tree_generation: self.tree_generation,
             named: &self.named,
             retired: &self.retired,
+            afresh: self.afresh,
         };
         if !shared.store.record_head(&self.publisher.options.holder, &record).await? {
             return Err(PublishError::Superseded);
         }
         self.named.clear();
         self.retired.clear();
+        self.afresh = false;
         self.order = signed.order;
+        if let Some(through) = self.outbox_done.take() {
+            shared.store.forget_outbox(through).await?;
+        }
         tracing::debug!(generation = self.generation, bytes = signed.bytes.len(), "head served");
         shared.serve(signed);
         Ok(())
@@ -210,9 +223,9 @@ impl<'a> State<'a> {
     pub(super) async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
         let store = &self.publisher.shared.store;
         let mut view = store.view().await?;
-        for (generation, fingerprint, narrowing) in view.narrowing_after(self.tree_generation).await? {
-            if generation <= built.generation {
-                self.recent.in_tree(generation, &fingerprint, narrowing);
+        for mark in view.marks_after(self.tree_generation).await? {
+            if mark.generation <= built.generation {
+                self.recent.in_tree(mark.generation, &mark.fingerprint, mark.narrowing);
             }
         }
         let settings = view.settings().await?;
@@ -232,8 +245,17 @@ impl<'a> State<'a> {
             self.make_settings(settings).await?;
         }
         let kept_from = self.recent.oldest().unwrap_or(u64::MAX);
-        store.forget_outbox(built.generation.min(kept_from.saturating_sub(1))).await?;
+        self.outbox_done = Some(built.generation.min(kept_from.saturating_sub(1)));
         Ok(())
+    }
+}
+
+impl Drop for State<'_> {
+    /// A build that nobody waits for must not go on staging objects.
+    fn drop(&mut self) {
+        if let Some(building) = &self.building {
+            building.abort();
+        }
     }
 }
 

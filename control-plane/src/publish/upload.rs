@@ -1,18 +1,18 @@
 //! Writing to Workers KV: the objects a head names first, the head last.
 //!
 //! Heads come faster than KV takes them (one write a second per key), so only the newest is written.
-//! Before its first write it reads the head that is there: one above everything on record means that
-//! this database is not the one that wrote it, and nothing is written until an operator decides.
+//! Nothing is written before KV's own head was compared with the record.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_shared::snapshot::{MAX_HEAD_BYTES, ObjectName};
+use keyward_shared::snapshot::ObjectName;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::error::PublishError;
 use super::heads::SignedBytes;
+use super::history;
 use super::kv::KvClient;
 use super::source::Shared;
 
@@ -37,12 +37,14 @@ impl Uploader {
     /// Writes every newest head until the publisher stops.
     pub(super) async fn run(mut self, mut heads: watch::Receiver<Option<Arc<SignedBytes>>>) {
         let mut backoff = FIRST_BACKOFF;
-        let mut checked = false;
         loop {
+            if heads.borrow().is_none() && heads.changed().await.is_err() {
+                return;
+            }
             let result = async {
-                if !checked {
-                    self.refuse_a_head_from_elsewhere().await?;
-                    checked = true;
+                if !self.shared.is_compared() {
+                    self.pace().await;
+                    history::compare(&self.kv, &self.shared).await?;
                 }
                 self.write_newest(&mut heads).await
             };
@@ -55,8 +57,7 @@ impl Uploader {
                     }
                 }
                 Err(error @ PublishError::AheadOfRecord(_)) => {
-                    tracing::error!(%error, "publishing stops");
-                    self.shared.halt(error.to_string());
+                    self.shared.halt(&error);
                     return;
                 }
                 Err(error) => {
@@ -66,29 +67,6 @@ impl Uploader {
                     backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 }
             }
-        }
-    }
-
-    async fn refuse_a_head_from_elsewhere(&mut self) -> Result<(), PublishError> {
-        self.pace().await;
-        let Some(bytes) = self.kv.get(HEAD_KEY).await? else {
-            return Ok(());
-        };
-        if bytes.len() > MAX_HEAD_BYTES {
-            tracing::warn!("Workers KV holds something too large to be a head; it is written over");
-            return Ok(());
-        }
-        let head = match self.shared.signer.read(&bytes) {
-            Ok(head) => head,
-            Err(error) => {
-                tracing::warn!(%error, "Workers KV holds a head that is not ours; it is written over");
-                return Ok(());
-            }
-        };
-        let recorded = self.shared.store.recorded_head().await?;
-        match recorded {
-            Some(recorded) if head.order() <= recorded.order => Ok(()),
-            _ => Err(PublishError::AheadOfRecord(head.order())),
         }
     }
 

@@ -32,6 +32,19 @@ pub struct OutboxRow {
     pub state: Option<(Record, Policy)>,
 }
 
+/// A row of the outbox by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxMark {
+    /// The mutation.
+    pub generation: u64,
+    /// The secret it touched.
+    pub fingerprint: Fingerprint,
+    /// Whether it may have turned an allow into a refusal.
+    pub narrowing: bool,
+    /// How many rows the mutation has.
+    pub entries_of_mutation: u64,
+}
+
 /// Some rows of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxBatch {
@@ -68,6 +81,8 @@ pub struct NewHead<'a> {
     pub named: &'a [ObjectName],
     /// Objects that it names no more.
     pub retired: &'a [ObjectName],
+    /// Whether it names nothing that an earlier head named.
+    pub afresh: bool,
 }
 
 /// Objects there are, for people.
@@ -131,8 +146,8 @@ pub trait Publication: Send + Sync {
     /// Drops collected objects.
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError>;
 
-    /// Lifts epoch and generation to at least these, and forgets the record of the tree, so that the
-    /// next head starts anew above them.
+    /// Lifts epoch and generation to at least these, and records them in place of the newest head,
+    /// so that the next one names a tree of everything, above them.
     async fn raise_counters(&self, epoch: u64, generation: u64) -> Result<(), StoreError>;
 
     /// Every secret that is not final, with the key it belongs to, in the order of fingerprints.
@@ -167,8 +182,8 @@ pub trait PublicationView: Send {
     /// Every fingerprint touched after `generation`, each once; whether the settings were.
     async fn touched_after(&mut self, generation: u64) -> Result<(Vec<Fingerprint>, bool), StoreError>;
 
-    /// Whether a change was narrowing, for those the outbox still has after `generation`.
-    async fn narrowing_after(&mut self, generation: u64) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError>;
+    /// What the outbox still has after `generation`, without what became of the secrets.
+    async fn marks_after(&mut self, generation: u64) -> Result<Vec<OutboxMark>, StoreError>;
 
     /// Live secrets from `from` to `to`, both included, in order.
     async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError>;

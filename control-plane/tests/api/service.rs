@@ -67,6 +67,10 @@ impl SnapshotSource for Published {
         }
     }
 
+    fn halted(&self) -> Option<String> {
+        None
+    }
+
     async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
         Ok(SnapshotStatus {
             generation: 2,

@@ -95,6 +95,28 @@ async fn a_restarted_publisher_goes_on_where_the_last_one_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bulk_work_survives_a_publisher_that_stops_at_any_moment() {
+    let house = House::new().await;
+    let mut reader = Reader::new();
+    let crowded = house.workspace("crowded").await;
+    for number in 0..500 {
+        house.run(create(crowded.id, &format!("key {number}"))).await.expect("a key");
+    }
+    let mut publishing = publisher(&house, "first").await;
+    agrees(&house, &publishing, &mut reader).await;
+    for moment in 0..12_u64 {
+        let status = if moment % 2 == 0 { WorkspaceStatus::Suspended } else { WorkspaceStatus::Active };
+        let fields = WorkspaceFields { status: Some(status), ..WorkspaceFields::default() };
+        house.run(PatchWorkspace { workspace: crowded.id, fields }).await.expect("a change of 500 keys");
+        tokio::time::sleep(Duration::from_millis(moment * 30)).await;
+        publishing.stop().await;
+        publishing = publisher(&house, &moment.to_string()).await;
+        agrees(&house, &publishing, &mut reader).await;
+    }
+    publishing.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_travel_with_the_head_that_first_knows_them() {
     let house = House::new().await;
     let publishing = publisher(&house, "one").await;

@@ -41,6 +41,8 @@ const VERSION: u8 = 1;
 const TAG: &[u8] = b"keyward head v1";
 const MAX_CHECKPOINT_BYTES: usize = 1024;
 const MIN_ENTRY_BYTES: usize = 25;
+/// Key, member, deadline, policy and flags of an entry that is no tombstone.
+const RECORD_PART_BYTES: usize = 24;
 
 /// A fingerprint that changed lately.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,14 +139,26 @@ impl Head {
         Self::decode_body(body)
     }
 
+    /// Bytes that `recent` takes without an entry: both of its counts.
+    pub const RECENT_FIXED_BYTES: usize = 6;
+
+    /// Bytes that one entry takes, its policy apart; `live` tells an entry from a tombstone.
+    pub const fn recent_entry_bytes(live: bool) -> usize {
+        if live { MIN_ENTRY_BYTES + RECORD_PART_BYTES } else { MIN_ENTRY_BYTES }
+    }
+
+    /// Bytes that a policy of `encoded` bytes takes; entries share it.
+    pub const fn recent_policy_bytes(encoded: usize) -> usize {
+        2 + encoded
+    }
+
     /// Bytes that `entries` take within a head, their policies included.
     pub fn recent_bytes<'a>(entries: impl IntoIterator<Item = &'a RecentEntry>) -> Result<usize, EncodeError> {
         let mut policies = PolicyTable::default();
-        let mut bytes = 2;
+        let mut bytes = Self::RECENT_FIXED_BYTES - PolicyTable::default().encoded_len();
         for entry in entries {
-            bytes += MIN_ENTRY_BYTES;
+            bytes += Self::recent_entry_bytes(entry.state.is_some());
             if let Some((_, policy)) = &entry.state {
-                bytes += 24;
                 policies.index_of(policy)?;
             }
         }

@@ -140,6 +140,10 @@ impl Publication for SqliteStore {
         }
         let before: Option<i64> =
             sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
+        if head.afresh {
+            let retired = sqlx::query(OBJECTS_RETIRE_ALL).bind(before);
+            retired.execute(&mut *transaction).await.map_err(failed)?;
+        }
         for name in head.named {
             execute_on(&mut transaction, OBJECT_NAME, name).await?;
         }
@@ -242,7 +246,8 @@ impl Publication for SqliteStore {
         let expiry: Option<i64> =
             sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
         sqlx::query(OBJECTS_RETIRE_ALL).bind(expiry).execute(&mut *transaction).await.map_err(failed)?;
-        sqlx::query(HEAD_FORGET).execute(&mut *transaction).await.map_err(failed)?;
+        let lifted = sqlx::query(HEAD_FORGET).bind(stored(epoch)).bind(stored(generation));
+        lifted.execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
     }
 

@@ -15,12 +15,12 @@ use super::error::failed;
 use super::publication::{number, stored};
 use super::{SqliteStore, api, json, secret, settings};
 use crate::store::StoreError;
-use crate::store::publication::{LiveSecret, OutboxBatch, OutboxRow, PublicationView};
+use crate::store::publication::{LiveSecret, OutboxBatch, OutboxMark, OutboxRow, PublicationView};
 
 const CHANGES_AFTER: &str = include_str!("sql/publication/changes_after.sql");
 const FIRST_TOO_LARGE: &str = include_str!("sql/publication/first_too_large.sql");
 const TOUCHED_AFTER: &str = include_str!("sql/publication/touched_after.sql");
-const NARROWING_AFTER: &str = include_str!("sql/publication/narrowing_after.sql");
+const MARKS_AFTER: &str = include_str!("sql/publication/marks_after.sql");
 const LIVE_COUNT: &str = include_str!("sql/publication/live_count.sql");
 const LIVE_BETWEEN: &str =
     concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_between.sql"));
@@ -170,14 +170,13 @@ impl PublicationView for SqliteView {
         Ok((touched.collect::<Result<_, _>>()?, settings))
     }
 
-    async fn narrowing_after(&mut self, generation: u64) -> Result<Vec<(u64, Fingerprint, bool)>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>, bool)> = sqlx::query_as(NARROWING_AFTER)
-            .bind(stored(generation))
-            .fetch_all(self.connection())
-            .await
-            .map_err(failed)?;
-        let read = |(generation, fingerprint, narrowing)| {
-            Ok((number(generation), secret::read_fingerprint(fingerprint)?, narrowing))
+    async fn marks_after(&mut self, generation: u64) -> Result<Vec<OutboxMark>, StoreError> {
+        let rows: Vec<(i64, Vec<u8>, bool, i64)> =
+            sqlx::query_as(MARKS_AFTER).bind(stored(generation)).fetch_all(self.connection()).await.map_err(failed)?;
+        let read = |(generation, fingerprint, narrowing, entries)| {
+            let fingerprint = secret::read_fingerprint(fingerprint)?;
+            let (generation, entries_of_mutation) = (number(generation), number(entries));
+            Ok(OutboxMark { generation, fingerprint, narrowing, entries_of_mutation })
         };
         rows.into_iter().map(read).collect()
     }

@@ -1,0 +1,32 @@
+//! Whether Workers KV tells the same history as this database.
+//!
+//! A head is recorded before it is written. So a head of ours in KV that stands above everything that
+//! was on record when this process began was written by a later state of this database than the one
+//! it now has: it was restored from a backup, and what was revoked since would be granted again.
+
+use keyward_shared::snapshot::MAX_HEAD_BYTES;
+
+use super::error::PublishError;
+use super::kv::{KvClient, KvError};
+use super::source::Shared;
+use super::upload::HEAD_KEY;
+
+/// Reads the head that KV holds and notes that it was compared, unless it stands above the record.
+pub(super) async fn compare(kv: &KvClient, shared: &Shared) -> Result<(), PublishError> {
+    match kv.get(HEAD_KEY, MAX_HEAD_BYTES).await {
+        Ok(None) => {}
+        Ok(Some(bytes)) => match shared.signer.read(&bytes) {
+            Ok(head) if Some(head.order()) > shared.inherited() => {
+                return Err(PublishError::AheadOfRecord(head.order()));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "Workers KV holds a head that is not ours; it is written over"),
+        },
+        Err(error @ KvError::TooLarge { .. }) => {
+            tracing::warn!(%error, "what Workers KV holds is no head; it is written over");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    shared.note_compared();
+    Ok(())
+}

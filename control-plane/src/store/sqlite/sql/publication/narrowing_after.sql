@@ -1,1 +1,0 @@
-SELECT generation, fingerprint, narrowing FROM outbox WHERE generation > ?1 AND length(fingerprint) = 16
