@@ -16,7 +16,7 @@ pub(super) async fn compare(kv: &KvClient, shared: &Shared) -> Result<(), Publis
     match kv.get(HEAD_KEY, MAX_HEAD_BYTES).await {
         Ok(None) => {}
         Ok(Some(bytes)) => match shared.signer.read(&bytes) {
-            Ok(head) if Some(head.order()) > shared.inherited() => {
+            Ok(head) if Some(head.order()) > shared.inherited => {
                 return Err(PublishError::AheadOfRecord(head.order()));
             }
             Ok(_) => {}

@@ -98,8 +98,7 @@ impl Publisher {
         let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
         let kv = options.kv.clone().map(|(base, token)| KvClient::new(&base, token)).transpose()?;
         let recorded = store.recorded_head().await?;
-        let sent = recorded.as_ref().and_then(|recorded| recorded.sent);
-        let shared = Shared::new(store, signer, clock, kv.is_some(), sent);
+        let shared = Shared::new(store, signer, clock, kv.is_some(), recorded.as_ref());
         Ok(Self { shared: Arc::new(shared), options, kv })
     }
 
@@ -206,7 +205,6 @@ impl Publisher {
         let Some(kv) = self.kv.as_ref().filter(|_| !shared.is_compared() && !shared.is_halted()) else {
             return Ok(());
         };
-        shared.inherit(shared.store.recorded_head().await?.map(|recorded| recorded.order));
         match history::compare(kv, shared).await {
             Ok(()) => {}
             Err(error @ PublishError::AheadOfRecord(_)) => shared.halt(&error),

@@ -12,7 +12,7 @@ use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotSta
 use crate::clock::Clock;
 use crate::domain::time::UnixMillis;
 use crate::store::Store;
-use crate::store::publication::Publication;
+use crate::store::publication::{Publication, RecordedHead};
 
 /// A database that the publisher reads from: both of its sides.
 pub trait PublicationStore: Store + Publication {}
@@ -24,8 +24,6 @@ struct Condition {
     halted: Option<String>,
     building: Option<String>,
     kv: Option<String>,
-    /// What was on record before this process served anything: `None` until that was looked up.
-    inherited: Option<Option<HeadOrder>>,
     /// Whether KV's head was found to stand below what was inherited.
     compared: bool,
     sent: Option<(HeadOrder, UnixMillis)>,
@@ -39,6 +37,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) has_kv: bool,
     pub(super) head: watch::Sender<Option<Arc<SignedBytes>>>,
+    /// The newest head on record before this process served anything.
+    pub(super) inherited: Option<HeadOrder>,
     condition: Mutex<Condition>,
 }
 
@@ -48,10 +48,18 @@ impl Shared {
         signer: HeadSigner,
         clock: Arc<dyn Clock>,
         has_kv: bool,
-        sent: Option<(HeadOrder, UnixMillis)>,
+        recorded: Option<&RecordedHead>,
     ) -> Self {
-        let condition = Condition { sent, ..Condition::default() };
-        Self { store, signer, clock, has_kv, head: watch::Sender::new(None), condition: Mutex::new(condition) }
+        let sent = recorded.and_then(|recorded| recorded.sent);
+        Self {
+            store,
+            signer,
+            clock,
+            has_kv,
+            head: watch::Sender::new(None),
+            inherited: recorded.map(|recorded| recorded.order),
+            condition: Mutex::new(Condition { sent, ..Condition::default() }),
+        }
     }
 
     pub(super) fn now(&self) -> UnixMillis {
@@ -68,18 +76,6 @@ impl Shared {
         tracing::error!(%why, "publishing stops");
         self.head.send_replace(None);
         self.with(|condition| condition.halted = Some(why.to_string()));
-    }
-
-    /// Notes what was on record, the first time it is called.
-    pub(super) fn inherit(&self, recorded: Option<HeadOrder>) {
-        self.with(|condition| {
-            condition.inherited.get_or_insert(recorded);
-        });
-    }
-
-    /// The newest head on record before this process served anything.
-    pub(super) fn inherited(&self) -> Option<HeadOrder> {
-        self.with(|condition| condition.inherited.flatten())
     }
 
     /// Notes that KV's head does not stand above what was inherited.
