@@ -8,11 +8,10 @@ use core::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::credentials::{self, CredentialError};
-use crate::fingerprint::Fingerprint;
+use crate::credentials::{self, Claim, CredentialError};
 use crate::id::{KeyId, MemberId, WorkspaceId};
 use crate::policy::{Access, App, Policy, Restrictions};
-use crate::record::Slot;
+use crate::record::{Record, Slot};
 use crate::referrer;
 use crate::route::{BadPath, Needs, Target};
 use crate::snapshot::{Lookup, Need, Replica};
@@ -201,55 +200,73 @@ pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Deci
     let Some(fingerprint) = replica.pepper().map(|pepper| pepper.fingerprint(&credential.digest)) else {
         return Decision::Deny(Refusal::NoSnapshot);
     };
-    let (record, policy) = match replica.lookup(&fingerprint, now_ms) {
-        Lookup::Found(record, policy) => (record, policy),
-        Lookup::Absent => return unauthorized(Reason::Unknown),
-        Lookup::Need(need) => return Decision::Need(need),
-        Lookup::NoHead => return Decision::Deny(Refusal::NoSnapshot),
+    let case = Case {
+        claim: credential.claim,
+        target,
+        pings: request.method == "GET" && request.path == replica.settings().ping_path,
+        client: request.client,
+        now_ms,
     };
-    let refused = if !credential.claim.holds(&record, policy) {
-        Some(Reason::WrongUser)
-    } else if record.suspended {
-        Some(Reason::Suspended)
-    } else if record.disabled {
-        Some(Reason::Disabled)
-    } else if record.paused {
-        Some(Reason::Paused)
-    } else if !record.deadline.holds_at(now_ms) {
-        Some(Reason::Expired)
-    } else {
-        None
+    let decision = match case.judge(replica.lookup(&fingerprint, now_ms)) {
+        // A leaf may be older than a change that widened the policy.
+        Decision::Deny(_) => case.judge(replica.lookup_exact(&fingerprint)),
+        decision => decision,
     };
-    if let Some(reason) = refused {
-        return unauthorized(reason);
+    if let Decision::Allow(_) | Decision::Pong(_) = decision {
+        replica.promote(&fingerprint);
     }
-    let grant = Grant {
-        key: record.key,
-        workspace: policy.workspace,
-        member: record.member,
-        access: policy.access,
-        slot: record.slot,
-    };
-    let restricted = !from_allowed_client(&policy.restrictions, &request.client);
-    let granted = permitted(policy, target);
-    conclude(replica, &fingerprint, request, grant, restricted, granted)
+    decision
 }
 
-fn conclude(
-    replica: &mut Replica,
-    fingerprint: &Fingerprint,
-    request: &Request<'_>,
-    grant: Grant,
-    restricted: bool,
-    granted: Result<(), Refusal>,
-) -> Decision {
-    replica.promote(fingerprint);
-    let pings = request.method == "GET" && request.path == replica.settings().ping_path;
-    match granted {
-        Err(refusal) if !pings => Decision::Deny(refusal),
-        _ if restricted => Decision::Deny(Refusal::Restricted),
-        _ if pings => Decision::Pong(grant),
-        _ => Decision::Allow(grant),
+/// What a record and its policy are judged for.
+struct Case<'a> {
+    claim: Claim,
+    target: Result<Target, BadPath>,
+    pings: bool,
+    client: Client<'a>,
+    now_ms: u64,
+}
+
+impl Case<'_> {
+    fn judge(&self, lookup: Lookup<'_>) -> Decision {
+        let (record, policy) = match lookup {
+            Lookup::Found(record, policy) => (record, policy),
+            Lookup::Absent => return unauthorized(Reason::Unknown),
+            Lookup::Need(need) => return Decision::Need(need),
+            Lookup::NoHead => return Decision::Deny(Refusal::NoSnapshot),
+        };
+        if let Some(reason) = self.unusable(&record, policy) {
+            return unauthorized(reason);
+        }
+        let grant = Grant {
+            key: record.key,
+            workspace: policy.workspace,
+            member: record.member,
+            access: policy.access,
+            slot: record.slot,
+        };
+        match permitted(policy, self.target) {
+            Err(refusal) if !self.pings => Decision::Deny(refusal),
+            _ if !from_allowed_client(&policy.restrictions, &self.client) => Decision::Deny(Refusal::Restricted),
+            _ if self.pings => Decision::Pong(grant),
+            _ => Decision::Allow(grant),
+        }
+    }
+
+    fn unusable(&self, record: &Record, policy: &Policy) -> Option<Reason> {
+        if !self.claim.holds(record, policy) {
+            Some(Reason::WrongUser)
+        } else if record.suspended {
+            Some(Reason::Suspended)
+        } else if record.disabled {
+            Some(Reason::Disabled)
+        } else if record.paused {
+            Some(Reason::Paused)
+        } else if !record.deadline.holds_at(self.now_ms) {
+            Some(Reason::Expired)
+        } else {
+            None
+        }
     }
 }
 

@@ -2,8 +2,7 @@
 //! and whenever its objects come, it answers as of the head it holds, never as of an older one.
 
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::policy::Policy;
-use keyward_shared::record::{Deadline, Record};
+use keyward_shared::record::Record;
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{HeadRefused, Lookup, Need, Replica, ReplicaOptions, Shape};
 use proptest::collection::vec;
@@ -11,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::fixtures::{DEPLOYMENT, NOW_MS, pepper};
-use crate::model::{Change, Publish, Publisher, State, Truth, fingerprints};
+use crate::model::{Change, Publish, Publisher, State, Truth, fingerprints, widens};
 
 /// Bytes that the replicas' objects may take: all, a few, and none but the path in use.
 const CACHES: [usize; 3] = [usize::MAX, 3_000, 0];
@@ -33,6 +32,8 @@ enum Step {
     AdoptNewest(usize),
     /// A request: loads what it needs and must get the truth.
     Judge(usize, usize),
+    /// A request that the policy might refuse.
+    JudgeExactly(usize, usize),
     JudgeAll(usize),
     /// A request that begins to load and is answered much later.
     Ask(usize, usize),
@@ -94,6 +95,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (replica(), any::<Index>()).prop_map(|(replica, head)| Step::Adopt(replica, head)),
         6 => replica().prop_map(Step::AdoptNewest),
         4 => (replica(), target()).prop_map(|(replica, target)| Step::Judge(replica, target)),
+        2 => (replica(), target()).prop_map(|(replica, target)| Step::JudgeExactly(replica, target)),
         5 => replica().prop_map(Step::JudgeAll),
         4 => (replica(), target()).prop_map(|(replica, target)| Step::Ask(replica, target)),
         3 => (any::<Index>(), bytes).prop_map(|(pending, bytes)| Step::Answer(pending, bytes)),
@@ -111,6 +113,7 @@ fn back_and_forth() -> impl Strategy<Value = Vec<Step>> {
         (Change::Pause, Change::Resume),
         (Change::Suspend, Change::Unsuspend),
         (Change::Delete, Change::Create),
+        (Change::SetPolicy(0), Change::SetPolicy(1)),
     ];
     select(ways.to_vec()).prop_flat_map(|(back, forth)| {
         let change = prop_oneof![1 => Just(Change::Create), 2 => Just(back), 2 => Just(forth)];
@@ -122,6 +125,7 @@ fn back_and_forth() -> impl Strategy<Value = Vec<Step>> {
             1 => (500..2_000_u64).prop_map(Step::Wait),
             3 => Just(Step::AdoptNewest(0)),
             2 => (0..2_usize).prop_map(|target| Step::Judge(0, target)),
+            1 => (0..2_usize).prop_map(|target| Step::JudgeExactly(0, target)),
         ];
         vec(step, 1..150)
     })
@@ -173,6 +177,7 @@ impl World {
             }
             Step::AdoptNewest(edge) => self.adopt(edge, self.publisher.published.len() - 1),
             Step::Judge(edge, target) => self.judge(edge, &fingerprints()[target]),
+            Step::JudgeExactly(edge, target) => self.judge_exactly(edge, &fingerprints()[target]),
             Step::JudgeAll(edge) => self.judge_all(edge),
             Step::Ask(edge, target) => {
                 let fingerprint = fingerprints()[target];
@@ -226,14 +231,36 @@ impl World {
 
     /// Asks, loads, and asks again until there is a verdict, which must be the truth's.
     fn judge(&mut self, edge: usize, fingerprint: &Fingerprint) {
+        let now_ms = self.now_ms;
+        if let Some((got, expected)) = self.resolve(edge, fingerprint, |replica| replica.lookup(fingerprint, now_ms)) {
+            agree(&got, &expected, now_ms);
+            if allows(&got, now_ms) {
+                self.edges[edge].replica.promote(fingerprint);
+            }
+        }
+    }
+
+    /// As [`Self::judge`], for who is going to refuse: it must be exactly the truth.
+    fn judge_exactly(&mut self, edge: usize, fingerprint: &Fingerprint) {
+        if let Some((got, expected)) = self.resolve(edge, fingerprint, |replica| replica.lookup_exact(fingerprint)) {
+            assert_eq!(got, expected);
+        }
+    }
+
+    /// What the replica says once it has all it needs, and what the truth of its head says.
+    fn resolve(
+        &mut self,
+        edge: usize,
+        fingerprint: &Fingerprint,
+        ask: impl for<'a> Fn(&'a mut Replica) -> Lookup<'a>,
+    ) -> Option<(State, State)> {
         let Edge { replica, holds } = &mut self.edges[edge];
         let Some(held) = *holds else {
-            assert_eq!(replica.lookup(fingerprint, self.now_ms), Lookup::NoHead);
-            return;
+            assert_eq!(ask(replica), Lookup::NoHead);
+            return None;
         };
-        let publication = &self.publisher.published[held];
         for _ in 0..MAX_LOADS {
-            let got = match replica.lookup(fingerprint, self.now_ms) {
+            let got = match ask(replica) {
                 Lookup::NoHead => panic!("there is a head"),
                 Lookup::Need(need) => {
                     let bytes = self.publisher.store[&need.name].clone();
@@ -243,12 +270,8 @@ impl World {
                 Lookup::Absent => None,
                 Lookup::Found(record, policy) => Some((record, policy.clone())),
             };
-            let expected = publication.expected.get(fingerprint).cloned();
-            agree(&got, &expected, self.now_ms);
-            if allows(&got, self.now_ms) {
-                replica.promote(fingerprint);
-            }
-            return;
+            let expected = self.publisher.published[held].expected.get(fingerprint).cloned();
+            return Some((got, expected));
         }
         panic!("no verdict after {MAX_LOADS} loads");
     }
@@ -269,25 +292,18 @@ fn allows(state: &State, now_ms: u64) -> bool {
     })
 }
 
-/// A refusal is exactly the truth's. An allow is the truth's but for a deadline that was moved
-/// further away since: the leaf may still tell the nearer one, which holds as well.
+/// A refusal is exactly the truth's. An allow is the truth's but for what was widened since: the leaf
+/// may still tell a nearer deadline, which holds as well, or a narrower policy.
 fn agree(got: &State, expected: &State, now_ms: u64) {
-    if allows(got, now_ms) && allows(expected, now_ms) {
-        let (got, expected) = (untimed(got), untimed(expected));
-        assert_eq!(got.0, expected.0, "an allow of another state");
-        assert!(got.1 <= expected.1, "a deadline later than the truth's");
-    } else {
-        assert_eq!(got, expected, "at {now_ms}");
+    match (got, expected) {
+        (Some((record, policy)), Some((true_record, true_policy))) if allows(got, now_ms) => {
+            let widened = Record { deadline: true_record.deadline, ..*record };
+            assert_eq!(widened, *true_record, "another state at {now_ms}");
+            assert!(record.deadline.to_u32() <= true_record.deadline.to_u32(), "a deadline that was shortened");
+            assert!(widens(policy, true_policy), "a policy that was narrowed");
+        }
+        _ => assert_eq!(got, expected, "at {now_ms}"),
     }
-}
-
-fn untimed(state: &State) -> (Option<(Record, Policy)>, u32) {
-    let deadline = state.as_ref().map_or(0, |(record, _)| record.deadline.to_u32());
-    let untimed = state.clone().map(|(record, policy)| {
-        let record = Record { deadline: Deadline::NEVER, ..record };
-        (record, policy)
-    });
-    (untimed, deadline)
 }
 
 proptest! {

@@ -36,7 +36,7 @@ pub struct Need {
 }
 
 /// What the replica says of a fingerprint.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup<'a> {
     /// It is there.
     Found(Record, &'a Policy),
@@ -92,6 +92,7 @@ pub struct ReplicaOptions {
 }
 
 /// Where a lookup ended.
+#[derive(Clone, Copy)]
 enum Judged {
     Recent(usize),
     Leaf(u32),
@@ -225,25 +226,19 @@ impl Replica {
         self.head.as_ref().map(Head::order)
     }
 
-    /// What is known of `fingerprint`. Whether it allows at `now_ms` decides how far a held leaf is
-    /// believed, so the same time must judge the record that comes back.
+    /// What is known of `fingerprint`. Whether the record allows at `now_ms` decides how far a held leaf
+    /// is believed, so the same time must judge the record that comes back. What comes back may be from
+    /// before a widening change: whoever would refuse it for its policy asks [`Self::lookup_exact`].
     pub fn lookup(&mut self, fingerprint: &Fingerprint, now_ms: u64) -> Lookup<'_> {
-        match self.judge(fingerprint, now_ms) {
-            Judged::NoHead => Lookup::NoHead,
-            Judged::Need(need) => Lookup::Need(need),
-            Judged::Recent(at) => match self.head.as_ref().and_then(|head| head.recent.get(at)) {
-                Some(entry) => {
-                    entry.state.as_ref().map_or(Lookup::Absent, |(record, policy)| Lookup::Found(*record, policy))
-                }
-                None => Lookup::NoHead,
-            },
-            Judged::Leaf(at) => match self.leaf_at(at) {
-                Some(leaf) => {
-                    leaf.find(fingerprint).map_or(Lookup::Absent, |(record, policy)| Lookup::Found(record, policy))
-                }
-                None => Lookup::NoHead,
-            },
-        }
+        let judged = self.judge(fingerprint, Some(now_ms));
+        self.answer(fingerprint, judged)
+    }
+
+    /// What is known of `fingerprint` exactly as of the head that is held, which is what a refusal must
+    /// rest on.
+    pub fn lookup_exact(&mut self, fingerprint: &Fingerprint) -> Lookup<'_> {
+        let judged = self.judge(fingerprint, None);
+        self.answer(fingerprint, judged)
     }
 
     /// Takes an object that was needed. It is checked whole; what does not fit any more since the
@@ -296,7 +291,28 @@ impl Replica {
         }
     }
 
-    fn judge(&mut self, fingerprint: &Fingerprint, now_ms: u64) -> Judged {
+    fn answer(&self, fingerprint: &Fingerprint, judged: Judged) -> Lookup<'_> {
+        match judged {
+            Judged::NoHead => Lookup::NoHead,
+            Judged::Need(need) => Lookup::Need(need),
+            Judged::Recent(at) => match self.head.as_ref().and_then(|head| head.recent.get(at)) {
+                Some(entry) => {
+                    entry.state.as_ref().map_or(Lookup::Absent, |(record, policy)| Lookup::Found(*record, policy))
+                }
+                None => Lookup::NoHead,
+            },
+            Judged::Leaf(at) => match self.leaf_at(at) {
+                Some(leaf) => {
+                    leaf.find(fingerprint).map_or(Lookup::Absent, |(record, policy)| Lookup::Found(record, policy))
+                }
+                None => Lookup::NoHead,
+            },
+        }
+    }
+
+    /// Where the answer is. With a time, a leaf whose record allows then is believed from before
+    /// widening changes.
+    fn judge(&mut self, fingerprint: &Fingerprint, now_ms: Option<u64>) -> Judged {
         let Some(head) = &self.head else {
             return Judged::NoHead;
         };
@@ -310,7 +326,8 @@ impl Replica {
         if let Some(held) = deepest.places.get(&leaf_at)
             && let Object::Leaf(leaf) = &held.object
         {
-            let allows = leaf.find(fingerprint).is_some_and(|(record, _)| record.allows_at(now_ms));
+            let allows =
+                now_ms.is_some_and(|now_ms| leaf.find(fingerprint).is_some_and(|(record, _)| record.allows_at(now_ms)));
             let floor = if allows { head.narrowed_since } else { head.recent_since };
             if held.through >= floor {
                 return Judged::Leaf(leaf_at);

@@ -6,6 +6,7 @@ mod methods_and_routes;
 mod order;
 mod referrers;
 mod restrictions;
+mod staleness;
 mod time;
 
 use keyward_shared::credentials::CredentialError;

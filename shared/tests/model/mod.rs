@@ -7,4 +7,4 @@ mod tree;
 mod truth;
 
 pub(crate) use publisher::{Publish, Publisher};
-pub(crate) use truth::{Change, State, Truth, fingerprints};
+pub(crate) use truth::{Change, State, Truth, fingerprints, widens};

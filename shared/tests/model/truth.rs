@@ -173,7 +173,7 @@ fn restricted(mut policy: Policy, number: u8) -> Policy {
 }
 
 /// A change is narrowing unless all that it can do is to turn a refusal of the record into an allow:
-/// where the record before allows, the one after must allow the same key the same things.
+/// where the record before allows, the one after must allow the same key the same things or more.
 fn narrows(before: Option<&(Record, Policy)>, after: Option<&(Record, Policy)>) -> bool {
     let Some((old, old_policy)) = before else {
         return false;
@@ -188,6 +188,18 @@ fn narrows(before: Option<&(Record, Policy)>, after: Option<&(Record, Policy)>) 
             && new.disabled <= old.disabled
             && new.paused <= old.paused
             && new.suspended <= old.suspended
-            && new_policy == old_policy;
+            && widens(old_policy, new_policy);
     !only_widened
+}
+
+/// Whether all that the old policy lets pass the new one lets pass too, as the same principal.
+pub(crate) fn widens(old: &Policy, new: &Policy) -> bool {
+    let apis = match (&old.apis, &new.apis) {
+        (_, Apis::All) => true,
+        (Apis::All, Apis::Only(_)) => false,
+        (Apis::Only(old), Apis::Only(new)) => old.iter().all(|number| new.contains(number)),
+    };
+    apis && (old.access == new.access || new.access == Access::ReadWrite)
+        && (old.workspace, old.slug) == (new.workspace, new.slug)
+        && old.restrictions == new.restrictions
 }

@@ -53,6 +53,18 @@ fn replica_holding(record: Record) -> Replica {
 }
 
 #[test]
+fn what_refuses_for_another_reason_asks_exactly_and_is_told_to_load() {
+    let mut replica = warm();
+    let exact = |replica: &mut Replica| matches!(replica.lookup_exact(&left(1)), Lookup::Found(..));
+    assert!(exact(&mut replica));
+    adopt(&mut replica, later(10, 10));
+    assert!(exact(&mut replica), "nothing left recent");
+    adopt(&mut replica, Head { issued_at: NOW_MS + 21, ..later(20, 10) });
+    assert!(found(&mut replica, &left(1)));
+    assert!(!exact(&mut replica));
+}
+
+#[test]
 fn a_flagged_record_is_believed_as_a_refusal_is() {
     type Flag = fn(&mut Record);
     let flags: [Flag; 3] =
