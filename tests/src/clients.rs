@@ -6,15 +6,22 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use xtask::{setup, step, workspace};
 
+static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+
 /// A Python that has the packages of tests/python/requirements.txt.
 pub fn python() -> Result<Command> {
-    let python = match env::var_os("KEYWARD_TEST_PYTHON") {
-        Some(path) => PathBuf::from(path),
-        None => setup::test_tools(&setup::tools()?)?.python,
+    let python = match (PYTHON.get(), env::var_os("KEYWARD_TEST_PYTHON")) {
+        (Some(path), _) => path,
+        (None, Some(path)) => PYTHON.get_or_init(|| PathBuf::from(path)),
+        (None, None) => {
+            let path = setup::test_tools(&setup::tools()?)?.python;
+            PYTHON.get_or_init(|| path)
+        }
     };
     let mut command = Command::new(python);
     // No folders of compiled files among the sources.

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// How many requests are remembered.
-const REMEMBERED: usize = 1024;
+const REMEMBERED: usize = 16_384;
 /// The largest body that is counted.
 const BODY_LIMIT: usize = 64 << 20;
 

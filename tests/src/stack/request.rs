@@ -5,6 +5,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use xtask::parts::http::{Answer, Client};
 
 /// A request that is not sent yet.
+#[derive(Clone)]
 pub struct EdgeRequest<'a> {
     client: &'a Client,
     method: String,

@@ -5,11 +5,21 @@
 //! nobody beside them take turns on stacks that are theirs for that time. A test that needs the parts
 //! otherwise, or breaks them, starts a stack for itself.
 
+mod answers;
+mod clients;
+mod credentials;
 mod deadlines;
 mod effects;
+mod identity;
 mod lanes;
+mod malformed;
+mod observe;
+mod paths;
 mod ping;
+mod restrictions;
+mod routes;
 mod turns;
+mod verify;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -85,6 +95,16 @@ impl Test {
 fn all() -> Vec<(&'static str, Vec<Test>)> {
     vec![
         ("ping", ping::tests()),
+        ("verify", verify::tests()),
+        ("routes", routes::tests()),
+        ("restrictions", restrictions::tests()),
+        ("paths", paths::tests()),
+        ("observe", observe::tests()),
+        ("malformed", malformed::tests()),
+        ("identity", identity::tests()),
+        ("credentials", credentials::tests()),
+        ("clients", clients::tests()),
+        ("answers", answers::tests()),
         ("effects", effects::tests()),
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
