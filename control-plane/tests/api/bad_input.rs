@@ -83,10 +83,25 @@ async fn a_wrong_member_of_a_change_is_named_and_nothing_happens() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let key = service.key(&workspace, "one").await;
+    let settings = "/v1/settings".to_owned();
     let tag = service.get(&key).await.header("etag").to_owned();
     let events = service.audit_events().await;
     for (method, path, body, field) in [
-        (Method::PATCH, key.clone(), json!({ "name": null, "x": 1 }), "x"),
+        (Method::PATCH, key.clone(), json!({ "x": 1 }), "x"),
+        (Method::PATCH, key.clone(), json!({ "name": null }), "name"),
+        (Method::PATCH, key.clone(), json!({ "access": null }), "access"),
+        (Method::PATCH, key.clone(), json!({ "apis": null }), "apis"),
+        (Method::PATCH, workspace.clone(), json!({ "name": null }), "name"),
+        (Method::PATCH, workspace.clone(), json!({ "slug": null }), "slug"),
+        (Method::PATCH, workspace.clone(), json!({ "status": null }), "status"),
+        (Method::PATCH, workspace.clone(), json!({ "staff_max_access": null }), "staff_max_access"),
+        (Method::PATCH, workspace.clone(), json!({ "reveal": null }), "reveal"),
+        (Method::PATCH, settings.clone(), json!({ "key_prefix": null }), "key_prefix"),
+        (Method::PATCH, settings.clone(), json!({ "check_digits": null }), "check_digits"),
+        (Method::PATCH, settings.clone(), json!({ "accept": null }), "accept"),
+        (Method::PATCH, settings.clone(), json!({ "basic_user": null }), "basic_user"),
+        (Method::PATCH, settings.clone(), json!({ "realm": null }), "realm"),
+        (Method::PATCH, settings.clone(), json!({ "ping_path": null }), "ping_path"),
         (Method::PATCH, key.clone(), json!({ "apis": ["nope"] }), "apis[0]"),
         (Method::PATCH, key.clone(), json!({ "environment": "test" }), "environment"),
         (Method::POST, format!("{key}/rotate"), json!({}), "grace_seconds"),

@@ -34,6 +34,21 @@ async fn a_locked_database_refuses_a_change_and_keeps_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn it_is_not_ready_while_no_change_can_be_made_or_published() {
+    let service = Service::start().await;
+    service.get("/readyz").await.is(200);
+    let lock = service.lock_database().await;
+    service.get("/readyz").await.is_problem(503, "unavailable", None);
+    service.get("/healthz").await.is(200);
+    drop(lock);
+    service.post("/v1/workspaces", json!({ "name": "Acme" })).await.is(201);
+    service.get("/readyz").await.is(200);
+
+    service.halt_publishing();
+    service.get("/readyz").await.is_problem(503, "unavailable", None);
+}
+
+#[tokio::test]
 async fn a_panic_is_a_problem_and_the_next_request_is_answered() {
     let service = Service::start().await;
     let failed = object(&service, "panic").await;

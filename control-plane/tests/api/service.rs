@@ -1,7 +1,7 @@
 //! The API over a database in a temporary directory, with a clock that tests set.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -37,6 +37,7 @@ pub(crate) struct Service {
     router: Router,
     dir: TempDir,
     clock: Arc<SetClock>,
+    published: Arc<Published>,
 }
 
 /// A clock that stands still until it is moved.
@@ -49,7 +50,10 @@ impl Clock for SetClock {
 }
 
 /// A publisher that has published one head and one object.
-struct Published;
+#[derive(Default)]
+struct Published {
+    halted: AtomicBool,
+}
 
 #[async_trait]
 impl SnapshotSource for Published {
@@ -68,7 +72,7 @@ impl SnapshotSource for Published {
     }
 
     fn halted(&self) -> Option<String> {
-        None
+        self.halted.load(Ordering::SeqCst).then(|| "KV is ahead of the record".to_owned())
     }
 
     async fn status(&self) -> Result<SnapshotStatus, SnapshotError> {
@@ -107,15 +111,16 @@ impl Service {
         let actor = Actor::system("test");
         let context = Context::new(actor, clock.now(), Entropy::from_bytes(&bytes));
         lifecycle.ensure_operator_token(&context, TOKEN, "operator").await.unwrap();
+        let published = Arc::new(Published::default());
         let router = api::router(ApiState {
             lifecycle,
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
-            snapshot: Arc::new(Published),
+            snapshot: published.clone(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             metrics: Arc::default(),
         });
-        Self { router, dir, clock }
+        Self { router, dir, clock, published }
     }
 
     /// Moves the clock.
@@ -175,6 +180,11 @@ impl Service {
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
         connection.execute("BEGIN IMMEDIATE").await.unwrap();
         connection
+    }
+
+    /// Lets the publisher stop until an operator has decided.
+    pub(crate) fn halt_publishing(&self) {
+        self.published.halted.store(true, Ordering::SeqCst);
     }
 
     /// How many audit events there are.

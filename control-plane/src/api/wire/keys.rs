@@ -49,10 +49,13 @@ pub struct CreateKey {
 #[serde(deny_unknown_fields)]
 pub struct PatchKey {
     /// A new name.
+    #[serde(default, deserialize_with = "super::given")]
     pub name: Option<String>,
     /// Another access.
+    #[serde(default, deserialize_with = "super::given")]
     pub access: Option<Access>,
     /// Other APIs.
+    #[serde(default, deserialize_with = "super::given")]
     pub apis: Option<Vec<String>>,
     /// Another team.
     #[serde(default, deserialize_with = "super::nullable")]

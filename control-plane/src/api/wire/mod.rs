@@ -11,6 +11,7 @@ pub mod page;
 pub mod settings;
 pub mod workspaces;
 
+use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::invalid::{Fault, Invalid};
@@ -52,6 +53,19 @@ where
     D: Deserializer<'de>,
 {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// Takes `null` for no value of a member that a merge patch cannot clear: absent is `None`, anything
+/// else has to be of the member's type. For `#[serde(default)]` members.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    match Option::deserialize(deserializer)? {
+        Some(value) => Ok(Some(value)),
+        None => Err(D::Error::invalid_type(Unexpected::Unit, &"a value")),
+    }
 }
 
 /// Reads an instant (RFC 3339, any offset) that stood in `field`.

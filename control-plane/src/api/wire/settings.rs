@@ -16,16 +16,22 @@ const HEADER: &str = "header:";
 #[serde(deny_unknown_fields)]
 pub struct PatchSettings {
     /// The prefix of generated keys.
+    #[serde(default, deserialize_with = "super::given")]
     pub key_prefix: Option<String>,
     /// What becomes of wrong check digits.
+    #[serde(default, deserialize_with = "super::given")]
     pub check_digits: Option<CheckDigits>,
     /// All forms in which a key may be presented: `basic`, `bearer`, `header:NAME`.
+    #[serde(default, deserialize_with = "super::given")]
     pub accept: Option<Vec<String>>,
     /// What the user of a Basic credential may be.
+    #[serde(default, deserialize_with = "super::given")]
     pub basic_user: Option<BasicUser>,
     /// The realm of the challenge.
+    #[serde(default, deserialize_with = "super::given")]
     pub realm: Option<String>,
     /// The path that answers pong.
+    #[serde(default, deserialize_with = "super::given")]
     pub ping_path: Option<String>,
     /// Why, for the audit log.
     pub reason: Option<String>,

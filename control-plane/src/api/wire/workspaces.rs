@@ -39,14 +39,19 @@ pub struct CreateWorkspace {
 #[serde(deny_unknown_fields)]
 pub struct PatchWorkspace {
     /// A new name.
+    #[serde(default, deserialize_with = "super::given")]
     pub name: Option<String>,
     /// A new short name.
+    #[serde(default, deserialize_with = "super::given")]
     pub slug: Option<String>,
     /// Whether its keys are accepted.
+    #[serde(default, deserialize_with = "super::given")]
     pub status: Option<WireStatus>,
     /// The most that a key of a staff member may do.
+    #[serde(default, deserialize_with = "super::given")]
     pub staff_max_access: Option<Access>,
     /// Whether secrets can be shown again.
+    #[serde(default, deserialize_with = "super::given")]
     pub reveal: Option<WireReveal>,
     /// The most keys.
     #[serde(default, deserialize_with = "super::nullable")]
