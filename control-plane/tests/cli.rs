@@ -224,6 +224,45 @@ fn without_secrets_serve_says_what_to_do_and_makes_nothing() {
 }
 
 #[test]
+fn a_database_is_not_opened_with_other_secrets_or_for_another_deployment() {
+    let deployment = Deployment::new();
+    assert_eq!(mode(&deployment.data_dir().join("keyward.db")), 0o600);
+    let create = ["token", "create", "--name", "ops"];
+    let other = "A".repeat(43);
+    for (variable, value, what) in [
+        ("KEYWARD_PEPPER", other.as_str(), "pepper"),
+        ("KEYWARD_KEK", &other, "kek"),
+        ("KEYWARD_DEPLOYMENT", "other", "deployment"),
+    ] {
+        for arguments in [&create[..], &["serve"]] {
+            let output = deployment.command(arguments).env(variable, value).output().unwrap();
+            let said = text(&output.stderr);
+            assert!(!output.status.success(), "{arguments:?} with another {what}");
+            assert!(said.contains(&format!("was made with the {what} ")), "{said}");
+            assert!(!said.contains(&other), "{said}");
+        }
+    }
+    assert!(deployment.run(&create).status.success());
+}
+
+#[tokio::test]
+async fn a_database_that_is_served_is_taken_from_another_data_directory_too() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment);
+    serving.ready().await;
+    let other = deployment.dir.path().join("other");
+    let database = format!("sqlite:{}", deployment.data_dir().join("keyward.db").display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command.args(["migrate", "--database", &database, "--data-dir"]).arg(&other);
+    for name in ["pepper", "kek"] {
+        command.arg(format!("--{name}-file")).arg(deployment.data_dir().join("secrets").join(name));
+    }
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("in use by another keyward"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn migrate_says_that_it_is_done() {
     let deployment = Deployment::new();
     let output = deployment.run(&["migrate"]);

@@ -1,19 +1,20 @@
 //! Where the database is wired to the use cases.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use keyward_shared::fingerprint::Pepper;
 
 use super::CliError;
+use super::lock::Ownership;
 use crate::config::Layers;
 use crate::domain::actor::Actor;
 use crate::domain::time::UnixMillis;
 use crate::entropy::{self, SystemEntropy};
 use crate::lifecycle::vault::Kek;
 use crate::lifecycle::{Context, Entropy, Lifecycle, Vault};
-use crate::secrets::{SecretText, file};
-use crate::store::sqlite::SqliteStore;
+use crate::secrets::SecretText;
+use crate::store::Identity;
+use crate::store::sqlite::{Schema, SqliteStore};
 
 /// The name of the token that `init` makes.
 const OPERATOR_TOKEN_NAME: &str = "operator (init)";
@@ -29,13 +30,49 @@ pub(super) fn pepper(layers: &Layers<'_>) -> Result<Pepper, CliError> {
     Ok(Pepper::new(*layers.pepper()?.expose()))
 }
 
-/// Opens the database and brings its schema up to date.
-pub(super) async fn open(layers: &Layers<'_>) -> Result<Arc<SqliteStore>, CliError> {
+/// Opens the database with its locks taken, brings its schema up to date, and refuses one that was
+/// made with other secrets or for another deployment.
+pub(super) async fn open(layers: &Layers<'_>, _ownership: &Ownership) -> Result<Arc<SqliteStore>, CliError> {
+    open_with(layers, Schema::Migrate).await
+}
+
+/// Opens the database for a short command, also while `serve` has it: then the schema stays.
+pub(super) async fn open_beside(layers: &Layers<'_>) -> Result<Arc<SqliteStore>, CliError> {
+    match Ownership::take(layers) {
+        Ok(ownership) => open(layers, &ownership).await,
+        Err(CliError::Locked { .. }) => open_with(layers, Schema::Keep).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn open_with(layers: &Layers<'_>, schema: Schema) -> Result<Arc<SqliteStore>, CliError> {
     let data_dir = layers.data_dir()?;
     let url = layers.database()?;
-    make_dir(&data_dir)?;
-    let store = SqliteStore::open(url.expose()).await.map_err(|source| CliError::Store { data_dir, source })?;
+    let ours = Identity {
+        deployment: layers.deployment()?,
+        pepper: pepper(layers)?.id(),
+        kek: Kek::new(*layers.kek()?.expose()).id(),
+    };
+    let failed = |source| CliError::Store { data_dir: data_dir.clone(), source };
+    let store = SqliteStore::open_with(url.expose(), schema).await.map_err(failed)?;
+    let recorded = store.claim(&ours).await.map_err(failed)?;
+    same(&recorded, &ours)?;
     Ok(Arc::new(store))
+}
+
+/// Refuses another identity than the one on record, naming the first part that differs.
+fn same(recorded: &Identity, ours: &Identity) -> Result<(), CliError> {
+    let differ = |what, recorded, ours| Err(CliError::OtherDeployment { what, recorded, ours });
+    if recorded.deployment != ours.deployment {
+        return differ("deployment", recorded.deployment.clone(), ours.deployment.clone());
+    }
+    if recorded.pepper != ours.pepper {
+        return differ("pepper", recorded.pepper.to_string(), ours.pepper.to_string());
+    }
+    if recorded.kek != ours.kek {
+        return differ("kek", format!("{:08x}", recorded.kek), format!("{:08x}", ours.kek));
+    }
+    Ok(())
 }
 
 /// Stores the hash of the first operator's token, unless it is there.
@@ -54,8 +91,4 @@ pub(super) fn context(command: &str, now: UnixMillis) -> Result<Context, CliErro
     let bytes = entropy::draw::<{ Entropy::BYTES }>(&SystemEntropy)?;
     let entropy = Entropy::from_bytes(&bytes);
     Ok(Context::new(Actor::system(command), now, entropy))
-}
-
-fn make_dir(path: &Path) -> Result<(), CliError> {
-    file::create_dir(path).map_err(|source| CliError::Io { path: path.to_owned(), source })
 }

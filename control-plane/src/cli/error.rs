@@ -52,14 +52,27 @@ pub enum CliError {
         /// What the system said.
         source: io::Error,
     },
-    /// Another process owns the data directory.
+    /// Another process owns the data directory or the database.
     #[error(
-        "{data_dir} is in use by another keyward process; stop it first, or give --data-dir",
-        data_dir = data_dir.display()
+        "{owned} is in use by another keyward process; stop it first, or give --data-dir or --database",
+        owned = owned.display()
     )]
     Locked {
-        /// The data directory.
-        data_dir: PathBuf,
+        /// What it owns.
+        owned: PathBuf,
+    },
+    /// The database was made with another secret or for another deployment.
+    #[error(
+        "the database was made with the {what} {recorded}, and {ours} is given: \
+         give the one it was made with, or another --database"
+    )]
+    OtherDeployment {
+        /// What differs: `deployment`, `pepper` or `kek`.
+        what: &'static str,
+        /// What is on record: a name, or a secret's id.
+        recorded: String,
+        /// What was given.
+        ours: String,
     },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; another one can be given with --listen")]

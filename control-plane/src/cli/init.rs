@@ -31,7 +31,7 @@ impl Init {
         file::create_dir(&data_dir).map_err(|source| CliError::Io { path: data_dir.clone(), source })?;
         let created = create::create_all(&secrets_dir(&data_dir), &deployment, &SystemEntropy)?;
         let vault = database::vault(&layers)?;
-        let lifecycle = Lifecycle::new(database::open(&layers).await?, vault);
+        let lifecycle = Lifecycle::new(database::open_beside(&layers).await?, vault);
         database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now()).await?;
         tell(&created, &deployment, &data_dir);
         Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::lock::DataDirLock;
+use super::lock::Ownership;
 use super::{CliError, database, environment, logging};
 use crate::config::{DatabaseScope, Flags};
 
@@ -20,8 +20,8 @@ impl Migrate {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
-        let _lock = DataDirLock::take(&layers.data_dir()?)?;
-        database::open(&layers).await?;
+        let ownership = Ownership::take(&layers)?;
+        database::open(&layers, &ownership).await?;
         println!("the database is up to date");
         Ok(ExitCode::SUCCESS)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keyward_shared::snapshot::SigningKey;
 
-use super::lock::DataDirLock;
+use super::lock::Ownership;
 use super::{CliError, database, environment, logging, publisher};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, RaiseEpochScope};
@@ -35,8 +35,8 @@ impl RaiseEpoch {
         logging::start(&layers.log()?);
         let kv = layers.kv()?.ok_or(CliError::NoKv)?;
         let vault = database::vault(&layers)?;
-        let _lock = DataDirLock::take(&layers.data_dir()?)?;
-        let store = database::open(&layers).await?;
+        let ownership = Ownership::take(&layers)?;
+        let store = database::open(&layers, &ownership).await?;
         let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
         let (url, token) = publisher::namespace(&kv);
         let raise = Raise {

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::lock::DataDirLock;
+use super::lock::Ownership;
 use super::{CliError, database, environment, logging, publisher};
 use crate::api::{self, ApiState, limits};
 use crate::clock::{Clock as _, SystemClock};
@@ -44,11 +44,11 @@ impl Serve {
         let publishing = publisher::options(&layers)?;
         let operator_token = layers.operator_token()?;
 
-        let _lock = DataDirLock::take(&layers.data_dir()?)?;
+        let ownership = Ownership::take(&layers)?;
         let stop = stop_signal()?;
         let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
-        let store = database::open(&layers).await?;
+        let store = database::open(&layers, &ownership).await?;
         let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;

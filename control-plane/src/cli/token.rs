@@ -46,7 +46,7 @@ impl Create {
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
         let vault = database::vault(&layers)?;
-        let lifecycle = Lifecycle::new(database::open(&layers).await?, vault);
+        let lifecycle = Lifecycle::new(database::open_beside(&layers).await?, vault);
         let context = database::context("token create", now)?;
         let verb = CreateToken { name: self.name, expires_at };
         let (created, _) = lifecycle.execute(&context, verb).await?;

@@ -23,7 +23,8 @@ pub trait Scope {
 pub struct DatabaseScope;
 
 impl Scope for DatabaseScope {
-    const SETTINGS: &'static [&'static Setting] = &[&table::DATA_DIR, &table::DATABASE, &table::LOG];
+    const SETTINGS: &'static [&'static Setting] =
+        &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::LOG];
     const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
 }
 

@@ -21,6 +21,14 @@ pub enum StoreError {
     /// The schema can't be brought to what this version needs.
     #[error("the database's schema can't be migrated: {0}")]
     Migration(#[source] Source),
+    /// The schema is another version's, and not to be changed while another process uses it.
+    #[error("the database's schema is version {found} and this program needs {wanted}; stop `serve` and run `migrate`")]
+    OtherSchema {
+        /// The version of the database's schema.
+        found: i64,
+        /// This program's.
+        wanted: i64,
+    },
     /// A mistake of ours: a query that the database does not accept, a change of another transaction.
     #[error("the database was misused: {0}")]
     Misused(#[source] Source),

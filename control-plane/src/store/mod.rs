@@ -5,6 +5,7 @@
 //! second net.
 
 pub mod error;
+mod identity;
 pub mod publication;
 pub mod sqlite;
 
@@ -25,6 +26,7 @@ use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 
 pub use error::StoreError;
+pub use identity::Identity;
 
 /// A key with what an answer says of its member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +82,7 @@ pub trait Store: Send + Sync {
     /// process commits does not show here.
     fn committed(&self) -> watch::Receiver<Generation>;
 
-    /// Whether the database answers.
+    /// Whether the database takes changes now, without waiting long for it.
     async fn ready(&self) -> Result<(), StoreError>;
 
     /// The newest generation that is committed.

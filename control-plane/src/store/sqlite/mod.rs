@@ -11,6 +11,7 @@ mod json;
 mod key;
 mod key_page;
 mod member;
+mod open;
 mod publication;
 mod publication_view;
 mod secret;
@@ -43,12 +44,16 @@ use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 use error::failed;
 
+pub use open::Schema;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 const GENERATION: &str = include_str!("sql/generation.sql");
 
 /// How long a statement waits for a lock that another process holds, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a probe waits for the writer.
+const READY_PATIENCE: Duration = Duration::from_secs(1);
 const READERS: u32 = 4;
 
 /// The store on one SQLite file.
@@ -64,15 +69,23 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the database at `url` (`sqlite:PATH`), making it and its schema where they are missing.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with(url, Schema::Migrate).await
+    }
+
+    /// Opens the database at `url` and does with an older schema as told.
+    pub async fn open_with(url: &str, schema: Schema) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(failed)?
-            .create_if_missing(true)
+            .create_if_missing(schema == Schema::Migrate)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(PATIENCE);
+        if schema == Schema::Migrate {
+            open::make_file(options.get_filename())?;
+        }
         let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| StoreError::Migration(Box::new(error)))?;
+        open::settle(schema, &writer).await?;
         let reading = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool().max_connections(READERS).connect_with(reading).await.map_err(failed)?;
         let store = Self { writer, readers, committed: Arc::new(watch::Sender::new(Generation(0))) };
@@ -114,7 +127,15 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        self.generation().await.map(drop)
+        // Only the write lock tells whether a change would be taken.
+        let probe = async {
+            let tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+            tx.rollback().await.map_err(failed)
+        };
+        match tokio::time::timeout(READY_PATIENCE, probe).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unavailable("the writer is busy".into())),
+        }
     }
 
     async fn generation(&self) -> Result<Generation, StoreError> {

@@ -1,0 +1,71 @@
+//! Opening: the file before the database, the schema, and whose database it is.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use keyward_shared::fingerprint::PepperId;
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::error::failed;
+use super::{MIGRATIONS, SqliteStore};
+use crate::store::{Identity, StoreError};
+
+const SCHEMA_VERSION: &str = include_str!("sql/schema_version.sql");
+const IDENTITY_CLAIM: &str = include_str!("sql/identity_claim.sql");
+const IDENTITY_GET: &str = include_str!("sql/identity_get.sql");
+
+/// What becomes of a schema that is older than this version's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// It is brought up to date.
+    Migrate,
+    /// It is left alone, and the database refused: another process may be using it.
+    Keep,
+}
+
+impl SqliteStore {
+    /// The file of the database at `url`.
+    pub fn file(url: &str) -> Result<PathBuf, StoreError> {
+        Ok(SqliteConnectOptions::from_str(url).map_err(failed)?.get_filename().to_owned())
+    }
+
+    /// Makes this database that of `ours` unless it has an identity, and tells whose it is.
+    pub async fn claim(&self, ours: &Identity) -> Result<Identity, StoreError> {
+        let mut writer = self.writer.acquire().await.map_err(failed)?;
+        let claim = sqlx::query(IDENTITY_CLAIM).bind(&ours.deployment);
+        let claim = claim.bind(ours.pepper.as_u64().cast_signed()).bind(i64::from(ours.kek));
+        claim.execute(&mut *writer).await.map_err(failed)?;
+        let (deployment, pepper, kek): (String, i64, i64) =
+            sqlx::query_as(IDENTITY_GET).fetch_one(&mut *writer).await.map_err(failed)?;
+        let kek = u32::try_from(kek).map_err(|_| StoreError::corrupt("identity.kek"))?;
+        Ok(Identity { deployment, pepper: PepperId::from_u64(pepper.cast_unsigned()), kek })
+    }
+}
+
+/// Makes an empty database's file its owner's alone. SQLite gives its journal the file's own mode.
+///
+/// A file that is there is not opened: closing it would drop the locks of this process's connections
+/// (<https://www.sqlite.org/howtocorrupt.html>, section 2.2).
+pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+    }
+}
+
+/// Brings the schema to this version's, or refuses any other.
+pub(super) async fn settle(schema: Schema, writer: &SqlitePool) -> Result<(), StoreError> {
+    match schema {
+        Schema::Migrate => MIGRATIONS.run(writer).await.map_err(|error| StoreError::Migration(Box::new(error))),
+        Schema::Keep => {
+            let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+            let found: i64 = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(writer).await.map_err(failed)?;
+            if found == wanted { Ok(()) } else { Err(StoreError::OtherSchema { found, wanted }) }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT deployment, pepper, kek FROM identity WHERE id = 1
