@@ -12,7 +12,7 @@ use super::SecretText;
 /// No secret is longer; a file that is was named by mistake.
 const MAX_BYTES: u64 = 8 * 1024;
 
-/// Reads a secret. Warns when others than the owner can read the file.
+/// Reads a secret. Warns when the file is not its owner's alone.
 pub fn read(path: &Path) -> io::Result<SecretText> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -20,11 +20,11 @@ pub fn read(path: &Path) -> io::Result<SecretText> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "longer than 8 KiB, which no secret is"));
     }
     let mode = metadata.permissions().mode() & 0o777;
-    if metadata.is_file() && mode & 0o004 != 0 {
+    if metadata.is_file() && mode & 0o077 != 0 {
         tracing::warn!(
             path = %path.display(),
             mode = %format_args!("{mode:03o}"),
-            "every user of this machine can read this secret; chmod 600 it"
+            "others than the owner may use this secret's file; chmod 600 it"
         );
     }
     let mut text = Zeroizing::new(String::new());

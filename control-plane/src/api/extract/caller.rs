@@ -59,6 +59,10 @@ async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Pr
     let ip = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
     let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
     match api.lifecycle.authenticate(token, api.clock.now()).await? {
+        // Nothing says yet what less than an operator may do, so that such a token opens nothing.
+        Authenticated::Token(token) if token.member.is_some() || !token.scopes.is_empty() => {
+            Err(Problem::new(Code::Forbidden))
+        }
         Authenticated::Token(token) => Ok(Caller { actor: Actor::of_token(&token, ip, request_id) }),
         Authenticated::Nobody => Err(Problem::new(Code::Unauthorized)),
     }

@@ -9,6 +9,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::wire::apis::ApiBody;
 use crate::api::wire::page::{PageBody, PageQuery};
 use crate::api::{ApiState, answer};
+use crate::domain::limits::PAGE_MAX;
 use crate::lifecycle::Listed;
 
 pub(super) async fn list(
@@ -18,7 +19,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let page = query.into_page()?;
     // Nothing ever answered a cursor here: the page holds as many as a catalogue may.
-    if page.cursor.is_some() || page.limit == Some(0) {
+    if page.cursor.is_some() || page.limit.is_some_and(|limit| !(1..=u64::from(PAGE_MAX)).contains(&limit)) {
         let field = if page.cursor.is_some() { "cursor" } else { "limit" };
         return Err(Problem::new(Code::BadParameter).field(field));
     }
