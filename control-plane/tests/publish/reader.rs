@@ -15,7 +15,7 @@ use keyward_shared::snapshot::{
 };
 
 /// How long anything may take to be published here, however busy the machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Reader {
     replica: Replica,
