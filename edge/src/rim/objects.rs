@@ -35,6 +35,8 @@ pub(super) async fn fetch<T>(
             Source::Kv { cache_ttl } => {
                 let key = name.kv_key();
                 match platform::within(left, kv::get(env, &key, cache_ttl, max)).await {
+                    // The http lane alone is a choice, and no fault of each object.
+                    Some(Err(kv::KvError::NoBinding)) if http.is_some() => Ok(None),
                     Some(got) => got.map_err(|error| error.to_string()),
                     None => Err("KV: no answer in time".to_owned()),
                 }
