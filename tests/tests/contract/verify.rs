@@ -113,6 +113,7 @@ fn verify_judges_what_a_proxy_forwards(stack: &Stack) -> Result<()> {
         ("dot segments", forwarded(&edge, "GET", &format!("{path}/../b")).key(&key.secret), 403, "bad_path"),
         ("an encoded slash", forwarded(&edge, "GET", &format!("{path}%2fb")).key(&key.secret), 403, "bad_path"),
         ("a whole URL", forwarded(&edge, "GET", "https://x.test/a").key(&key.secret), 403, "bad_path"),
+        ("a fragment", forwarded(&edge, "GET", &format!("{path}#b")).key(&key.secret), 403, "bad_path"),
         ("nobody", forwarded(&edge, "GET", &path), 401, "unauthorized"),
         ("an unknown key", forwarded(&edge, "GET", &path).key("0123456789abcdef0123456789abcdef"), 401, "unauthorized"),
     ] {
