@@ -30,8 +30,8 @@ impl Heads {
         Head::verify(bytes, DEPLOYMENT, &self.0).context("an edge would refuse this head")
     }
 
-    /// Sees that of these calls to KV, each head came after every object that it names, and each
-    /// stands above the one before it. Returns the heads that KV took.
+    /// Sees that of these calls to KV, each head came after every object that it names, and none
+    /// stands below the one before it. Returns the heads that KV took.
     pub fn in_order(&self, calls: &[Call]) -> Result<Vec<Head>> {
         let (mut objects, mut heads): (BTreeSet<&str>, Vec<Head>) = Default::default();
         for call in calls.iter().filter(|call| call.status == Some(200)) {
@@ -43,7 +43,7 @@ impl Heads {
                         let place = format!("generation {}", head.generation);
                         ensure!(objects.contains(name.kv_key().as_str()), "{place} came before its object {name}");
                     }
-                    ensure!(heads.last().is_none_or(|last| last.order() < head.order()), "a head went back");
+                    ensure!(heads.last().is_none_or(|last| last.order() <= head.order()), "a head went back");
                     heads.push(head);
                 }
                 _ => {}

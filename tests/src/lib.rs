@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod clients;
 pub mod clock;
+pub mod database;
 pub mod heads;
 pub mod kv;
 pub mod origin;

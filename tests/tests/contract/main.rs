@@ -6,10 +6,14 @@
 //! otherwise, or breaks them, starts a stack for itself.
 
 mod answers;
+mod bad_input;
 mod clients;
+mod commands;
+mod conditions;
 mod credentials;
 mod deadlines;
 mod effects;
+mod faults;
 mod identity;
 mod lanes;
 mod malformed;
@@ -18,6 +22,7 @@ mod paths;
 mod ping;
 mod restrictions;
 mod routes;
+mod secrets;
 mod turns;
 mod verify;
 
@@ -108,6 +113,11 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("effects", effects::tests()),
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
+        ("bad_input", bad_input::tests()),
+        ("conditions", conditions::tests()),
+        ("commands", commands::tests()),
+        ("faults", faults::tests()),
+        ("secrets", secrets::tests()),
     ]
 }
 

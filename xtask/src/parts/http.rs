@@ -9,6 +9,8 @@ use ureq::http::{HeaderMap, Method, Request};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(35);
+/// The largest body of an answer.
+const BODY_LIMIT: u64 = 64 << 20;
 
 /// A client of one base URL, with a bearer token or without.
 #[derive(Clone)]
@@ -44,6 +46,11 @@ impl Client {
     /// The base URL.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The bearer token, for requests that this client cannot make.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     /// GET of a path.
@@ -105,7 +112,12 @@ impl Client {
         Ok(Answer {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),
-            body: answer.body_mut().read_to_vec().with_context(|| format!("{url} broke off"))?,
+            body: answer
+                .body_mut()
+                .with_config()
+                .limit(BODY_LIMIT)
+                .read_to_vec()
+                .with_context(|| format!("{url} broke off"))?,
         })
     }
 }

@@ -1,0 +1,74 @@
+//! An edge that was started before anything was published: it refuses to judge, says so, and works
+//! as soon as there is something, though a part of the first objects was refused by KV.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use keyward_tests::heads::Heads;
+use keyward_tests::kv::{Asked, Fault};
+use keyward_tests::stack::eventually;
+use keyward_tests::{Options, Stack};
+
+use crate::Test;
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        Test::alone("before_the_first_publish_nothing_is_judged_and_then_it_works", before_the_first_publish),
+        Test::alone("an_object_that_kv_refused_comes_before_the_head_all_the_same", some_objects_refused),
+    ]
+}
+
+/// Longer than the longest pause between two attempts of the edge.
+const NEXT_ATTEMPT: Duration = Duration::from_secs(35);
+
+fn before_the_first_publish() -> Result<()> {
+    let stack = Stack::start(&Options { control_plane_at_once: false, ..Options::default() })?;
+    for request in [
+        stack.edge("/v1/ping").key("kw_0123456789abcdefghijklmnopqrstuvw"),
+        stack.edge("/v1/ping"),
+        stack.edge("/v1/ping").header("authorization", "Basic ?"),
+        stack.edge("/anything").method("POST").key("kw_0123456789abcdefghijklmnopqrstuvw"),
+        stack.edge("/any%2fthing"),
+        stack.edge("/").method("OPTIONS").header("access-control-request-method", "GET"),
+    ] {
+        let refusal = request.send()?.must_be(503)?;
+        ensure!(refusal.json()?["code"] == "no_snapshot", "{}", refusal.text());
+        ensure!(refusal.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{refusal:?}");
+        ensure!(refusal.header("content-type") == Some("application/problem+json"), "{refusal:?}");
+        ensure!(refusal.header("www-authenticate").is_none(), "a fault of ours asks for no credentials");
+    }
+    ensure!(stack.origin().seen().is_empty(), "something was forwarded");
+    let status = stack.edge_status()?;
+    ensure!(status["state"] == "none" && status["generation"].is_null(), "{status}");
+    stack.edge("/.keyward/jwks").send()?.must_be(200)?;
+
+    stack.start_control_plane()?;
+    let key = stack.admin()?.key("first")?;
+    eventually(NEXT_ATTEMPT, || stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200).map(drop))?;
+    stack.edge("/v1/ping").send()?.must_be(401)?;
+    let status = stack.edge_status()?;
+    ensure!(status["state"] == "fresh", "{status}");
+    Ok(())
+}
+
+fn some_objects_refused() -> Result<()> {
+    let stack = Stack::start(&Options { control_plane_at_once: false, ..Options::default() })?;
+    let kv = stack.kv()?;
+    kv.fail(|asked| if matches!(asked, Asked::PutBulk(_)) { Fault::RefuseSome } else { Fault::None });
+    stack.start_control_plane()?;
+    let key = stack.admin()?.key("refused")?;
+    // A leaf and the settings: one is taken at once, the other alone at the next try, where the front
+    // refuses the first of one again.
+    kv.wait_for(0, |call| matches!(&call.asked, Asked::PutBulk(taken) if taken.len() == 1))?;
+    kv.wait_for(0, |call| matches!(&call.asked, Asked::PutBulk(taken) if taken.is_empty()))?;
+    ensure!(!kv.calls().iter().any(|call| call.is_head()), "the head came before its objects");
+    let snapshot = stack.admin()?.snapshot()?;
+    ensure!(snapshot["published_generation"] == 0, "{snapshot}");
+    ensure!(snapshot["last_error"].as_str().is_some_and(|error| error.contains("refused 1 object")), "{snapshot}");
+    // Over http there is a whole snapshot meanwhile.
+    eventually(NEXT_ATTEMPT, || stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200).map(drop))?;
+    kv.work();
+    let head = kv.wait_for(0, |call| call.is_head() && call.is_done())?;
+    ensure!(Heads::of(stack.control_plane())?.in_order(&kv.calls())?.len() == 1, "{head:?}");
+    Ok(())
+}

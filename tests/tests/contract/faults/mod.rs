@@ -1,0 +1,17 @@
+//! What holds while something is broken, and after it was.
+
+mod broken_objects;
+mod cold;
+mod crash;
+mod kv_away;
+mod panic;
+mod restore;
+
+use crate::Test;
+
+pub(crate) fn tests() -> Vec<Test> {
+    [kv_away::tests(), crash::tests(), cold::tests(), restore::tests(), broken_objects::tests(), panic::tests()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
