@@ -3,6 +3,7 @@
 //! Development builds compile in a fraction of the time of release builds, and their dependencies
 //! are optimised all the same; what is measured is a release build.
 
+use std::env;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -21,15 +22,26 @@ pub enum Profile {
     Release,
 }
 
-/// Builds the product's binary where something has changed.
+/// The variable that names the product's binary when it is built already, as in `cargo xtask test`.
+pub const BUILT: &str = "KEYWARD_TEST_PROGRAM";
+
+/// The product's binary, built where something has changed.
 pub fn keyward(profile: Profile) -> Result<PathBuf> {
-    if profile == Profile::Development {
+    if profile == Profile::Release {
+        build(&["build", "--release", "--package", "keyward-control-plane", "--bin", "keyward"])?;
+        return Ok(workspace::target().join("release/keyward"));
+    }
+    match env::var_os(BUILT) {
+        Some(program) => Ok(program.into()),
         // The choice of packages decides their dependencies' features: with another one than `dev`
         // makes, half of them would be compiled again.
-        return Ok(programs()?.keyward);
+        None => Ok(programs()?.keyward),
     }
-    build(profile, &["--package", "keyward-control-plane", "--bin", "keyward"])?;
-    Ok(program(profile, "keyward"))
+}
+
+/// Everything that `cargo test` runs, and the programs beside it.
+pub fn all_targets() -> Result<()> {
+    build(&["build", "--workspace", "--all-targets"])
 }
 
 /// The programs that `cargo xtask dev` starts.
@@ -42,40 +54,31 @@ pub struct Programs {
 
 /// Builds the programs of `cargo xtask dev`. One call for both, so that they share their dependencies.
 pub fn programs() -> Result<Programs> {
-    let profile = Profile::Development;
-    build(
-        profile,
-        &[
-            "--package",
-            "keyward-control-plane",
-            "--bin",
-            "keyward",
-            "--package",
-            "keyward-tests",
-            "--bin",
-            "demo-origin",
-        ],
-    )?;
-    Ok(Programs { keyward: program(profile, "keyward"), demo_origin: program(profile, "demo-origin") })
+    build(&[
+        "build",
+        "--package",
+        "keyward-control-plane",
+        "--bin",
+        "keyward",
+        "--package",
+        "keyward-tests",
+        "--bin",
+        "demo-origin",
+    ])?;
+    Ok(Programs { keyward: program("keyward"), demo_origin: program("demo-origin") })
 }
 
-fn build(profile: Profile, which: &[&str]) -> Result<()> {
+/// Where a development build of a program lies.
+pub fn program(name: &str) -> PathBuf {
+    workspace::target().join("debug").join(name)
+}
+
+fn build(words: &[&str]) -> Result<()> {
     let step = Step::begin("control plane");
     let mut build = setup::cargo();
-    build.current_dir(workspace::root()).arg("build").args(which).arg("--target-dir").arg(workspace::target());
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
+    build.current_dir(workspace::root()).args(words).arg("--target-dir").arg(workspace::target());
     let advice = "read the compiler's words above; nothing was started";
     step::run(&step, &build, "control-plane", advice)?;
     step.done("built");
     Ok(())
-}
-
-fn program(profile: Profile, name: &str) -> PathBuf {
-    let folder = match profile {
-        Profile::Development => "debug",
-        Profile::Release => "release",
-    };
-    workspace::target().join(folder).join(name)
 }

@@ -54,14 +54,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
     eprintln!("Building");
     let edge = tally.check("edge", edge::entry(&tools, Variant::default()).map(drop));
-    let native = tally.check("control plane", native::programs().map(drop));
+    let native = tally.check("programs and tests", native::all_targets());
 
     eprintln!("Testing");
-    tests(options, &mut tally, &["--workspace", "--exclude", "keyward-tests"], &test_tools)?;
-    if edge && native {
-        tests(options, &mut tally, &["--package", "keyward-tests"], &test_tools)?;
-    } else {
-        eprintln!("  the tests of the running parts are left out: there is nothing to run");
+    if !edge {
+        eprintln!("  the tests of the running parts will fail: there is no edge to run");
+    }
+    if native {
+        tests(options, &mut tally, &test_tools)?;
     }
     Ok(tally.close())
 }
@@ -97,7 +97,8 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
 
     let mut clippy = setup::cargo();
     clippy
-        .args(["clippy", "--package", "keyward-edge", "--target", WASM_TARGET, "--target-dir"])
+        // In release, since the macros and build scripts of the edge's own build are there already.
+        .args(["clippy", "--release", "--package", "keyward-edge", "--target", WASM_TARGET, "--target-dir"])
         .arg(tools.wasm.target_folder())
         .args(["--", "--deny", "warnings"]);
     tools.wasm.choose(&mut clippy);
@@ -128,13 +129,15 @@ fn advisories(mut command: Command) {
     }
 }
 
-fn tests(options: &Options, tally: &mut Tally, which: &[&str], test_tools: &TestTools) -> Result<()> {
+/// Runs all tests in one call: with another choice of packages their dependencies would get other
+/// features, and be compiled again.
+fn tests(options: &Options, tally: &mut Tally, test_tools: &TestTools) -> Result<()> {
     let mut test = setup::cargo();
     test.current_dir(workspace::root())
-        .args(["test", "--no-fail-fast", "--target-dir"])
+        .args(["test", "--workspace", "--no-fail-fast", "--target-dir"])
         .arg(workspace::target())
-        .args(which)
         .env(DEPTH, options.depth())
+        .env(native::BUILT, native::program("keyward"))
         .env("KEYWARD_TEST_PYTHON", &test_tools.python);
     setup::with_npm_programs(&mut test);
     if options.long {
