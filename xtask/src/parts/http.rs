@@ -38,6 +38,9 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(PATIENCE))
+            // A server may close a connection whose request it refused before its body; a request that
+            // was to go over it would be lost, which is no fault of the parts.
+            .max_idle_connections(0)
             .build()
             .into();
         Self { agent, base: base.to_owned(), token }
