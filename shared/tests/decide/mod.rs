@@ -2,6 +2,7 @@
 //! refusals come.
 
 mod claims;
+mod eviction;
 mod methods_and_routes;
 mod order;
 mod referrers;
