@@ -14,6 +14,7 @@ mod credentials;
 mod deadlines;
 mod effects;
 mod faults;
+mod framing;
 mod identity;
 mod lanes;
 mod malformed;
@@ -107,6 +108,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("observe", observe::tests()),
         ("malformed", malformed::tests()),
         ("identity", identity::tests()),
+        ("framing", framing::tests()),
         ("credentials", credentials::tests()),
         ("clients", clients::tests()),
         ("answers", answers::tests()),
