@@ -132,8 +132,8 @@ impl Recent {
         Self { all_since: generation, narrowed_since: generation, ..Self::default() }
     }
 
-    /// What a published head carried; `mark` gives what the outbox still has of a change. Where it has
-    /// nothing, the change counts as narrowing.
+    /// What a published head carried; `mark` gives what the outbox still has of a change. Each counts as
+    /// narrowing: an earlier change of the same secret, which it took the place of, may have been.
     pub(super) fn of_head(
         head: &Head,
         mark: impl Fn(&Fingerprint, u64) -> Option<OutboxMark>,
@@ -141,9 +141,8 @@ impl Recent {
         let mut recent = Self { all_since: head.recent_since, narrowed_since: head.narrowed_since, ..Self::default() };
         for entry in &head.recent {
             let mark = mark(&entry.fingerprint, entry.generation);
-            let narrowing = mark.is_none_or(|mark| mark.narrowing);
             let bulk = mark.is_some_and(|mark| mark.entries_of_mutation > SINGLE_ENTRIES);
-            let kept = Entry::new(entry.generation, narrowing, bulk, entry.state.clone())?;
+            let kept = Entry::new(entry.generation, true, bulk, entry.state.clone())?;
             recent.insert(entry.fingerprint, kept);
         }
         Ok(recent)

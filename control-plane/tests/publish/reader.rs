@@ -89,7 +89,7 @@ impl Reader {
             let truth = live.iter().find(|(live, ..)| *live == fingerprint);
             let truth = truth.map(|(_, record, policy)| (*record, policy.clone()));
             loop {
-                let need = match self.replica.lookup(&fingerprint, now()) {
+                let need = match self.replica.lookup_exact(&fingerprint) {
                     Lookup::Need(need) => need,
                     Lookup::Found(record, policy) => break assert_eq!(Some((record, policy.clone())), truth),
                     Lookup::Absent => break assert_eq!(None, truth),
