@@ -85,7 +85,7 @@ fn a_refused_body_goes_nowhere(stack: &Stack) -> Result<()> {
     for (secret, status) in [("0123456789abcdef0123456789abcdef", 401), (key.secret.as_str(), 403)] {
         let request = stack.edge(&path).method("POST").key(secret);
         request.body("application/octet-stream", body.clone()).send()?.must_be(status)?;
-        // The next on the same connection is judged by itself.
+        // The next is judged by itself.
         stack.edge(&path).key(&key.secret).send()?.must_be(200)?;
     }
     eventually(Duration::from_secs(5), || {

@@ -110,20 +110,16 @@ fn sought(stack: &Stack, keys: impl Iterator<Item = String>) -> Result<Vec<(Stri
             sought.push((name("base64"), text.as_bytes()[4..text.len() - 4].to_vec()));
         }
         sought.push((name("its digest"), digest.as_bytes().to_vec()));
-        sought.push((name("its digest's digits"), hex(digest.as_bytes()).into_bytes()));
+        sought.push((name("its digest's digits"), hex::encode(digest.as_bytes()).into_bytes()));
     }
     for name in ["pepper", "signing-key", "kek", "edge-credential", "origin-secret", "operator-token"] {
         let text = fs::read_to_string(stack.control_plane().secret(name))?.trim().to_owned();
         if let Ok(bytes) = BASE64_URL_SAFE_NO_PAD.decode(&text) {
             sought.push((format!("{name}, its bytes"), bytes.clone()));
-            sought.push((format!("{name}, its digits"), hex(&bytes).into_bytes()));
+            sought.push((format!("{name}, its digits"), hex::encode(&bytes).into_bytes()));
             sought.push((format!("{name}, base64"), BASE64_STANDARD.encode(&bytes).into_bytes()));
         }
         sought.push((name.to_owned(), text.into_bytes()));
     }
     Ok(sought)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

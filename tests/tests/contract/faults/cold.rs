@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use keyward_tests::heads::Heads;
-use keyward_tests::kv::{Asked, Fault};
+use keyward_tests::kv::{Asked, Call, Fault};
 use keyward_tests::stack::eventually;
 use keyward_tests::{Options, Stack};
 
@@ -61,7 +61,7 @@ fn some_objects_refused() -> Result<()> {
     // refuses the first of one again.
     kv.wait_for(0, |call| matches!(&call.asked, Asked::PutBulk(taken) if taken.len() == 1))?;
     kv.wait_for(0, |call| matches!(&call.asked, Asked::PutBulk(taken) if taken.is_empty()))?;
-    ensure!(!kv.calls().iter().any(|call| call.is_head()), "the head came before its objects");
+    ensure!(!kv.calls().iter().any(Call::is_head), "the head came before its objects");
     let snapshot = stack.admin()?.snapshot()?;
     ensure!(snapshot["published_generation"] == 0, "{snapshot}");
     ensure!(snapshot["last_error"].as_str().is_some_and(|error| error.contains("refused 1 object")), "{snapshot}");
