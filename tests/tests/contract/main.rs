@@ -27,6 +27,7 @@ mod secrets;
 mod turns;
 mod verify;
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -86,6 +87,14 @@ impl Test {
         Self { name, run: Run::Alone(run), from: Depth::Quick }
     }
 
+    /// Whose stack it runs on: tests with the same one take turns.
+    fn kind(&self) -> Option<*const Turns> {
+        match self.run {
+            Run::InTurn(turns, _) => Some(std::ptr::from_ref(turns)),
+            Run::Shared(_) | Run::Alone(_) => None,
+        }
+    }
+
     /// The same, left out by `--quick`.
     pub(crate) fn slow(self) -> Self {
         Self { from: Depth::Usual, ..self }
@@ -123,19 +132,41 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
     ]
 }
 
+/// Tests at once, where nobody says how many. Most of what they do is to wait.
+const AT_ONCE: usize = 4;
+
 fn main() -> ExitCode {
     guard::install();
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
     let shared = Arc::new(Shared::default());
-    let trials = all()
-        .into_iter()
-        .flat_map(|(module, tests)| tests.into_iter().map(move |test| (module, test)))
-        .map(|(module, test)| trial(module, test, &shared))
-        .collect();
+    let tests: Vec<_> =
+        all().into_iter().flat_map(|(module, tests)| tests.into_iter().map(move |test| (module, test))).collect();
+    let trials = spread(tests).into_iter().map(|(module, test)| trial(module, test, &shared)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     shared.stop(conclusion.has_failed());
     turns::stop_all();
     conclusion.exit_code()
+}
+
+/// The same tests in an order in which those that wait for one another's stack are far apart: of each
+/// kind, a part of the same size in every part of the run, in the order in which they are registered.
+fn spread(tests: Vec<(&'static str, Test)>) -> Vec<(&'static str, Test)> {
+    let mut of_kind = HashMap::new();
+    for (_, test) in &tests {
+        *of_kind.entry(test.kind()).or_insert(0_usize) += 1;
+    }
+    let (mut seen, mut placed) = (HashMap::new(), Vec::new());
+    for (module, test) in tests {
+        let kind = test.kind();
+        let before = seen.entry(kind).or_insert(0_usize);
+        // Thousandths of the run, at the middle of this test's own share.
+        let place = (2 * *before + 1) * 500 / of_kind[&kind];
+        *before += 1;
+        placed.push((place, module, test));
+    }
+    placed.sort_by_key(|(place, ..)| *place);
+    placed.into_iter().map(|(_, module, test)| (module, test)).collect()
 }
 
 fn trial(module: &str, test: Test, shared: &Arc<Shared>) -> Trial {
