@@ -8,7 +8,7 @@ mod request;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,8 @@ use xtask::parts::control_plane::ControlPlane;
 use xtask::parts::edge::Edge;
 use xtask::parts::http::Client;
 use xtask::parts::{Part, ports};
-use xtask::{setup, workspace};
+use xtask::setup::{self, Tools};
+use xtask::workspace;
 
 pub use admin::{Admin, NewKey, generation};
 pub use options::{Lanes, Mode, Options};
@@ -54,10 +55,10 @@ impl Stack {
     /// Builds what has changed, starts the parts and waits until the edge has its first snapshot
     /// (where the options start the control plane at once).
     pub fn start(options: &Options) -> Result<Self> {
-        let tools = setup::tools()?;
+        let tools = tools()?;
         let keyward = native::keyward(options.profile)?;
         let variant = Variant { features: options.edge_features };
-        let entry = build_edge::entry(&tools, variant)?;
+        let entry = build_edge::entry(tools, variant)?;
         let stacks = workspace::folder(workspace::target().join("test-stacks"))?;
         let folder = tempfile::Builder::new().prefix("stack-").tempdir_in(stacks)?;
         let origin = Origin::start()?;
@@ -261,6 +262,18 @@ pub(crate) fn applied(edge: &Client, generation: u64) -> Result<()> {
         );
         Ok(())
     })
+}
+
+/// What builds and runs the edge: seen to once, by the first stack of a run.
+fn tools() -> Result<&'static Tools> {
+    static TOOLS: OnceLock<Tools> = OnceLock::new();
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = lock(&ONE_AT_A_TIME);
+    if let Some(tools) = TOOLS.get() {
+        return Ok(tools);
+    }
+    let tools = setup::tools()?;
+    Ok(TOOLS.get_or_init(|| tools))
 }
 
 /// Repeats a check until it holds; its last word is the error.
