@@ -10,7 +10,7 @@ use keyward_tests::{Lanes, Options, Stack};
 use serde_json::json;
 
 use crate::Test;
-use crate::turns::{KV_ONLY, QUIET};
+use crate::turns::{KV_ONLY, QUIET, alone};
 
 /// Between two refreshes of the edge; the stacks set one second for KV too.
 const REFRESH: Duration = Duration::from_millis(1_050);
@@ -20,7 +20,9 @@ pub(crate) fn tests() -> Vec<Test> {
     vec![
         Test::in_turn("over_kv_alone_a_change_arrives_by_the_second_refresh", &KV_ONLY, kv_alone),
         Test::in_turn("kv_takes_few_writes_however_many_changes_there_are", &KV_ONLY, few_writes),
-        Test::alone("over_http_alone_changes_and_objects_arrive", http_alone),
+        Test::alone("over_http_alone_changes_and_objects_arrive", || {
+            alone(&Options { lanes: Lanes::Http, ..Options::default() }, http_alone)
+        }),
         Test::in_turn("no_verdict_changes_when_the_control_plane_dies", &QUIET, control_plane_dies),
     ]
 }
@@ -86,8 +88,7 @@ fn few_writes(stack: &Stack) -> Result<()> {
     Heads::of(stack.control_plane())?.in_order(&stack.kv()?.calls()).map(drop)
 }
 
-fn http_alone() -> Result<()> {
-    let stack = Stack::start(&Options { lanes: Lanes::Http, ..Options::default() })?;
+fn http_alone(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let key = admin.key("http")?;
     let snapshot = admin.snapshot()?;

@@ -32,15 +32,23 @@ impl Turns {
             Some(running) => running,
             None => Stack::start(&(self.options)()).context("the stack does not start")?,
         };
-        match test(&running) {
-            Ok(()) => {
-                *stack = Some(running);
-                Ok(())
-            }
-            Err(error) => {
-                let logs = running.keep().join("logs");
-                Err(error.context(format!("the stack's logs are kept in {}", logs.display())))
-            }
+        *stack = Some(outlives(running, test)?);
+        Ok(())
+    }
+}
+
+/// Runs a test on a stack that nobody else ever uses.
+pub(crate) fn alone(options: &Options, test: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
+    outlives(Stack::start(options).context("the stack does not start")?, test).map(drop)
+}
+
+/// The stack after a test that went well; after another its logs are kept, for somebody to read.
+fn outlives(stack: Stack, test: impl FnOnce(&Stack) -> Result<()>) -> Result<Stack> {
+    match test(&stack) {
+        Ok(()) => Ok(stack),
+        Err(error) => {
+            let logs = stack.keep().join("logs");
+            Err(error.context(format!("the stack's logs are kept in {}", logs.display())))
         }
     }
 }

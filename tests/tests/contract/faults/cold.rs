@@ -10,19 +10,27 @@ use keyward_tests::stack::eventually;
 use keyward_tests::{Options, Stack};
 
 use crate::Test;
+use crate::turns::alone;
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
-        Test::alone("before_the_first_publish_nothing_is_judged_and_then_it_works", before_the_first_publish),
-        Test::alone("an_object_that_kv_refused_comes_before_the_head_all_the_same", some_objects_refused),
+        Test::alone("before_the_first_publish_nothing_is_judged_and_then_it_works", || {
+            alone(&unpublished(), before_the_first_publish)
+        }),
+        Test::alone("an_object_that_kv_refused_comes_before_the_head_all_the_same", || {
+            alone(&unpublished(), some_objects_refused)
+        }),
     ]
 }
 
 /// Longer than the longest pause between two attempts of the edge.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(35);
 
-fn before_the_first_publish() -> Result<()> {
-    let stack = Stack::start(&Options { control_plane_at_once: false, ..Options::default() })?;
+fn unpublished() -> Options {
+    Options { control_plane_at_once: false, ..Options::default() }
+}
+
+fn before_the_first_publish(stack: &Stack) -> Result<()> {
     for request in [
         stack.edge("/v1/ping").key("kw_0123456789abcdefghijklmnopqrstuvw"),
         stack.edge("/v1/ping"),
@@ -51,8 +59,7 @@ fn before_the_first_publish() -> Result<()> {
     Ok(())
 }
 
-fn some_objects_refused() -> Result<()> {
-    let stack = Stack::start(&Options { control_plane_at_once: false, ..Options::default() })?;
+fn some_objects_refused(stack: &Stack) -> Result<()> {
     let kv = stack.kv()?;
     kv.fail(|asked| if matches!(asked, Asked::PutBulk(_)) { Fault::RefuseSome } else { Fault::None });
     stack.start_control_plane()?;

@@ -5,13 +5,18 @@ use keyward_tests::{Options, Stack};
 use serde_json::json;
 
 use crate::Test;
+use crate::turns::alone;
 
 pub(super) fn tests() -> Vec<Test> {
-    vec![Test::alone("after_a_panic_the_next_request_is_judged", panics).slow()]
+    vec![
+        Test::alone("after_a_panic_the_next_request_is_judged", || {
+            alone(&Options { edge_features: &["test-panic"], ..Options::default() }, panics)
+        })
+        .slow(),
+    ]
 }
 
-fn panics() -> Result<()> {
-    let stack = Stack::start(&Options { edge_features: &["test-panic"], ..Options::default() })?;
+fn panics(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let (usable, disabled) = (admin.key("usable")?, admin.key("disabled")?);
     let generation = admin.act(&disabled, "disable", &json!({}))?["generation"].as_u64().unwrap_or_default();

@@ -14,13 +14,15 @@ use keyward_tests::{Options, Stack};
 use serde_json::{Value, json};
 
 use crate::Test;
+use crate::turns::alone;
 
 pub(super) fn tests() -> Vec<Test> {
-    vec![Test::alone("a_restored_database_publishes_nothing_until_the_epoch_is_raised", restored)]
+    vec![Test::alone("a_restored_database_publishes_nothing_until_the_epoch_is_raised", || {
+        alone(&Options::default(), restored)
+    })]
 }
 
-fn restored() -> Result<()> {
-    let stack = Stack::start(&Options::default())?;
+fn restored(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let (kept, deleted, disabled) = (admin.key("kept")?, admin.key("deleted")?, admin.key("disabled")?);
     let backup = stack.folder().join("backup");
@@ -32,8 +34,8 @@ fn restored() -> Result<()> {
     admin.delete(&deleted.path())?.must_be(200)?;
     let last = admin.act(&disabled, "disable", &json!({}))?;
     stack.applied(generation(&last)?)?;
-    published(&stack, &last)?;
-    let verdicts = |wanted: [u16; 4]| judged(&stack, [&kept, &made, &deleted, &disabled], wanted);
+    published(stack, &last)?;
+    let verdicts = |wanted: [u16; 4]| judged(stack, [&kept, &made, &deleted, &disabled], wanted);
     verdicts([200, 200, 401, 401])?;
     stack.stop_control_plane()?;
     copy_database(&backup, &stack.control_plane().data_dir)?;
@@ -59,10 +61,10 @@ fn restored() -> Result<()> {
     let wrote = stack.kv()?.calls().split_off(kv_before.len()).into_iter().any(|call| call.is_head());
     ensure!(!wrote, "a head was written to KV");
 
-    let beside = raise_epoch(&stack).output()?;
+    let beside = raise_epoch(stack).output()?;
     ensure!(!beside.status.success(), "raise-epoch ran beside serve");
     stack.stop_control_plane()?;
-    let raised = raise_epoch(&stack).output()?;
+    let raised = raise_epoch(stack).output()?;
     let said = String::from_utf8_lossy(&raised.stdout).into_owned();
     ensure!(raised.status.success(), "{said}{}", String::from_utf8_lossy(&raised.stderr));
     for key in [&deleted, &disabled, &in_between] {
@@ -81,7 +83,7 @@ fn restored() -> Result<()> {
         stack.applied(generation(&enabled)?)?;
         stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
     }
-    published(&stack, &admin.act(&kept, "disable", &json!({}))?)?;
+    published(stack, &admin.act(&kept, "disable", &json!({}))?)?;
     let heads = Heads::of(stack.control_plane())?.in_order(&stack.kv()?.calls())?;
     ensure!(heads.len() > 2, "{} heads", heads.len());
     Ok(())
