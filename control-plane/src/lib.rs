@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod entropy;
+pub mod http_client;
 pub mod lifecycle;
 pub mod publish;
 pub mod secrets;

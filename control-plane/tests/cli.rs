@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use keyward_control_plane::http_client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -148,7 +149,7 @@ async fn serve_answers_stops_when_asked_and_logs_no_secret() {
     assert!(!second.status.success());
     assert!(text(&second.stderr).contains("in use by another keyward"));
 
-    let client = reqwest::Client::new();
+    let client = http_client::builder().build().unwrap();
     let token = deployment.secret("operator-token");
     let post = |path: String, body: Value| {
         let request = client.post(format!("{}{path}", serving.url));
@@ -179,7 +180,7 @@ async fn a_token_that_is_created_opens_the_api() {
     let output = deployment.run(&["token", "create", "--name", "ops", "--expires-in", "1h"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let token = text(&output.stdout);
-    let client = reqwest::Client::new();
+    let client = http_client::builder().build().unwrap();
     let answer = client.get(format!("{}/v1/workspaces", serving.url)).bearer_auth(token.trim()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::CliError;
+use crate::http_client;
 use crate::secrets::{self, SecretText};
 
 /// Show that a key works at the edge, and stops working when it is disabled
@@ -63,7 +64,7 @@ impl Doctor {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
         let token = secrets::file::read(&self.token_file)
             .map_err(|source| CliError::Io { path: self.token_file.clone(), source })?;
-        let client = Client::builder()
+        let client = http_client::builder()
             .timeout(EXCHANGE_LIMIT)
             .redirect(reqwest::redirect::Policy::none())
             .build()

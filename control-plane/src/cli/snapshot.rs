@@ -10,12 +10,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward_shared::snapshot::{
     DecodeError, Head, MAX_HEAD_BYTES, PublicKey, RecentEntry, SigningKey, Tree, TrustedKeys,
 };
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 
 use super::{CliError, environment, logging};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, InspectScope, Layers};
 use crate::domain::time::UnixMillis;
+use crate::http_client;
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum SnapshotCommand {
@@ -120,7 +121,7 @@ impl Inspect {
 
     async fn fetch(&self, layers: &Layers<'_>) -> Result<Vec<u8>, CliError> {
         let url = &self.url;
-        let client = Client::builder().timeout(Duration::from_secs(10)).build().map_err(CliError::Client)?;
+        let client = http_client::builder().timeout(Duration::from_secs(10)).build().map_err(CliError::Client)?;
         let unreachable =
             |source: reqwest::Error| InspectError::Unreachable { url: url.clone(), source: source.without_url() };
         let mut answer = client

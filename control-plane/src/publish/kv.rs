@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::http_client;
+
 /// A write that has not come back by then is given up: the lease outlasts it.
 const CALL: Duration = Duration::from_secs(10);
 /// A call with megabytes of objects may take longer on a thin line, and holds no head.
@@ -74,7 +76,7 @@ struct BulkResult {
 impl KvClient {
     /// A client for the namespace at `base`, with an API token where the API asks for one.
     pub fn new(base: &str, token: Option<Zeroizing<String>>) -> Result<Self, KvError> {
-        let http = reqwest::Client::builder().timeout(CALL).build().map_err(KvError::Unreachable)?;
+        let http = http_client::builder().timeout(CALL).build().map_err(KvError::Unreachable)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
     }
 
