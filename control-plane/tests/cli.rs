@@ -75,7 +75,8 @@ impl Serving {
 
     async fn ready(&self) {
         let until = Instant::now() + Duration::from_secs(20);
-        while reqwest::get(format!("{}/readyz", self.url)).await.is_err() {
+        let client = http_client::builder().build().unwrap();
+        while client.get(format!("{}/readyz", self.url)).send().await.is_err() {
             assert!(Instant::now() < until, "{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -183,6 +184,16 @@ async fn a_token_that_is_created_opens_the_api() {
     let client = http_client::builder().build().unwrap();
     let answer = client.get(format!("{}/v1/workspaces", serving.url)).bearer_auth(token.trim()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
+
+    let said = text(&output.stderr);
+    let id = said.split(' ').next().unwrap();
+    let revoked = deployment.run(&["token", "revoke", id]);
+    assert!(revoked.status.success(), "{}", text(&revoked.stderr));
+    let answer = client.get(format!("{}/v1/workspaces", serving.url)).bearer_auth(token.trim()).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    let again = deployment.run(&["token", "revoke", id]);
+    assert!(!again.status.success());
+    assert!(text(&again.stderr).contains("token"), "{}", text(&again.stderr));
 
     let wrong = deployment.run(&["token", "create", "--name", "ops", "--expires-in", "soon"]);
     assert!(!wrong.status.success());

@@ -10,7 +10,6 @@ use keyward_shared::decision::Grant;
 use sha2::Sha256;
 
 use crate::request::Asked;
-use crate::verdict;
 
 /// How long an assertion is good for, in seconds.
 const LIFETIME_SECONDS: u64 = 60;
@@ -51,7 +50,7 @@ impl Signer {
             sub: grant.key.to_string(),
             workspace_id: grant.workspace.to_string(),
             member_id: grant.member.to_string(),
-            access: verdict::access(grant.access),
+            access: grant.access.as_str(),
             method: &asked.method,
             host: &asked.host,
             path: &asked.path,

@@ -5,6 +5,7 @@
 
 use core::net::IpAddr;
 
+use keyward_shared::client_address::{forwarded_for, parse_with_port};
 use keyward_shared::decision::{Client, Request};
 
 use crate::config::ClientAddress;
@@ -61,18 +62,9 @@ impl Facts {
             ClientAddress::None => None,
             ClientAddress::CfConnectingIp => self.cf_connecting_ip.as_deref()?.trim().parse().ok(),
             ClientAddress::Peer => parse_with_port(self.peer.as_deref()?),
-            ClientAddress::ForwardedFor(nth) => {
-                let chain = self.forwarded_for.as_deref()?;
-                parse_with_port(chain.rsplit(',').nth(usize::from(nth).checked_sub(1)?)?.trim())
-            }
+            ClientAddress::ForwardedFor(nth) => forwarded_for(self.forwarded_for.as_deref()?, nth),
         }
     }
-}
-
-/// An address, alone or with a port behind it.
-fn parse_with_port(text: &str) -> Option<IpAddr> {
-    let bare = || text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text).parse().ok();
-    text.parse().ok().map(|socket: core::net::SocketAddr| socket.ip()).or_else(bare)
 }
 
 impl Asked {
@@ -130,7 +122,5 @@ mod tests {
         assert_eq!(address(ClientAddress::ForwardedFor(1)).as_deref(), Some("172.16.0.1"));
         assert_eq!(address(ClientAddress::ForwardedFor(2)).as_deref(), Some("192.0.2.9"));
         assert_eq!(address(ClientAddress::ForwardedFor(4)), None);
-        assert_eq!(parse_with_port("[2001:db8::1]:443").map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
-        assert_eq!(parse_with_port("[2001:db8::1]").map(|ip| ip.to_string()).as_deref(), Some("2001:db8::1"));
     }
 }

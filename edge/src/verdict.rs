@@ -3,7 +3,6 @@
 //! The numbers are mirrored in `entry.mjs`; a test holds the two together.
 
 use keyward_shared::decision::{Decision, Grant, Refusal};
-use keyward_shared::policy::Access;
 use keyward_shared::snapshot::Need;
 
 /// A usable key on the ping path.
@@ -59,18 +58,10 @@ pub(crate) fn identity(grant: &Grant, generation: u64, assertion: String) -> [St
         grant.key.to_string(),
         grant.workspace.to_string(),
         grant.member.to_string(),
-        access(grant.access).to_owned(),
+        grant.access.as_str().to_owned(),
         generation.to_string(),
         assertion,
     ]
-}
-
-/// Access as the identity header words it.
-pub(crate) const fn access(access: Access) -> &'static str {
-    match access {
-        Access::ReadOnly => "read-only",
-        Access::ReadWrite => "read-write",
-    }
 }
 
 #[cfg(test)]

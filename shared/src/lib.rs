@@ -8,6 +8,7 @@
 
 pub mod api_key;
 mod base62;
+pub mod client_address;
 pub mod credentials;
 pub mod decision;
 pub mod fingerprint;

@@ -30,6 +30,21 @@ pub enum Access {
     ReadWrite,
 }
 
+impl Access {
+    /// The word for it in requests, answers, headers and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::ReadWrite => "read-write",
+        }
+    }
+
+    /// The access that a word stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::ReadOnly, Self::ReadWrite].into_iter().find(|access| access.as_str() == word)
+    }
+}
+
 /// Which APIs a key may call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Apis {

@@ -59,7 +59,7 @@ pub async fn frame(State(api): State<ApiState>, mut request: Request, next: Next
     let answer = async {
         let answer = tokio::time::timeout(TIME_LIMIT, next.run(request))
             .await
-            .unwrap_or_else(|_| Problem::new(Code::Unavailable).detail("the request took too long").into_response());
+            .unwrap_or_else(|_| Problem::new(Code::Timeout).into_response());
         let mut answer = settle(answer, &id);
         let took = started.elapsed();
         let status = answer.status();

@@ -6,6 +6,15 @@ pub const BODY_BYTES: usize = 256 * 1024;
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 8 * 1024;
 
+/// Bytes of a request's first line and header fields together.
+pub const HEADER_BYTES: usize = 32 * 1024;
+
+/// Connections at a time; further ones wait.
+pub const CONNECTIONS: usize = 4_096;
+
+/// Seconds for a request's head, from its connection's start or the answer before it.
+pub const HEAD_SECONDS: u64 = 30;
+
 /// Seconds that one request may take.
 pub const REQUEST_SECONDS: u64 = 30;
 
@@ -16,6 +25,9 @@ pub const SHUTDOWN_SECONDS: u64 = 10;
 pub const TABLE: &[(&str, u64, &str)] = &[
     ("body of a request", BODY_BYTES as u64, "bytes"),
     ("query string", QUERY_BYTES as u64, "bytes"),
+    ("headers of a request, the first line with them", HEADER_BYTES as u64, "bytes"),
+    ("connections at a time", CONNECTIONS as u64, ""),
+    ("arrival of a request's headers", HEAD_SECONDS, "seconds"),
     ("one request", REQUEST_SECONDS, "seconds"),
     ("running requests at a stop", SHUTDOWN_SECONDS, "seconds"),
 ];

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod metrics;
 pub mod problem;
 mod refused;
+pub mod server;
 pub mod snapshot;
 mod v1;
 pub mod wire;
@@ -25,6 +26,7 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
+use crate::config::ClientAddress;
 use crate::domain::token::TokenHash;
 use crate::entropy::Entropy;
 use crate::lifecycle::Lifecycle;
@@ -45,6 +47,8 @@ pub struct ApiState {
     pub snapshot: Arc<dyn SnapshotSource>,
     /// What edges show to read snapshots, hashed.
     pub edge_credential: TokenHash,
+    /// Where the audit log's address of a client is taken from.
+    pub client_address: ClientAddress,
     /// Figures.
     pub metrics: Arc<Metrics>,
 }

@@ -103,7 +103,10 @@ codes! {
         "A fault of the control plane; its log has the request's id. \
          Whether the change was made is not known: ask again with the same `Idempotency-Key`.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Unavailable",
-        "The database cannot be used or did not answer in time. `Retry-After` says when to ask again.";
+        "The database cannot be used. Nothing was changed; `Retry-After` says when to ask again.";
+    Timeout = "timeout", GATEWAY_TIMEOUT, "Took too long",
+        "The request took longer than its limit. Whether a change was made is not known: \
+         ask again with the same `Idempotency-Key`, or read.";
 }
 
 /// Seconds after which to ask again when the database is away.

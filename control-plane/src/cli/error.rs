@@ -82,9 +82,6 @@ pub enum CliError {
         /// What the system said.
         source: io::Error,
     },
-    /// The server stopped by itself.
-    #[error("the server failed: {0}")]
-    Serve(#[source] io::Error),
     /// The asynchronous runtime could not start.
     #[error("cannot start the runtime: {0}")]
     Runtime(#[source] io::Error),

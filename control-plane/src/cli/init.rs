@@ -8,7 +8,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, InitScope, secrets_dir};
 use crate::entropy::SystemEntropy;
 use crate::lifecycle::Lifecycle;
-use crate::secrets::create::{self, Created};
+use crate::secrets::create::{self, Created, Lies};
 use crate::secrets::file;
 
 /// Make the secrets and the database of a new deployment
@@ -29,7 +29,8 @@ impl Init {
         let data_dir = layers.data_dir()?;
         let deployment = layers.deployment()?;
         file::create_dir(&data_dir).map_err(|source| CliError::Io { path: data_dir.clone(), source })?;
-        let created = create::create_all(&secrets_dir(&data_dir), &deployment, &SystemEntropy)?;
+        let created =
+            create::create_all(&secrets_dir(&data_dir), &deployment, layers.secrets_kept_elsewhere()?, &SystemEntropy)?;
         let vault = database::vault(&layers)?;
         let lifecycle = Lifecycle::new(database::open_beside(&layers).await?, vault);
         database::ensure_operator_token(&lifecycle, &created.operator_token, SystemClock.now()).await?;
@@ -39,14 +40,14 @@ impl Init {
 }
 
 fn tell(created: &Created, deployment: &str, data_dir: &Path) {
-    for made in &created.files {
-        let state = if made.is_new { "made" } else { "kept" };
-        println!("{state}  {}", made.path.display());
+    for (name, lies) in &created.secrets {
+        match lies {
+            Lies::Made(path) => println!("made   {}", path.display()),
+            Lies::Kept(path) => println!("kept   {}", path.display()),
+            Lies::Given(place) => println!("given  {name}, by {place}"),
+        }
     }
-    let file = |name: &str| {
-        let found = created.files.iter().find(|made| made.path.ends_with(name));
-        found.map_or_else(|| name.to_owned(), |made| made.path.display().to_string())
-    };
+    let lies = |wanted: &str| created.secrets.iter().find(|(name, _)| *name == wanted).map(|(_, lies)| lies);
     println!();
     println!("The edge needs these variables, in wrangler.toml under [vars]:");
     println!();
@@ -60,10 +61,17 @@ fn tell(created: &Created, deployment: &str, data_dir: &Path) {
         ("KEYWARD_EDGE_CREDENTIAL", "edge-credential"),
         ("KEYWARD_ORIGIN_SECRET", "origin-secret"),
     ] {
-        println!("  npx wrangler secret put {variable} < {}", file(name));
+        match lies(name) {
+            Some(Lies::Made(path) | Lies::Kept(path)) => {
+                println!("  npx wrangler secret put {variable} < {}", path.display());
+            }
+            _ => println!("  npx wrangler secret put {variable}    (asks for the value that you gave)"),
+        }
     }
     println!();
     println!("All of them for a local edge: {}", created.edge_env.display());
-    println!("The operator's token:         {}", file("operator-token"));
+    if let Some(Lies::Made(path) | Lies::Kept(path)) = lies("operator-token") {
+        println!("The operator's token:         {}", path.display());
+    }
     println!("Next:                         keyward serve --data-dir {}", data_dir.display());
 }

@@ -1,18 +1,16 @@
 //! `keyward serve`: the control plane itself.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::lock::Ownership;
 use super::{CliError, database, environment, logging, publisher};
-use crate::api::{self, ApiState, limits};
+use crate::api::{self, ApiState, server};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, ServeScope};
 use crate::entropy::SystemEntropy;
@@ -43,6 +41,7 @@ impl Serve {
         let edge_credential = layers.edge_credential()?.hash();
         let publishing = publisher::options(&layers)?;
         let operator_token = layers.operator_token()?;
+        let client_address = layers.client_address()?;
 
         let ownership = Ownership::take(&layers)?;
         let stop = stop_signal()?;
@@ -60,37 +59,18 @@ impl Serve {
             entropy: Arc::new(SystemEntropy),
             snapshot: publisher.source(),
             edge_credential,
+            client_address,
             metrics: Arc::default(),
         };
         let forgetting = tokio::spawn(forget_answers(lifecycle));
         tracing::info!(%address, "serving");
-        let served = serve(listener, state, stop).await;
+        if !server::serve(listener, api::router(state), stopped(stop)).await {
+            tracing::warn!("some requests were still running and are cut off");
+        }
         forgetting.abort();
         publisher.stop().await;
         tracing::info!("stopped");
-        served.map(|()| ExitCode::SUCCESS)
-    }
-}
-
-/// Serves until told to stop, and then until what runs is done or its time is up.
-async fn serve(listener: TcpListener, state: ApiState, stop: watch::Receiver<bool>) -> Result<(), CliError> {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "answers may wait for more to send");
-        }
-    });
-    let service = api::router(state).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopped(stop.clone()));
-    let out_of_time = async {
-        stopped(stop).await;
-        tokio::time::sleep(Duration::from_secs(limits::SHUTDOWN_SECONDS)).await;
-    };
-    tokio::select! {
-        served = server => served.map_err(CliError::Serve),
-        () = out_of_time => {
-            tracing::warn!("some requests were still running and are cut off");
-            Ok(())
-        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

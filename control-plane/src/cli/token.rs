@@ -2,14 +2,17 @@
 
 use std::process::ExitCode;
 
+use keyward_shared::id::TokenId;
+
 use super::{CliError, database, environment, logging};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{DatabaseScope, Flags};
-use crate::lifecycle::{CreateToken, Lifecycle};
+use crate::lifecycle::{CreateToken, Lifecycle, RevokeToken};
 
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum TokenCommand {
     Create(Create),
+    Revoke(Revoke),
 }
 
 /// Make an operator's token and print it, once
@@ -32,6 +35,7 @@ impl TokenCommand {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Create(command) => command.run().await,
+            Self::Revoke(command) => command.run().await,
         }
     }
 }
@@ -55,6 +59,28 @@ impl Create {
             Some(at) => eprintln!("{} is valid until {at}; it is not shown again", created.token.id),
             None => eprintln!("{} is valid for ever; it is not shown again", created.token.id),
         }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Revoke a token: from the next call on it opens nothing
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Revoke {
+    /// The token's id, tok_…, as `token create` said it
+    #[arg(value_name = "ID")]
+    id: TokenId,
+    #[command(flatten)]
+    flags: Flags<DatabaseScope>,
+}
+
+impl Revoke {
+    async fn run(self) -> Result<ExitCode, CliError> {
+        let layers = self.flags.layers(&environment)?;
+        logging::start(&layers.log()?);
+        let lifecycle = Lifecycle::new(database::open_beside(&layers).await?, database::vault(&layers)?);
+        let context = database::context("token revoke", SystemClock.now())?;
+        lifecycle.execute(&context, RevokeToken { token: self.id }).await?;
+        eprintln!("{} is revoked", self.id);
         Ok(ExitCode::SUCCESS)
     }
 }

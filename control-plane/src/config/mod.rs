@@ -44,6 +44,15 @@ impl DatabaseUrl {
     }
 }
 
+/// Where a client's address is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// From its connection.
+    Peer,
+    /// From `X-Forwarded-For`, the nth from the right, for those behind proxies of ours.
+    ForwardedFor(u8),
+}
+
 /// The Workers KV namespace to write to.
 #[derive(Clone)]
 pub struct KvTarget {
@@ -108,6 +117,16 @@ impl Layers<'_> {
     pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
         let (value, origin) = self.value(&table::LISTEN)?;
         value.parse().map_err(|_| invalid(origin, value, "an IP address and a port, such as 127.0.0.1:8080"))
+    }
+
+    /// Where a client's address is taken from.
+    pub fn client_address(&self) -> Result<ClientAddress, ConfigError> {
+        let (value, origin) = self.value(&table::CLIENT_ADDRESS)?;
+        if value == "peer" {
+            return Ok(ClientAddress::Peer);
+        }
+        let nth = value.strip_prefix("xff:").and_then(|nth| nth.parse().ok()).filter(|nth| (1..=9).contains(nth));
+        nth.map(ClientAddress::ForwardedFor).ok_or_else(|| invalid(origin, value, "peer, or xff:N with N from 1 to 9"))
     }
 
     /// The KV namespace, if there is one.

@@ -10,6 +10,8 @@ use super::error::ConfigError;
 use super::layers::{Layers, Origin};
 use super::secrets_dir;
 use super::table::{self, SecretSetting};
+use crate::domain::token;
+use crate::secrets::create::Given;
 use crate::secrets::{SecretKey, SecretText};
 
 impl Layers<'_> {
@@ -45,7 +47,40 @@ impl Layers<'_> {
 
     /// The first operator's token, if its file is still there.
     pub fn operator_token(&self) -> Result<Option<SecretText>, ConfigError> {
-        Ok(self.secret(&table::OPERATOR_TOKEN)?.map(|(text, _)| text))
+        let Some((text, origin)) = self.secret(&table::OPERATOR_TOKEN)? else {
+            return Ok(None);
+        };
+        if token::is_well_formed(text.expose()) {
+            Ok(Some(text))
+        } else {
+            let wanted = "kwt_ and 32 to 252 printable ASCII characters";
+            Err(ConfigError::InvalidSecret { name: table::OPERATOR_TOKEN.name, origin, wanted })
+        }
+    }
+
+    /// What is given in another way than as the default file, for `init`, each checked.
+    pub fn secrets_kept_elsewhere(&self) -> Result<Vec<Given>, ConfigError> {
+        let mut given = Vec::new();
+        for secret in table::SECRETS {
+            if let Some((value, origin)) = self.secret(secret)?
+                && !matches!(origin, Origin::Default(_))
+            {
+                given.push(Given { name: secret.file, value, place: origin.to_string() });
+            }
+        }
+        let is_given = |secret: &SecretSetting| given.iter().any(|given| given.name == secret.file);
+        for key in [&table::PEPPER, &table::SIGNING_KEY, &table::KEK] {
+            if is_given(key) {
+                self.key(key)?;
+            }
+        }
+        if is_given(&table::EDGE_CREDENTIAL) {
+            self.edge_credential()?;
+        }
+        if is_given(&table::OPERATOR_TOKEN) {
+            self.operator_token()?;
+        }
+        Ok(given)
     }
 
     fn key(&self, secret: &'static SecretSetting) -> Result<SecretKey, ConfigError> {

@@ -73,6 +73,14 @@ pub(super) const LISTEN: Setting = Setting {
     help: "Address and port of the REST API. TLS is the business of a proxy in front.",
 };
 
+pub(super) const CLIENT_ADDRESS: Setting = Setting {
+    name: "client_address",
+    placeholder: "SOURCE",
+    default: "peer",
+    help: "Where the audit log's address of a client comes from: peer, its connection; or xff:N, \
+           the Nth from the right in X-Forwarded-For, behind N proxies of yours.",
+};
+
 pub(super) const KV_URL: Setting = Setting {
     name: "kv_url",
     placeholder: "URL",
@@ -118,8 +126,19 @@ pub(super) const LOG_FORMAT: Setting =
     Setting { name: "log_format", placeholder: "FORMAT", default: "text", help: "text or json." };
 
 /// All plain settings, in the order of the docs.
-pub static SETTINGS: &[&Setting] =
-    &[&DATA_DIR, &DATABASE, &DEPLOYMENT, &LISTEN, &KV_URL, &HEAD_TTL, &HEARTBEAT, &KV_MIN_INTERVAL, &LOG, &LOG_FORMAT];
+pub static SETTINGS: &[&Setting] = &[
+    &DATA_DIR,
+    &DATABASE,
+    &DEPLOYMENT,
+    &LISTEN,
+    &CLIENT_ADDRESS,
+    &KV_URL,
+    &HEAD_TTL,
+    &HEARTBEAT,
+    &KV_MIN_INTERVAL,
+    &LOG,
+    &LOG_FORMAT,
+];
 
 pub(super) const PEPPER: SecretSetting = SecretSetting {
     name: "pepper",

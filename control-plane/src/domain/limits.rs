@@ -77,5 +77,6 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("one referrer, app name or certificate", policy::MAX_RESTRICTION_BYTES as u64, "bytes"),
     ("access, APIs and restrictions of a key, encoded", policy::MAX_POLICY_BYTES as u64, "bytes"),
     ("Idempotency-Key", IDEMPOTENCY_KEY_BYTES as u64, "bytes"),
+    ("an idempotent answer that is kept", IDEMPOTENT_ANSWER_BYTES as u64, "bytes"),
     ("an idempotent answer is kept", IDEMPOTENCY_HOURS as u64, "hours"),
 ];

@@ -119,6 +119,10 @@ impl Metadata {
             let detail = format!("{bytes} bytes as JSON, at most {}", limits::METADATA_BYTES);
             return Err(Invalid::new(field, Fault::TooLong, detail));
         }
+        if let Some(number) = inexact(&value) {
+            let detail = format!("{number} is beyond 2^53-1, and not every reader would keep it: send it as a string");
+            return Err(Invalid::new(field, Fault::OutOfRange, detail));
+        }
         match value {
             Value::Object(object) => Ok(Self(object)),
             _ => Ok(Self::default()),
@@ -133,6 +137,21 @@ impl Metadata {
     /// The object.
     pub const fn as_map(&self) -> &Map<String, Value> {
         &self.0
+    }
+}
+
+/// The first integer that is no IEEE 754 double's (RFC 7493, section 2.2). The audit log hashes the
+/// canonical form of RFC 8785, in which two of them could read alike.
+fn inexact(value: &Value) -> Option<&serde_json::Number> {
+    const MOST: u64 = (1 << 53) - 1;
+    match value {
+        Value::Number(number) => {
+            let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            magnitude.is_some_and(|magnitude| magnitude > MOST).then_some(number)
+        }
+        Value::Array(values) => values.iter().find_map(inexact),
+        Value::Object(members) => members.values().find_map(inexact),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
     }
 }
 
@@ -226,5 +245,18 @@ mod tests {
         assert_eq!(fault(Metadata::parse("metadata", object("v".repeat(4096).into()))), Fault::TooLong);
         let deep = (0..20).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
         assert_eq!(fault(Metadata::parse("metadata", object(deep))), Fault::TooLong);
+    }
+
+    #[test]
+    fn metadata_holds_integers_that_every_reader_keeps() {
+        let object = |value: Value| Map::from_iter([("k".to_owned(), Value::Array(vec![value]))]);
+        let most = (1_i64 << 53) - 1;
+        for kept in [0, most, -most] {
+            assert!(Metadata::parse("metadata", object(kept.into())).is_ok(), "{kept}");
+        }
+        for lost in [most + 1, -most - 1, i64::MAX, i64::MIN] {
+            assert_eq!(fault(Metadata::parse("metadata", object(lost.into()))), Fault::OutOfRange, "{lost}");
+        }
+        assert_eq!(fault(Metadata::parse("metadata", object(u64::MAX.into()))), Fault::OutOfRange);
     }
 }

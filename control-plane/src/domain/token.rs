@@ -4,6 +4,7 @@
 //! enough.
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use keyward_shared::id::{MemberId, TokenId};
 
@@ -14,6 +15,17 @@ use super::time::UnixMillis;
 
 /// Begins the text of every token, so that secret scanners know one.
 pub const TOKEN_PREFIX: &str = "kwt_";
+
+/// What a token's text may be as long as, prefix and all: what is shorter could be guessed, what is
+/// longer is a mistake.
+const TEXT_BYTES: RangeInclusive<usize> = 36..=256;
+
+/// Whether a text can be a token's that somebody chose: the prefix, and at least 32 printable characters.
+pub fn is_well_formed(text: &str) -> bool {
+    text.starts_with(TOKEN_PREFIX)
+        && TEXT_BYTES.contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
 /// SHA-256 of a token's text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

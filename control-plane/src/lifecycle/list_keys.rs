@@ -94,7 +94,7 @@ impl KeyListInput {
             name: self.name.clone(),
             member: word("member", self.member.as_deref(), |id| id.parse().ok(), &["the identifier of a member"])?,
             team: word("team", self.team.as_deref(), |id| id.parse().ok(), &["the identifier of a team"])?,
-            access: word("access", self.access.as_deref(), access, &["read-only", "read-write"])?,
+            access: word("access", self.access.as_deref(), Access::parse, &["read-only", "read-write"])?,
             api,
             environment: word("environment", self.environment.as_deref(), Environment::parse, &["live", "test"])?,
             last_used_before: self.last_used_before,
@@ -116,12 +116,4 @@ fn word<T>(
 
 fn unknown(field: &str, words: &[&str]) -> Invalid {
     Invalid::new(field, Fault::BadFormat, format!("expected {}", words.join(", ")))
-}
-
-fn access(text: &str) -> Option<Access> {
-    match text {
-        "read-only" => Some(Access::ReadOnly),
-        "read-write" => Some(Access::ReadWrite),
-        _ => None,
-    }
 }

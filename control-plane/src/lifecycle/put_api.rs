@@ -56,7 +56,9 @@ impl Verb for PutApi {
                 title,
                 routes,
                 created_at: call.context.now,
-                version: 1,
+                // Above every version of an API that had the name before, so that a tag of that one's
+                // never matches.
+                version: tx.generation().0,
             }
         };
         let (action, verb) = match &before {

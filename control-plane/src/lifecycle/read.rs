@@ -1,7 +1,6 @@
 //! Reads of one thing, and of the deployment's state.
 
 use keyward_shared::id::WorkspaceId;
-use tokio::sync::watch;
 
 use super::key_support::KeyRef;
 use super::refusal::Missing;
@@ -38,10 +37,5 @@ impl Lifecycle {
     /// Whether the database answers.
     pub async fn ready(&self) -> Result<(), Refusal> {
         Ok(self.store.ready().await?)
-    }
-
-    /// Changes whenever this process commits.
-    pub fn committed(&self) -> watch::Receiver<Generation> {
-        self.store.committed()
     }
 }

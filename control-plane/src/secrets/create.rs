@@ -1,4 +1,7 @@
 //! Makes the secrets of a new deployment, one file each, and never touches one that is there.
+//!
+//! A secret that the operator keeps elsewhere is taken as it is and gets no file: two values of one
+//! secret would set control plane and edges apart.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,18 +44,31 @@ pub enum CreateError {
     },
 }
 
-/// One secret's file, and whether it is new.
-pub struct Made {
-    /// The file.
-    pub path: PathBuf,
-    /// False when it was there before.
-    pub is_new: bool,
+/// One secret that is kept elsewhere: in a variable, in a file of the operator's, in the TOML file.
+pub struct Given {
+    /// The secret's file name, if it had a file here.
+    pub name: &'static str,
+    /// Its value.
+    pub value: SecretText,
+    /// Where it was given, for people.
+    pub place: String,
+}
+
+/// Where one secret lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lies {
+    /// In a file that was made just now.
+    Made(PathBuf),
+    /// In a file that was there before.
+    Kept(PathBuf),
+    /// Where the operator said.
+    Given(String),
 }
 
 /// What [`create_all`] did and what the caller goes on with.
 pub struct Created {
-    /// Every file, in the order of the docs.
-    pub files: Vec<Made>,
+    /// Every secret by its file name, in the order of the docs.
+    pub secrets: Vec<(&'static str, Lies)>,
     /// The operator's token, from its file.
     pub operator_token: SecretText,
     /// The public half of the signing key as base64url, for the edges.
@@ -62,13 +78,23 @@ pub struct Created {
 }
 
 /// Makes what is missing of the six secrets in `dir`, and `edge.env` from them.
-pub fn create_all(dir: &Path, deployment: &str, entropy: &dyn Entropy) -> Result<Created, CreateError> {
+pub fn create_all(
+    dir: &Path,
+    deployment: &str,
+    mut given: Vec<Given>,
+    entropy: &dyn Entropy,
+) -> Result<Created, CreateError> {
     file::create_dir(dir).map_err(|source| io_error(dir, source))?;
-    let mut files = Vec::new();
-    let mut make = |name: &str, prefix: &str| -> Result<SecretText, CreateError> {
-        let path = dir.join(name);
-        let (text, is_new) = keep_or_create(&path, prefix, entropy)?;
-        files.push(Made { path, is_new });
+    let mut secrets = Vec::new();
+    let mut make = |name: &'static str, prefix: &str| -> Result<SecretText, CreateError> {
+        let (text, lies) = match given.iter().position(|given| given.name == name) {
+            Some(at) => {
+                let Given { value, place, .. } = given.swap_remove(at);
+                (value, Lies::Given(place))
+            }
+            None => keep_or_create(dir.join(name), prefix, entropy)?,
+        };
+        secrets.push((name, lies));
         Ok(text)
     };
     let pepper = make("pepper", "")?;
@@ -93,7 +119,7 @@ pub fn create_all(dir: &Path, deployment: &str, entropy: &dyn Entropy) -> Result
         origin_secret.expose(),
     ));
     file::replace(&edge_env, &lines).map_err(|source| io_error(&edge_env, source))?;
-    Ok(Created { files, operator_token, public_key, edge_env })
+    Ok(Created { secrets, operator_token, public_key, edge_env })
 }
 
 /// The public half of a signing key, base64url without padding.
@@ -112,18 +138,18 @@ fn random_text(prefix: &str, entropy: &dyn Entropy) -> Result<SecretText, Entrop
     Ok(SecretText::new(Zeroizing::new(format!("{prefix}{}", text.expose()))))
 }
 
-fn keep_or_create(path: &Path, prefix: &str, entropy: &dyn Entropy) -> Result<(SecretText, bool), CreateError> {
+fn keep_or_create(path: PathBuf, prefix: &str, entropy: &dyn Entropy) -> Result<(SecretText, Lies), CreateError> {
     let fresh = random_text(prefix, entropy)?;
-    match file::create(path, fresh.expose()) {
-        Ok(()) => Ok((fresh, true)),
+    match file::create(&path, fresh.expose()) {
+        Ok(()) => Ok((fresh, Lies::Made(path))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let kept = file::read(path).map_err(|source| io_error(path, source))?;
+            let kept = file::read(&path).map_err(|source| io_error(&path, source))?;
             if kept.expose().is_empty() {
-                return Err(CreateError::Damaged { path: path.to_owned() });
+                return Err(CreateError::Damaged { path });
             }
-            Ok((kept, false))
+            Ok((kept, Lies::Kept(path)))
         }
-        Err(source) => Err(io_error(path, source)),
+        Err(source) => Err(io_error(&path, source)),
     }
 }
 
@@ -139,14 +165,27 @@ mod tests {
     #[test]
     fn a_second_init_keeps_every_secret() {
         let dir = tempfile::tempdir().unwrap();
-        let first = create_all(dir.path(), "keyward", &SystemEntropy).unwrap();
-        assert!(first.files.iter().all(|made| made.is_new));
+        let first = create_all(dir.path(), "keyward", Vec::new(), &SystemEntropy).unwrap();
+        assert!(first.secrets.iter().all(|(_, lies)| matches!(lies, Lies::Made(_))));
         let env = std::fs::read(&first.edge_env).unwrap();
 
-        let second = create_all(dir.path(), "keyward", &SystemEntropy).unwrap();
-        assert!(second.files.iter().all(|made| !made.is_new));
+        let second = create_all(dir.path(), "keyward", Vec::new(), &SystemEntropy).unwrap();
+        assert!(second.secrets.iter().all(|(_, lies)| matches!(lies, Lies::Kept(_))));
         assert_eq!(first.operator_token.expose(), second.operator_token.expose());
         assert_eq!(env, std::fs::read(&second.edge_env).unwrap());
+    }
+
+    #[test]
+    fn a_secret_that_is_kept_elsewhere_is_what_the_edge_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let value = SecretKey::from_random(entropy::draw::<32>(&SystemEntropy).unwrap()).to_text();
+        let text = value.expose().to_owned();
+        let given = Given { name: "pepper", value, place: "KEYWARD_PEPPER".to_owned() };
+        let made = create_all(dir.path(), "keyward", vec![given], &SystemEntropy).unwrap();
+        assert_eq!(made.secrets[0], ("pepper", Lies::Given("KEYWARD_PEPPER".to_owned())));
+        assert!(!dir.path().join("pepper").exists());
+        let env = std::fs::read_to_string(made.edge_env).unwrap();
+        assert!(env.contains(&format!("KEYWARD_PEPPER={text}\n")));
     }
 
     #[test]
@@ -159,7 +198,7 @@ mod tests {
     #[test]
     fn the_edge_is_told_no_secret_that_only_the_control_plane_needs() {
         let dir = tempfile::tempdir().unwrap();
-        let made = create_all(dir.path(), "keyward", &SystemEntropy).unwrap();
+        let made = create_all(dir.path(), "keyward", Vec::new(), &SystemEntropy).unwrap();
         let env = std::fs::read_to_string(made.edge_env).unwrap();
         for name in ["signing-key", "kek", "operator-token"] {
             let secret = file::read(&dir.path().join(name)).unwrap();

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use keyward_control_plane::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
+use keyward_control_plane::config::ClientAddress;
 use keyward_control_plane::domain::actor::Actor;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::token::TokenHash;
@@ -118,6 +119,7 @@ impl Service {
             entropy: Arc::new(SystemEntropy),
             snapshot: published.clone(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
+            client_address: ClientAddress::Peer,
             metrics: Arc::default(),
         });
         Self { router, dir, clock, published }

@@ -63,7 +63,7 @@ async fn eight_writers_at_once_get_eight_numbers_in_the_order_of_their_commits()
     let house = Arc::new(House::new().await);
     let workspace = house.workspace("Acme").await;
     let first = house.generation().await;
-    let mut committed = house.lifecycle.committed();
+    let mut committed = house.store.committed();
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
             let house = Arc::clone(&house);

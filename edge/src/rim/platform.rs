@@ -45,6 +45,7 @@ pub(super) fn configure(env: &Env) -> bool {
 
 /// Milliseconds since the Unix epoch. It stands still within a request until I/O happens.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time after 1970, in whole milliseconds")]
+#[expect(clippy::disallowed_methods, reason = "the edge's one clock")]
 pub(super) fn now() -> u64 {
     Date::now() as u64
 }
@@ -57,6 +58,7 @@ pub(super) const fn time_of(milliseconds: f64) -> u64 {
 
 /// A chance number below 1000, to spread what many isolates do at once. Guards nothing.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 999")]
+#[expect(clippy::disallowed_methods, reason = "the edge's one source of chance")]
 pub(super) fn jitter() -> u64 {
     (Math::random() * 1000.0) as u64
 }

@@ -86,7 +86,7 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
 
     let mut clippy = setup::cargo();
     clippy
-        .args(["clippy", "--workspace", "--exclude", "keyward-edge", "--all-targets"])
+        .args(["clippy", "--workspace", "--all-targets"])
         .arg("--target-dir")
         .arg(workspace::target())
         .args(["--", "--deny", "warnings"]);

@@ -90,7 +90,13 @@ impl CargoTool<'_> {
             .args(["install", package, "--version", &format!("={version}")])
             .args(self.options)
             .arg("--root")
-            .arg(&draft);
+            .arg(&draft)
+            // Each runs for seconds in a build, and would take minutes more to optimise than it saves.
+            .envs([
+                ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+                ("CARGO_PROFILE_RELEASE_LTO", "off"),
+                ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256"),
+            ]);
         let advice = format!(
             "see that crates can be downloaded and a C compiler is there, then run it again; \
              or install {package} {version} yourself with --root {}",

@@ -1,16 +1,18 @@
 //! Who asks: the bearer token, and what it may open.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
+use keyward_shared::client_address::forwarded_for;
 
 use crate::api::ApiState;
 use crate::api::frame::RequestId;
 use crate::api::problem::{Code, Problem};
+use crate::config::ClientAddress;
 use crate::domain::actor::Actor;
 use crate::domain::token::TokenHash;
 use crate::lifecycle::Authenticated;
@@ -56,7 +58,7 @@ pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, ne
 }
 
 async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Problem> {
-    let ip = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip().to_canonical());
+    let ip = client_address(api.client_address, parts);
     let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
     match api.lifecycle.authenticate(token, api.clock.now()).await? {
         // Nothing says yet what less than an operator may do, so that such a token opens nothing.
@@ -65,6 +67,22 @@ async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Pr
         }
         Authenticated::Token(token) => Ok(Caller { actor: Actor::of_token(&token, ip, request_id) }),
         Authenticated::Nobody => Err(Problem::new(Code::Unauthorized)),
+    }
+}
+
+/// Whose address the audit log has. What a header says in vain is left out, never guessed.
+fn client_address(source: ClientAddress, parts: &Parts) -> Option<IpAddr> {
+    match source {
+        ClientAddress::Peer => {
+            let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+            peer.map(|ConnectInfo(address)| address.ip().to_canonical())
+        }
+        ClientAddress::ForwardedFor(nth) => {
+            // Several fields are one list (RFC 9110, section 5.3), whose end is the nearest proxy's.
+            let fields = parts.headers.get_all("x-forwarded-for").iter();
+            let chain = fields.map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>()?.join(",");
+            forwarded_for(&chain, nth)
+        }
     }
 }
 

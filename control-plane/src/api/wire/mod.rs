@@ -70,10 +70,37 @@ where
 
 /// Reads an instant (RFC 3339, any offset) that stood in `field`.
 pub(crate) fn instant(field: &str, text: &str) -> Result<UnixMillis, Invalid> {
-    text.parse::<jiff::Timestamp>().map(|timestamp| UnixMillis::from_millis(timestamp.as_millisecond())).map_err(|_| {
+    let timestamp = Some(text).filter(|text| has_rfc_3339_shape(text.as_bytes())).and_then(|text| text.parse().ok());
+    timestamp.map(|timestamp: jiff::Timestamp| UnixMillis::from_millis(timestamp.as_millisecond())).ok_or_else(|| {
         let detail = "an RFC 3339 time, such as 2030-01-31T12:00:00Z";
         Invalid::new(field, Fault::BadFormat, detail)
     })
+}
+
+/// Whether a text has the shape of RFC 3339, section 5.6. The library that reads it takes more of
+/// ISO 8601 (no seconds, no hyphens, a zone in brackets), which other readers of the log may not.
+fn has_rfc_3339_shape(text: &[u8]) -> bool {
+    const SECONDS: &[u8] = b"0000-00-00T00:00:00";
+    const OFFSET: &[u8] = b"+00:00";
+    let alike = |text: &[u8], model: &[u8]| {
+        text.len() == model.len()
+            && text.iter().zip(model).all(|(byte, model)| match model {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't'),
+                b'+' => matches!(byte, b'+' | b'-'),
+                other => byte == other,
+            })
+    };
+    let Some((seconds, rest)) = text.split_at_checked(SECONDS.len()) else {
+        return false;
+    };
+    let zone = match rest.strip_prefix(b".") {
+        Some(fraction) => {
+            fraction.iter().position(|byte| !byte.is_ascii_digit()).filter(|&at| at > 0).map(|at| &fraction[at..])
+        }
+        None => Some(rest),
+    };
+    alike(seconds, SECONDS) && zone.is_some_and(|zone| matches!(zone, b"Z" | b"z") || alike(zone, OFFSET))
 }
 
 #[cfg(test)]
@@ -84,7 +111,22 @@ mod tests {
     fn times_are_rfc_3339_with_any_offset() {
         let utc = instant("at", "2030-01-31T12:00:00Z").unwrap();
         assert_eq!(instant("at", "2030-01-31T13:00:00+01:00").unwrap(), utc);
-        for wrong in ["", "2030-01-31", "2030-01-31T12:00:00", "1893499200", "tomorrow"] {
+        assert_eq!(instant("at", "2030-01-31t12:00:00.000z").unwrap(), utc);
+        for wrong in [
+            "",
+            "2030-01-31",
+            "2030-01-31T12:00:00",
+            "2030-01-31T12:00Z",
+            "2030-01-31 12:00:00Z",
+            "20300131T120000Z",
+            "2030-01-31T12:00:00.Z",
+            "2030-01-31T12:00:00+01",
+            "2030-01-31T12:00:00+01:00[Europe/Paris]",
+            "+002030-01-31T12:00:00Z",
+            "2030-02-30T12:00:00Z",
+            "1893499200",
+            "tomorrow",
+        ] {
             let refused = instant("at", wrong).unwrap_err();
             assert_eq!((refused.field.as_str(), refused.fault), ("at", Fault::BadFormat));
         }

@@ -21,19 +21,8 @@ pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &'static str) ->
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what, source: Some(Box::new(error)) })
 }
 
-pub(super) const fn access_word(access: Access) -> &'static str {
-    match access {
-        Access::ReadOnly => "read-only",
-        Access::ReadWrite => "read-write",
-    }
-}
-
 pub(super) fn access(word: &str) -> Result<Access, StoreError> {
-    match word {
-        "read-only" => Ok(Access::ReadOnly),
-        "read-write" => Ok(Access::ReadWrite),
-        _ => Err(StoreError::corrupt("access")),
-    }
+    Access::parse(word).ok_or_else(|| StoreError::corrupt("access"))
 }
 
 #[derive(Serialize, Deserialize)]

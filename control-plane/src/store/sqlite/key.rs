@@ -201,7 +201,7 @@ async fn write(conn: &mut SqliteConnection, sql: &'static str, key: &Key) -> Res
         .bind(key.team_id.map(|id| id.as_u64().cast_signed()))
         .bind(key.name.as_str())
         .bind(key.hint.as_deref())
-        .bind(json::access_word(key.access))
+        .bind(key.access.as_str())
         .bind(json::write_apis(&key.apis)?)
         .bind(key.environment.as_str())
         .bind(status)

@@ -1,9 +1,10 @@
 //! Pages of a workspace's keys, in any order.
 
+use keyward_shared::policy::Access;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::error::failed;
-use super::{json, key};
+use super::key;
 use crate::domain::key::query::{KeyQuery, KeySort, SortBy, SortValue};
 use crate::domain::key::{Environment, KeyStatus};
 use crate::domain::limits::ARCHIVED_LISTED;
@@ -23,7 +24,7 @@ pub(super) async fn page(conn: &mut SqliteConnection, query: &KeyQuery) -> Resul
         .bind(filter.name.as_deref())
         .bind(filter.member.map(|id| id.as_u64().cast_signed()))
         .bind(filter.team.map(|id| id.as_u64().cast_signed()))
-        .bind(filter.access.map(json::access_word))
+        .bind(filter.access.map(Access::as_str))
         .bind(filter.api)
         .bind(filter.environment.map(Environment::as_str))
         .bind(filter.last_used_before.map(UnixMillis::as_millis))

@@ -105,7 +105,7 @@ async fn write(conn: &mut SqliteConnection, sql: &'static str, workspace: &Works
         .bind(workspace.name.as_str())
         .bind(workspace.slug.as_str())
         .bind(workspace.status.as_str())
-        .bind(json::access_word(workspace.staff_max_access))
+        .bind(workspace.staff_max_access.as_str())
         .bind(workspace.reveal.as_str())
         .bind(workspace.max_keys)
         .bind(workspace.external_id.as_ref().map(ExternalId::as_str))

@@ -1,0 +1,142 @@
+//! The HTTP server around the API: who may connect, for how long, and how it ends.
+//!
+//! Connections are bounded in number and in the time that a client takes to send its request's
+//! head, so that slow clients cannot use up the process. Knows no route.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+
+use super::limits;
+
+/// How long to wait after the system refused a connection, as when no file descriptor is left.
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+
+/// Answers until `stop` resolves, and then what runs already, for as long as
+/// [`limits::SHUTDOWN_SECONDS`]. False when something was still running then.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> bool {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits::HEAD_SECONDS))
+        .max_header_size(limits::HEADER_BYTES);
+    let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let running = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let accepted = async {
+            // Further clients wait in the system's queue, where they cost nothing. It is never closed.
+            let place = Arc::clone(&room).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let router = router.clone();
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                    router.clone().oneshot(request)
+                });
+                let connection = running.watch(http.serve_connection(prepared(stream), service));
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection ended");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot take a connection");
+                tokio::time::sleep(AFTER_REFUSAL).await;
+            }
+        }
+    }
+    drop(listener);
+    let limit = Duration::from_secs(limits::SHUTDOWN_SECONDS);
+    tokio::time::timeout(limit, running.shutdown()).await.is_ok()
+}
+
+fn prepared(stream: TcpStream) -> TokioIo<TcpStream> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "answers may wait for more to send");
+    }
+    TokioIo::new(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn connection() -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "here"));
+        tokio::spawn(serve(listener, router, pending()));
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    async fn answer(mut connection: TcpStream, request: &str) -> String {
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_never_ends_is_not_waited_for() {
+        let started = tokio::time::Instant::now();
+        let got = answer(connection().await, "GET / HTTP/1.1\r\nhost: a\r\nx-slow: ").await;
+        assert!(!got.contains("200 OK"), "{got}");
+        assert_eq!(started.elapsed().as_secs(), limits::HEAD_SECONDS);
+    }
+
+    #[tokio::test]
+    async fn headers_are_bounded() {
+        let request =
+            |bytes| format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-long: {}\r\n\r\n", "a".repeat(bytes));
+        let got = answer(connection().await, &request(limits::HEADER_BYTES - 100)).await;
+        assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
+        let got = answer(connection().await, &request(limits::HEADER_BYTES)).await;
+        assert!(got.starts_with("HTTP/1.1 431 "), "{got}");
+    }
+
+    #[tokio::test]
+    async fn what_runs_at_a_stop_is_finished() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (arrived, arrival) = tokio::sync::oneshot::channel::<()>();
+        let arrived = Arc::new(std::sync::Mutex::new(Some(arrived)));
+        let slow = async move || {
+            if let Some(arrived) = arrived.lock().unwrap().take() {
+                arrived.send(()).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            "done"
+        };
+        let stop = async { arrival.await.unwrap() };
+        let served = tokio::spawn(serve(listener, Router::new().route("/", get(slow)), stop));
+        let stream = TcpStream::connect(address).await.unwrap();
+        let got = answer(stream, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(got.ends_with("done"), "{got}");
+        assert!(served.await.unwrap(), "it was cut off");
+        assert!(TcpStream::connect(address).await.is_err(), "it still takes connections");
+    }
+}
