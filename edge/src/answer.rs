@@ -1,5 +1,5 @@
 //! Every problem the Worker answers with (RFC 9457), in one table. The client hears a code and a
-//! title; the reason is for the log.
+//! title; the reason stays here.
 
 /// One problem.
 pub struct Problem {

@@ -106,6 +106,7 @@ pub(crate) struct Config {
 impl Config {
     /// Reads the configuration through `get`, which gives a variable's or secret's text.
     pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let as_it_is = |name: &'static str| get(name).filter(|text| !text.is_empty());
         let get = |name: &'static str| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let deployment = get(DEPLOYMENT).unwrap_or_else(|| "keyward".to_owned());
         if deployment.len() > MAX_DEPLOYMENT_BYTES {
@@ -125,11 +126,13 @@ impl Config {
                 return Err(ConfigError::Invalid { name: ASSERTION, expected: "off or hs256" });
             }
         };
-        // What the entry acts upon is checked here, so that a typing error is told and not guessed at.
-        switch(MODE, get(MODE).as_deref(), "observe", "enforce")?;
-        switch(KEEP_AUTHORIZATION, get(KEEP_AUTHORIZATION).as_deref(), "false", "true")?;
-        if get(ORIGIN).is_some_and(|url| !is_http(&url)) {
-            return Err(ConfigError::Invalid { name: ORIGIN, expected: "an http or https URL" });
+        // What the entry acts upon is checked here as the entry reads it, blanks and all, so that a
+        // typing error is told and not guessed at.
+        switch(MODE, as_it_is(MODE).as_deref(), "observe", "enforce")?;
+        switch(KEEP_AUTHORIZATION, as_it_is(KEEP_AUTHORIZATION).as_deref(), "false", "true")?;
+        if as_it_is(ORIGIN).is_some_and(|url| !takes_a_path(&url)) {
+            let expected = "an http or https URL without blanks, query and fragment";
+            return Err(ConfigError::Invalid { name: ORIGIN, expected });
         }
         let kv_lane = switch(KV_LANE, get(KV_LANE).as_deref(), "off", "on")?.unwrap_or(true);
         let http_lane = get(LANE_URL)
@@ -170,8 +173,12 @@ fn switch(name: &'static str, text: Option<&str>, off: &str, on: &str) -> Result
     }
 }
 
-fn is_http(url: &str) -> bool {
-    url.starts_with("http://") || url.starts_with("https://")
+/// Whether a path appended to the URL is still the path of a request: within a query or fragment,
+/// another one would be fetched than was judged.
+fn takes_a_path(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'\\');
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_plain))
 }
 
 fn number(
@@ -239,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_not_set_has_its_documented_default() {
-        let config = read(&[]).ok().expect("a configuration");
+        let config = read(&[]).unwrap();
         assert_eq!(config.deployment, "keyward");
         assert_eq!((config.kv_refresh_ms, config.http_refresh_ms), (31_000, 1_000));
         assert!(config.kv_lane && config.http_lane.is_none() && config.assertion_secret.is_none());
@@ -260,6 +267,11 @@ mod tests {
             (CLIENT_ADDRESS, "xff:0"),
             (KV_REFRESH_SECONDS, "0"),
             (MIN_EPOCH, "-1"),
+            (MODE, "observe "),
+            (ORIGIN, "https://origin.example "),
+            (ORIGIN, "https://origin.example/?path="),
+            (ORIGIN, "https://origin.example/#"),
+            (ORIGIN, "https:///path"),
         ] {
             assert!(
                 matches!(error(name, value), Some(ConfigError::Invalid { name: told, .. }) if told == name),
@@ -272,9 +284,7 @@ mod tests {
 
     #[test]
     fn an_origin_secret_switches_assertions_on() {
-        assert!(read(&[(ORIGIN_SECRET, "s")]).ok().expect("a configuration").assertion_secret.is_some());
-        assert!(
-            read(&[(ORIGIN_SECRET, "s"), (ASSERTION, "off")]).ok().expect("a configuration").assertion_secret.is_none()
-        );
+        assert!(read(&[(ORIGIN_SECRET, "s")]).unwrap().assertion_secret.is_some());
+        assert!(read(&[(ORIGIN_SECRET, "s"), (ASSERTION, "off")]).unwrap().assertion_secret.is_none());
     }
 }

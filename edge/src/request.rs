@@ -83,7 +83,7 @@ impl Asked {
             authorization: self.authorization.as_deref(),
             key_header: self.facts.as_ref().and_then(|facts| facts.key_header.as_deref()),
             preflight: self.facts.as_ref().is_some_and(|facts| facts.preflight),
-            client: client.unwrap_or_default(),
+            client,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! own where the settings accept them.
 //!
 //! Lengths are checked before anything is decoded. A malformed credential is one error without
-//! detail for the client; the reason is for the log. Nothing here looks a key up.
+//! detail for the client; the reason is for tests and tools. Nothing here looks a key up.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

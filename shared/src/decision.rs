@@ -29,8 +29,9 @@ pub struct Request<'a> {
     pub key_header: Option<&'a str>,
     /// An `OPTIONS` with `Access-Control-Request-Method`.
     pub preflight: bool,
-    /// What restrictions ask.
-    pub client: Client<'a>,
+    /// What restrictions ask, or `None` where it was not collected yet: then a key that has
+    /// restrictions is [`Refusal::Restricted`], which is no verdict but the question for these facts.
+    pub client: Option<Client<'a>>,
 }
 
 /// What restrictions ask of a request. All but the address is the client's own claim.
@@ -84,7 +85,7 @@ pub enum Refusal {
     ObjectUnavailable,
 }
 
-/// Why there is no usable key: for the log, never for the client.
+/// Why there is no usable key: for tests and tools, never for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The credential cannot be read.
@@ -150,7 +151,7 @@ impl Refusal {
 }
 
 impl Reason {
-    /// A word for the log.
+    /// A word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Credential(CredentialError::Missing) => "no_credentials",
@@ -208,6 +209,7 @@ pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Deci
         now_ms,
     };
     let decision = match case.judge(replica.lookup(&fingerprint, now_ms)) {
+        decision @ Decision::Deny(Refusal::Restricted) if case.client.is_none() => decision,
         // A leaf may be older than a change that widened the policy.
         Decision::Deny(_) => case.judge(replica.lookup_exact(&fingerprint)),
         decision => decision,
@@ -223,7 +225,7 @@ struct Case<'a> {
     claim: Claim,
     target: Result<Target, BadPath>,
     pings: bool,
-    client: Client<'a>,
+    client: Option<Client<'a>>,
     now_ms: u64,
 }
 
@@ -247,7 +249,9 @@ impl Case<'_> {
         };
         match permitted(policy, self.target) {
             Err(refusal) if !self.pings => Decision::Deny(refusal),
-            _ if !from_allowed_client(&policy.restrictions, &self.client) => Decision::Deny(Refusal::Restricted),
+            _ if !from_allowed_client(&policy.restrictions, &self.client.unwrap_or_default()) => {
+                Decision::Deny(Refusal::Restricted)
+            }
             _ if self.pings => Decision::Pong(grant),
             _ => Decision::Allow(grant),
         }

@@ -187,11 +187,11 @@ proptest! {
                 authorization: Some(&texts[2]),
                 key_header: Some(&texts[3]),
                 preflight,
-                client: Client {
+                client: Some(Client {
                     referrer: Some(&texts[4]),
                     ios_bundle: Some(&texts[5]),
                     ..Client::default()
-                },
+                }),
             };
             decide(&mut replica, &request, NOW_MS);
         }

@@ -32,6 +32,12 @@ pub enum PublishError {
         /// Its name.
         name: keyward_shared::snapshot::ObjectName,
     },
+    /// The clock was set back under the time of the head that was served last.
+    #[error("the clock was set back by {behind_ms} ms")]
+    ClockSetBack {
+        /// By how much it is behind the last head.
+        behind_ms: u64,
+    },
     /// Another control plane holds the lease.
     #[error("another control plane has taken over publishing")]
     Superseded,

@@ -2,7 +2,9 @@
 //!
 //! A head is recorded before it is written. So a head of ours in KV that stands above everything that
 //! was on record when this process began was written by a later state of this database than the one
-//! it now has: it was restored from a backup, and what was revoked since would be granted again.
+//! it now has: it was restored from a backup, and what was revoked since would be granted again. What
+//! was recorded while KV could not be read does not count: a restored database would soon stand above
+//! KV's head by that alone.
 
 use keyward_shared::snapshot::MAX_HEAD_BYTES;
 
@@ -27,6 +29,5 @@ pub(super) async fn compare(kv: &KvClient, shared: &Shared) -> Result<(), Publis
         }
         Err(error) => return Err(error.into()),
     }
-    shared.note_compared();
-    Ok(())
+    Ok(shared.note_compared().await?)
 }

@@ -25,6 +25,7 @@ use super::error::PublishError;
 use super::kv::KvClient;
 use super::source::PublicationStore;
 use super::upload::HEAD_KEY;
+use crate::domain::time::UnixMillis;
 
 /// From this many objects on they are asked for at a pace that the API allows: 1,200 calls in five
 /// minutes.
@@ -49,6 +50,8 @@ pub struct Comparison {
     pub kv: Option<HeadOrder>,
     /// The newest generation that KV's head tells of.
     carried: u64,
+    /// When KV's head expires.
+    expires_at: UnixMillis,
     /// Keys to be disabled until an operator confirms each.
     pub orphans: Vec<Orphan>,
 }
@@ -82,14 +85,20 @@ impl RaiseEpoch {
     pub async fn compare(&self) -> Result<Comparison, PublishError> {
         let trusted = TrustedKeys::new(vec![self.public_key]).ok_or(PublishError::Mismatch { what: "key" })?;
         let Some(bytes) = self.kv.get(HEAD_KEY, MAX_HEAD_BYTES).await? else {
-            return Ok(Comparison { kv: None, carried: 0, orphans: Vec::new() });
+            return Ok(Comparison {
+                kv: None,
+                carried: 0,
+                expires_at: UnixMillis::from_millis(0),
+                orphans: Vec::new(),
+            });
         };
         let head = Head::verify(&bytes, &self.deployment, &trusted)?;
         if head.tree.pepper != self.pepper {
             return Err(PublishError::Mismatch { what: "pepper" });
         }
         let orphans = self.orphans(&head).await?;
-        Ok(Comparison { kv: Some(head.order()), carried: head.narrowed_through, orphans })
+        let expires_at = UnixMillis::from_millis(i64::try_from(head.expires_at).unwrap_or(i64::MAX));
+        Ok(Comparison { kv: Some(head.order()), carried: head.narrowed_through, expires_at, orphans })
     }
 
     /// Lifts epoch and generation above both histories.
@@ -100,7 +109,7 @@ impl RaiseEpoch {
         let epoch = orders().map(|order| order.epoch).max().unwrap_or(0) + 1;
         let told = orders().map(|order| order.generation).max().unwrap_or(0);
         let generation = told.max(committed).max(comparison.carried) + 1;
-        self.store.raise_counters(epoch, generation).await?;
+        self.store.raise_counters(epoch, generation, comparison.expires_at).await?;
         Ok(Raised { epoch, generation })
     }
 

@@ -16,7 +16,11 @@ use crate::store::publication::OutboxMark;
 /// Entries that only changes of single keys may use, so that none waits behind bulk work.
 const RESERVED_FOR_SINGLE: usize = 64;
 /// A change of one key touches at most its secrets: current, retiring, and a new one.
-const SINGLE_ENTRIES: u64 = 3;
+pub(super) const SINGLE_ENTRIES: u32 = 3;
+
+fn is_bulk(entries_of_mutation: u64) -> bool {
+    entries_of_mutation > u64::from(SINGLE_ENTRIES)
+}
 
 /// What one mutation made of one secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +145,7 @@ impl Recent {
         let mut recent = Self { all_since: head.recent_since, narrowed_since: head.narrowed_since, ..Self::default() };
         for entry in &head.recent {
             let mark = mark(&entry.fingerprint, entry.generation);
-            let bulk = mark.is_some_and(|mark| mark.entries_of_mutation > SINGLE_ENTRIES);
+            let bulk = mark.is_some_and(|mark| is_bulk(mark.entries_of_mutation));
             let kept = Entry::new(entry.generation, true, bulk, entry.state.clone())?;
             recent.insert(entry.fingerprint, kept);
         }
@@ -183,7 +187,7 @@ impl Recent {
     /// Takes in `changes`, in their order, which are all there are after `span.after` and up to
     /// `span.through`, but for mutations too large to be carried. The changes of one mutation go in
     /// together or not at all; the first that does not fit stops the generation there, and only
-    /// narrowing changes of single keys go in ahead of it.
+    /// narrowing mutations go in ahead of it.
     pub(super) fn admit(
         &mut self,
         changes: &[SecretChange],
@@ -200,8 +204,7 @@ impl Recent {
             {
                 admitted = Admitted { through: too_large.saturating_sub(1), blocked: true };
             }
-            let single = first.entries_of_mutation <= SINGLE_ENTRIES;
-            let goes_ahead = single && mutation.iter().any(|change| change.narrowing);
+            let goes_ahead = mutation.iter().any(|change| change.narrowing);
             if admitted.blocked && !goes_ahead {
                 continue;
             }
@@ -220,6 +223,14 @@ impl Recent {
             };
         }
         Ok(admitted)
+    }
+
+    /// Takes in narrowing mutations from beyond those that [`Self::admit`] was given and stopped in.
+    pub(super) fn admit_ahead(&mut self, changes: &[SecretChange], tree_generation: u64) -> Result<(), EncodeError> {
+        for mutation in changes.chunk_by(|a, b| a.generation == b.generation) {
+            self.carry(mutation, tree_generation)?;
+        }
+        Ok(())
     }
 
     /// Takes note of a change that the tree holds. Where it is not carried, it raises the floors, and
@@ -252,7 +263,7 @@ impl Recent {
             // An edge may still hold a leaf from before the earlier change: as long as one of them
             // narrowed, the entry stands for a narrowing.
             let narrowing = change.narrowing || before.is_some_and(|entry| entry.narrowing);
-            let bulk = change.entries_of_mutation > SINGLE_ENTRIES;
+            let bulk = is_bulk(change.entries_of_mutation);
             let entry = Entry::new(change.generation, narrowing, bulk, change.state.clone())?;
             undo.push((change.fingerprint, self.insert(change.fingerprint, entry)));
         }

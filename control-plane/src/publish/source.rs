@@ -11,8 +11,8 @@ use super::heads::{HeadSigner, SignedBytes};
 use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use crate::clock::Clock;
 use crate::domain::time::UnixMillis;
-use crate::store::Store;
 use crate::store::publication::{Publication, RecordedHead};
+use crate::store::{Store, StoreError};
 
 /// A database that the publisher reads from: both of its sides.
 pub trait PublicationStore: Store + Publication {}
@@ -37,7 +37,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) has_kv: bool,
     pub(super) head: watch::Sender<Option<Arc<SignedBytes>>>,
-    /// The newest head on record before this process served anything.
+    /// The newest head on record, before this process served anything, of which it was known that Workers
+    /// KV held none above it.
     pub(super) inherited: Option<HeadOrder>,
     condition: Mutex<Condition>,
 }
@@ -57,7 +58,7 @@ impl Shared {
             clock,
             has_kv,
             head: watch::Sender::new(None),
-            inherited: recorded.map(|recorded| recorded.order),
+            inherited: recorded.and_then(|recorded| recorded.compared),
             condition: Mutex::new(Condition { sent, ..Condition::default() }),
         }
     }
@@ -78,9 +79,11 @@ impl Shared {
         self.with(|condition| condition.halted = Some(why.to_string()));
     }
 
-    /// Notes that KV's head does not stand above what was inherited.
-    pub(super) fn note_compared(&self) {
+    /// Notes that KV's head does not stand above what was inherited, in the record too: for what was
+    /// served in the meantime, and for every head from now on.
+    pub(super) async fn note_compared(&self) -> Result<(), StoreError> {
         self.with(|condition| condition.compared = true);
+        self.store.mark_head_compared().await
     }
 
     pub(super) fn is_compared(&self) -> bool {

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use super::builder::{self, BuildFor, BuiltTree};
 use super::error::PublishError;
 use super::heads::HeadParts;
-use super::recent::{Recent, SecretChange, Span};
+use super::recent::{Recent, SINGLE_ENTRIES, SecretChange, Span};
 use super::restore;
 use super::run::Publisher;
 use super::tree::TreeNames;
 use crate::domain::time::UnixMillis;
-use crate::store::publication::NewHead;
+use crate::store::publication::{NewHead, OutboxRow};
 
 /// How long changes may stay in `recent` alone before the tree takes them up.
 const TREE_IDLE: Duration = Duration::from_secs(10);
@@ -25,6 +25,10 @@ const TREE_IDLE: Duration = Duration::from_secs(10);
 const BATCH: u32 = 2_048;
 /// Entries of the largest mutation that `recent` carries.
 const LARGEST_CARRIED: u32 = 448;
+/// Rows of narrowing changes that are looked for beyond a full batch.
+const AHEAD: u32 = 512;
+/// A clock further behind than this was set back: edges refuse heads a minute ahead of their own.
+const SET_BACK_MS: u64 = 30_000;
 /// Entries from which on the tree takes them up without waiting.
 const HALF_FULL: usize = 256;
 
@@ -111,23 +115,15 @@ impl<'a> State<'a> {
         let touches_settings = batch.rows.iter().any(|row| row.fingerprint.is_none());
         let settings = if touches_settings { Some(view.settings().await?) } else { None };
         let committed = view.generation();
-        drop(view);
-        let changes: Vec<SecretChange> = batch
-            .rows
-            .into_iter()
-            .filter_map(|row| {
-                Some(SecretChange {
-                    fingerprint: row.fingerprint?,
-                    generation: row.generation,
-                    narrowing: row.narrowing,
-                    entries_of_mutation: row.entries_of_mutation,
-                    state: row.state,
-                })
-            })
-            .collect();
+        let changes = of_secrets(batch.rows);
         let before = self.recent.clone();
         let span = Span { after: self.generation, through: batch.through, first_too_large: batch.first_too_large };
         let admitted = self.recent.admit(&changes, span, self.tree_generation)?;
+        if admitted.blocked && batch.through < committed {
+            let beyond = view.narrowing_after(batch.through, LARGEST_CARRIED, SINGLE_ENTRIES, AHEAD).await?;
+            self.recent.admit_ahead(&of_secrets(beyond), self.tree_generation)?;
+        }
+        drop(view);
         let through = admitted.through.max(self.generation);
         let new_settings = match settings.filter(|settings| *settings != self.settings.0) {
             Some(settings) => {
@@ -155,10 +151,16 @@ impl<'a> State<'a> {
     async fn serve(&mut self) -> Result<(), PublishError> {
         let shared = &self.publisher.shared;
         let now = u64::try_from(shared.now().as_millis()).unwrap_or(0);
+        // The epoch comes first in the order, so that a successor goes by its own clock: one that was
+        // once ahead must not put the heads of all times ahead.
+        let least = if self.order.epoch == self.built_for.epoch { self.order.issued_at + 1 } else { 0 };
+        if now.saturating_add(SET_BACK_MS) < least {
+            return Err(PublishError::ClockSetBack { behind_ms: least - now });
+        }
         let signed = shared.signer.sign(HeadParts {
             epoch: self.built_for.epoch,
             generation: self.generation,
-            issued_at: now.max(self.order.issued_at + 1),
+            issued_at: now.max(least),
             ttl_ms: u64::try_from(self.publisher.options.head_ttl.as_millis()).unwrap_or(u64::MAX),
             tree_generation: self.tree_generation,
             settings: self.settings.1,
@@ -173,6 +175,7 @@ impl<'a> State<'a> {
             named: &self.named,
             retired: &self.retired,
             afresh: self.afresh,
+            compared: shared.is_compared(),
         };
         if !shared.store.record_head(&self.publisher.options.holder, &record).await? {
             return Err(PublishError::Superseded);
@@ -248,6 +251,19 @@ impl<'a> State<'a> {
         self.outbox_done = Some(built.generation.min(kept_from.saturating_sub(1)));
         Ok(())
     }
+}
+
+fn of_secrets(rows: Vec<OutboxRow>) -> Vec<SecretChange> {
+    let change = |row: OutboxRow| {
+        Some(SecretChange {
+            fingerprint: row.fingerprint?,
+            generation: row.generation,
+            narrowing: row.narrowing,
+            entries_of_mutation: row.entries_of_mutation,
+            state: row.state,
+        })
+    };
+    rows.into_iter().filter_map(change).collect()
 }
 
 impl Drop for State<'_> {

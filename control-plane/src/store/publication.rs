@@ -65,6 +65,8 @@ pub struct RecordedHead {
     pub order: HeadOrder,
     /// The newest that Workers KV acknowledged, and when.
     pub sent: Option<(HeadOrder, UnixMillis)>,
+    /// The newest of which it was known that Workers KV held none above it.
+    pub compared: Option<HeadOrder>,
 }
 
 /// A head on its way into the record.
@@ -83,6 +85,8 @@ pub struct NewHead<'a> {
     pub retired: &'a [ObjectName],
     /// Whether it names nothing that an earlier head named.
     pub afresh: bool,
+    /// Whether it is known that Workers KV holds none above it.
+    pub compared: bool,
 }
 
 /// Objects there are, for people.
@@ -119,6 +123,9 @@ pub trait Publication: Send + Sync {
     /// Records a head and what it names, if `holder` still has the lease; `false` otherwise.
     async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError>;
 
+    /// Notes of the head on record that Workers KV holds none above it.
+    async fn mark_head_compared(&self) -> Result<(), StoreError>;
+
     /// An object's bytes.
     async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError>;
 
@@ -147,8 +154,9 @@ pub trait Publication: Send + Sync {
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError>;
 
     /// Lifts epoch and generation to at least these, and records them in place of the newest head,
-    /// so that the next one names a tree of everything, above them.
-    async fn raise_counters(&self, epoch: u64, generation: u64) -> Result<(), StoreError>;
+    /// so that the next one names a tree of everything, above them. What older heads named is kept until
+    /// `expiry` at least, when the last of them expires.
+    async fn raise_counters(&self, epoch: u64, generation: u64, expiry: UnixMillis) -> Result<(), StoreError>;
 
     /// Every secret that is not final, with the key it belongs to, in the order of fingerprints.
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError>;
@@ -178,6 +186,16 @@ pub trait PublicationView: Send {
     /// Rows of the outbox after `generation`, in order, of mutations with at most `largest` rows: at
     /// most `limit` rows, and of whole mutations only.
     async fn changes_after(&mut self, generation: u64, largest: u32, limit: u32) -> Result<OutboxBatch, StoreError>;
+
+    /// Rows after `generation` of mutations that narrow something and have at most `largest` rows, at most
+    /// `limit` and of whole mutations only; those with at most `single` rows come first.
+    async fn narrowing_after(
+        &mut self,
+        generation: u64,
+        largest: u32,
+        single: u32,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError>;
 
     /// Every fingerprint touched after `generation`, each once; whether the settings were.
     async fn touched_after(&mut self, generation: u64) -> Result<(Vec<Fingerprint>, bool), StoreError>;

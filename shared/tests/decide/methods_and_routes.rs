@@ -95,7 +95,7 @@ fn a_ping_from_elsewhere_than_allowed_is_restricted() {
     scene.policy.restrictions.ips = vec!["192.0.2.0/24".parse().expect("a range")];
     let authorization = with_key();
     let from = |address: &str| Request {
-        client: Client { address: Some(address.parse().expect("an address")), ..Client::default() },
+        client: Some(Client { address: Some(address.parse().expect("an address")), ..Client::default() }),
         ..request("GET", "/v1/ping", &authorization)
     };
     assert_eq!(scene.decide(&from("192.0.2.7")), Decision::Pong(scene.grant()));

@@ -76,7 +76,7 @@ fn refusals_come_in_one_order() {
     assert_eq!(decided(&scene, &ask), denied(Refusal::ReadOnlyKey));
     scene.policy.access = Access::ReadWrite;
     assert_eq!(decided(&scene, &ask), denied(Refusal::Restricted));
-    ask.client = Client { referrer: Some("https://example.com/"), ..Client::default() };
+    ask.client = Some(Client { referrer: Some("https://example.com/"), ..Client::default() });
     assert_eq!(decided(&scene, &ask), Decision::Allow(scene.grant()));
 }
 

@@ -10,7 +10,7 @@ fn matches(pattern: &str, referrer: &str) -> bool {
     scene.policy.restrictions.referrers = vec![pattern.to_owned()];
     let authorization = with_key();
     let decision = scene.decide(&Request {
-        client: Client { referrer: Some(referrer), ..Client::default() },
+        client: Some(Client { referrer: Some(referrer), ..Client::default() }),
         ..request("GET", "/v1/data", &authorization)
     });
     match decision {
@@ -154,7 +154,7 @@ fn any_of_several_patterns_will_do() {
     let authorization = with_key();
     let from = |referrer| {
         scene.decide(&Request {
-            client: Client { referrer, ..Client::default() },
+            client: Some(Client { referrer, ..Client::default() }),
             ..request("GET", "/v1/data", &authorization)
         })
     };

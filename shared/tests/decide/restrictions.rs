@@ -7,7 +7,7 @@ use super::{Scene, request, with_key};
 
 fn passes(scene: &Scene, client: Client<'_>) -> bool {
     let authorization = with_key();
-    let decision = scene.decide(&Request { client, ..request("GET", "/v1/data", &authorization) });
+    let decision = scene.decide(&Request { client: Some(client), ..request("GET", "/v1/data", &authorization) });
     match decision {
         Decision::Allow(_) => true,
         Decision::Deny(Refusal::Restricted) => false,

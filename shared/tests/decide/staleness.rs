@@ -72,8 +72,28 @@ fn what_an_older_leaf_forbids_is_looked_at_again() {
 
     let mut restricted = Scene::new();
     restricted.policy.restrictions.referrers = vec!["example.com".to_owned()];
-    let elsewhere = Request { client: Client { referrer: Some("https://example.org"), ..Client::default() }, ..read };
+    let elsewhere =
+        Request { client: Some(Client { referrer: Some("https://example.org"), ..Client::default() }), ..read };
     assert_eq!(looked_at_again(&restricted, &after, &elsewhere), allowed);
+}
+
+#[test]
+fn a_restricted_key_asks_for_the_clients_facts_before_it_asks_for_a_leaf() {
+    let mut before = Scene::new();
+    before.policy.restrictions.referrers = vec!["example.com".to_owned()];
+    let mut after = before.clone();
+    after.record.member = MemberId::from_u64(99);
+    let (mut replica, _) = widened(&before, &after);
+    let authorization = with_key();
+    let without = request("GET", "/v1/data", &authorization);
+    let restricted = Decision::Deny(Refusal::Restricted);
+    assert_eq!(decide(&mut replica, &without, NOW_MS), restricted, "no verdict yet, and nothing to load");
+    let home = Some(Client { referrer: Some("https://example.com"), ..Client::default() });
+    let with = Request { client: home, ..without };
+    assert_eq!(decide(&mut replica, &with, NOW_MS), Decision::Allow(before.grant()));
+    let elsewhere = Some(Client { referrer: Some("https://example.org"), ..Client::default() });
+    let with = Request { client: elsewhere, ..without };
+    assert!(matches!(decide(&mut replica, &with, NOW_MS), Decision::Need(_)), "a refusal is looked at again");
 }
 
 #[test]

@@ -28,6 +28,7 @@ sql! {
     HEAD_GET = "head_get.sql";
     HEAD_PUT = "head_put.sql";
     HEAD_SENT = "head_sent.sql";
+    HEAD_COMPARED = "head_compared.sql";
     HEAD_EXPIRY = "head_expiry.sql";
     HEAD_FORGET = "head_forget.sql";
     OBJECT_STAGE = "object_stage.sql";
@@ -103,6 +104,9 @@ impl Publication for SqliteStore {
             sent_generation: Option<i64>,
             sent_issued_at: Option<i64>,
             sent_at: Option<i64>,
+            compared_epoch: Option<i64>,
+            compared_generation: Option<i64>,
+            compared_issued_at: Option<i64>,
         }
         let order = |epoch, generation, issued_at| HeadOrder {
             epoch: number(epoch),
@@ -117,6 +121,10 @@ impl Publication for SqliteStore {
                 (Some(epoch), Some(generation), Some(issued_at), Some(at)) => {
                     Some((order(epoch, generation, issued_at), UnixMillis::from_millis(at)))
                 }
+                _ => None,
+            },
+            compared: match (row.compared_epoch, row.compared_generation, row.compared_issued_at) {
+                (Some(epoch), Some(generation), Some(issued_at)) => Some(order(epoch, generation, issued_at)),
                 _ => None,
             },
         }))
@@ -161,8 +169,15 @@ impl Publication for SqliteStore {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
+        if head.compared {
+            sqlx::query(HEAD_COMPARED).execute(&mut *transaction).await.map_err(failed)?;
+        }
         transaction.commit().await.map_err(failed)?;
         Ok(true)
+    }
+
+    async fn mark_head_compared(&self) -> Result<(), StoreError> {
+        sqlx::query(HEAD_COMPARED).execute(&self.writer).await.map(drop).map_err(failed)
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
@@ -239,15 +254,16 @@ impl Publication for SqliteStore {
         transaction.commit().await.map_err(failed)
     }
 
-    async fn raise_counters(&self, epoch: u64, generation: u64) -> Result<(), StoreError> {
+    async fn raise_counters(&self, epoch: u64, generation: u64, expiry: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
         let raised = sqlx::query(COUNTERS_RAISE).bind(stored(epoch)).bind(stored(generation));
         raised.execute(&mut *transaction).await.map_err(failed)?;
+        let lifted = sqlx::query(HEAD_FORGET).bind(stored(epoch)).bind(stored(generation)).bind(expiry.as_millis());
+        lifted.execute(&mut *transaction).await.map_err(failed)?;
+        sqlx::query(HEAD_COMPARED).execute(&mut *transaction).await.map_err(failed)?;
         let expiry: Option<i64> =
             sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
         sqlx::query(OBJECTS_RETIRE_ALL).bind(expiry).execute(&mut *transaction).await.map_err(failed)?;
-        let lifted = sqlx::query(HEAD_FORGET).bind(stored(epoch)).bind(stored(generation));
-        lifted.execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
     }
 

@@ -21,6 +21,7 @@ const CHANGES_AFTER: &str = include_str!("sql/publication/changes_after.sql");
 const FIRST_TOO_LARGE: &str = include_str!("sql/publication/first_too_large.sql");
 const TOUCHED_AFTER: &str = include_str!("sql/publication/touched_after.sql");
 const MARKS_AFTER: &str = include_str!("sql/publication/marks_after.sql");
+const NARROWING_AFTER: &str = include_str!("sql/publication/narrowing_after.sql");
 const LIVE_COUNT: &str = include_str!("sql/publication/live_count.sql");
 const LIVE_BETWEEN: &str =
     concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_between.sql"));
@@ -103,6 +104,35 @@ impl SqliteView {
     fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.transaction
     }
+
+    /// Rows of the outbox with what became of each secret.
+    async fn with_states(&mut self, rows: Vec<(i64, Vec<u8>, bool, i64)>) -> Result<Vec<OutboxRow>, StoreError> {
+        let mut policies = Policies::new();
+        let mut changes = Vec::with_capacity(rows.len());
+        for (generation, fingerprint, narrowing, entries) in rows {
+            let settings = fingerprint.is_empty();
+            let fingerprint = if settings { None } else { Some(secret::read_fingerprint(fingerprint)?) };
+            let state = match &fingerprint {
+                None => None,
+                Some(fingerprint) => {
+                    let row: Option<LiveRow> = sqlx::query_as(LIVE_ONE)
+                        .bind(fingerprint.as_bytes().as_slice())
+                        .fetch_optional(self.connection())
+                        .await
+                        .map_err(failed)?;
+                    row.map(|row| row.read(&mut policies)).transpose()?
+                }
+            };
+            changes.push(OutboxRow {
+                generation: number(generation),
+                fingerprint,
+                narrowing,
+                entries_of_mutation: number(entries),
+                state: state.map(|(_, record, policy)| (record, policy)),
+            });
+        }
+        Ok(changes)
+    }
 }
 
 #[async_trait]
@@ -132,31 +162,30 @@ impl PublicationView for SqliteView {
             rows.retain(|row| Some(row.0) != cut);
             through = rows.last().map_or(generation, |row| number(row.0));
         }
-        let mut policies = Policies::new();
-        let mut changes = Vec::with_capacity(rows.len());
-        for (generation, fingerprint, narrowing, entries) in rows {
-            let settings = fingerprint.is_empty();
-            let fingerprint = if settings { None } else { Some(secret::read_fingerprint(fingerprint)?) };
-            let state = match &fingerprint {
-                None => None,
-                Some(fingerprint) => {
-                    let row: Option<LiveRow> = sqlx::query_as(LIVE_ONE)
-                        .bind(fingerprint.as_bytes().as_slice())
-                        .fetch_optional(self.connection())
-                        .await
-                        .map_err(failed)?;
-                    row.map(|row| row.read(&mut policies)).transpose()?
-                }
-            };
-            changes.push(OutboxRow {
-                generation: number(generation),
-                fingerprint,
-                narrowing,
-                entries_of_mutation: number(entries),
-                state: state.map(|(_, record, policy)| (record, policy)),
-            });
+        let rows = self.with_states(rows).await?;
+        Ok(OutboxBatch { rows, through, first_too_large: first_too_large.map(number) })
+    }
+
+    async fn narrowing_after(
+        &mut self,
+        generation: u64,
+        largest: u32,
+        single: u32,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
+        let mut rows: Vec<(i64, Vec<u8>, bool, i64)> = sqlx::query_as(NARROWING_AFTER)
+            .bind(stored(generation))
+            .bind(largest)
+            .bind(single)
+            .bind(i64::from(limit) + 1)
+            .fetch_all(self.connection())
+            .await
+            .map_err(failed)?;
+        if rows.len() > limit as usize {
+            let cut = rows.last().map(|row| row.0);
+            rows.retain(|row| Some(row.0) != cut);
         }
-        Ok(OutboxBatch { rows: changes, through, first_too_large: first_too_large.map(number) })
+        self.with_states(rows).await
     }
 
     async fn touched_after(&mut self, generation: u64) -> Result<(Vec<Fingerprint>, bool), StoreError> {
