@@ -1,5 +1,6 @@
 //! `/v1/apis`.
 
+use axum::http::Method;
 use serde_json::json;
 
 use crate::service::Service;
@@ -17,11 +18,17 @@ async fn an_api_is_put_replaced_and_deleted() {
         "routes": [{ "path_prefix": "/v2/data", "methods": ["GET"], "access": "read" }],
     });
     let replaced = service.put("/v1/apis/data", body).await.is(200);
-    assert_eq!(replaced.body["version"], 2);
+    let version = made.body["version"].as_u64().unwrap();
+    assert_eq!(replaced.body["version"], version + 1);
     let read = service.get("/v1/apis/data").await.is(200);
     assert_eq!(read.header("etag"), replaced.header("etag"));
     assert_eq!(read.body["routes"][0]["path_prefix"], "/v2/data");
 
+    service.delete("/v1/apis/data").await.is(200);
+    service.put("/v1/apis/data", json!({ "title": "Another" })).await.is(201);
+    let late =
+        service.request(Method::DELETE, "/v1/apis/data").header("if-match", replaced.header("etag")).send().await;
+    late.is_problem(412, "precondition_failed", None);
     service.delete("/v1/apis/data").await.is(200);
     let gone = service.get("/v1/apis/data").await;
     gone.is_problem(404, "not_found", None);

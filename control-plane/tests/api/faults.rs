@@ -70,6 +70,6 @@ async fn a_request_ends_after_its_time() {
     tokio::time::pause();
     let started = tokio::time::Instant::now();
     let failed = object(&service, "slow").await;
-    failed.is_problem(503, "unavailable", None);
+    failed.is_problem(504, "timeout", None);
     assert_eq!(started.elapsed().as_secs(), Duration::from_secs(30).as_secs());
 }

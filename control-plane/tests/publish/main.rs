@@ -7,23 +7,30 @@ mod house;
 mod reader;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use house::{House, create, fingerprint, target};
-use keyward_control_plane::clock::SystemClock;
+use keyward_control_plane::clock::{Clock, SystemClock};
 use keyward_control_plane::domain::edit::Edit;
 use keyward_control_plane::domain::settings::SettingsEdit;
+use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::WorkspaceStatus;
 use keyward_control_plane::lifecycle::{
     DeleteKey, DisableKey, EnableKey, FinishRotation, KeyRef, PatchSettings, PatchWorkspace, RotateKey, WorkspaceFields,
 };
 use keyward_control_plane::publish::{PublishOptions, Publisher, PublisherHandle};
 use keyward_shared::fingerprint::Pepper;
+use keyward_shared::snapshot::Head;
 use proptest::prelude::*;
 use reader::Reader;
 use zeroize::Zeroizing;
 
 async fn publisher(house: &House, holder: &str) -> PublisherHandle {
+    publisher_by(house, holder, Arc::new(SystemClock)).await
+}
+
+async fn publisher_by(house: &House, holder: &str, clock: Arc<dyn Clock>) -> PublisherHandle {
     let options = PublishOptions {
         deployment: "test".to_owned(),
         signing_seed: Zeroizing::new([3; 32]),
@@ -35,7 +42,7 @@ async fn publisher(house: &House, holder: &str) -> PublisherHandle {
         holder: holder.to_owned(),
     };
     let store = Arc::new(house.store.clone());
-    Publisher::new(store, Arc::new(SystemClock), options).await.expect("a publisher").spawn()
+    Publisher::new(store, clock, options).await.expect("a publisher").spawn()
 }
 
 /// Follows the publisher until everything committed is published, then compares.
@@ -70,6 +77,81 @@ async fn a_suspension_of_more_keys_than_a_head_carries_stops_each_and_a_disable_
     agrees(&house, &publishing, &mut reader).await;
     house.run(suspend(WorkspaceStatus::Active)).await.expect("an activation");
     agrees(&house, &publishing, &mut reader).await;
+    publishing.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disable_overtakes_more_bulk_work_than_one_look_at_the_outbox_takes_in() {
+    const CROWDED: usize = 6;
+    const KEYS: usize = 400;
+    let house = House::new().await;
+    let (single, secret) = house.key(house.workspace("other").await.id, "single").await;
+    let mut crowded = Vec::new();
+    for number in 0..CROWDED {
+        let workspace = house.workspace(&format!("crowded {number}")).await;
+        for number in 0..KEYS {
+            house.run(create(workspace.id, &format!("key {number}"))).await.expect("a key");
+        }
+        crowded.push(workspace.id);
+    }
+    let publishing = publisher(&house, "one").await;
+    let mut reader = Reader::new();
+    agrees(&house, &publishing, &mut reader).await;
+    publishing.stop().await;
+    for workspace in crowded {
+        let fields = WorkspaceFields { status: Some(WorkspaceStatus::Suspended), ..WorkspaceFields::default() };
+        house.run(PatchWorkspace { workspace, fields }).await.expect("a suspension");
+    }
+    house.run(DisableKey { target: single }).await.expect("a disable");
+    let all = house.generation().await;
+    let publishing = publisher(&house, "two").await;
+    let ahead = |head: &Head| head.recent_entry(&fingerprint(&secret)).is_some() && head.generation < all;
+    reader.until(&publishing.source(), ahead).await;
+    agrees(&house, &publishing, &mut reader).await;
+    publishing.stop().await;
+}
+
+/// A clock that can be wrong.
+#[derive(Default)]
+struct WrongBy(AtomicI64);
+
+impl Clock for WrongBy {
+    fn now(&self) -> UnixMillis {
+        UnixMillis::from_millis(SystemClock.now().as_millis() + self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_go_by_the_clock_again_when_one_that_was_ahead_is_set_right() {
+    const DAY: i64 = 86_400_000;
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    let clock = Arc::new(WrongBy::default());
+    let ahead = async |publishing: &PublisherHandle, wanted: bool| {
+        let is_ahead =
+            |head: Head| head.issued_at > u64::try_from(SystemClock.now().as_millis() + DAY / 2).expect("now");
+        let until = async {
+            while reader::newest(&publishing.source()).await.is_none_or(|head| is_ahead(head) != wanted) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), until).await.expect("such a head in time");
+    };
+    clock.0.store(DAY, Ordering::Relaxed);
+    let publishing = publisher_by(&house, "one", Arc::clone(&clock) as Arc<_>).await;
+    ahead(&publishing, true).await;
+    // Set right while it runs.
+    clock.0.store(0, Ordering::Relaxed);
+    house.key(workspace.id, "one").await;
+    ahead(&publishing, false).await;
+    // Set right between two runs.
+    clock.0.store(DAY, Ordering::Relaxed);
+    house.key(workspace.id, "two").await;
+    ahead(&publishing, true).await;
+    publishing.stop().await;
+    let publishing = publisher(&house, "two").await;
+    ahead(&publishing, false).await;
+    agrees(&house, &publishing, &mut Reader::new()).await;
     publishing.stop().await;
 }
 

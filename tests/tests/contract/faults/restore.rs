@@ -9,17 +9,61 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::heads::Heads;
+use keyward_tests::kv::Fault;
 use keyward_tests::stack::{NewKey, eventually, generation};
-use keyward_tests::{Options, Stack};
+use keyward_tests::{Lanes, Options, Stack};
 use serde_json::{Value, json};
 
 use crate::Test;
 use crate::turns::alone;
 
 pub(super) fn tests() -> Vec<Test> {
-    vec![Test::alone("a_restored_database_publishes_nothing_until_the_epoch_is_raised", || {
-        alone(&Options::default(), restored)
-    })]
+    vec![
+        Test::alone("a_restored_database_publishes_nothing_until_the_epoch_is_raised", || {
+            alone(&Options::default(), restored)
+        }),
+        Test::alone("a_restored_database_is_noticed_although_kv_could_not_be_read_at_first", || {
+            alone(&Options { lanes: Lanes::Kv, ..Options::default() }, restored_with_kv_away)
+        }),
+    ]
+}
+
+fn restored_with_kv_away(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let (kept, disabled) = (admin.key("kept")?, admin.key("disabled")?);
+    let backup = stack.folder().join("backup");
+    stack.stop_control_plane()?;
+    copy_database(&stack.control_plane().data_dir, &backup)?;
+    stack.start_control_plane()?;
+    let last = admin.act(&disabled, "disable", &json!({}))?;
+    stack.applied(generation(&last)?)?;
+    published(stack, &last)?;
+    stack.stop_control_plane()?;
+    copy_database(&backup, &stack.control_plane().data_dir)?;
+
+    let kv = stack.kv()?;
+    kv.fail(|_| Fault::Status(403));
+    stack.start_control_plane()?;
+    // What is recorded now stands above all that KV holds.
+    for name in ["one", "two", "three"] {
+        admin.key_in(&kept.workspace, name, json!({}))?;
+    }
+    let recorded = Duration::from_secs(2);
+    thread::sleep(recorded);
+    stack.stop_control_plane()?;
+    kv.work();
+    let before = kv.calls().len();
+    stack.start_control_plane_until("/healthz")?;
+    eventually(Duration::from_secs(5), || {
+        let snapshot = admin.snapshot()?;
+        ensure!(snapshot["last_error"].as_str().is_some_and(|says| says.contains("raise-epoch")), "{snapshot}");
+        Ok(())
+    })?;
+    thread::sleep(Duration::from_secs(2));
+    ensure!(!kv.calls().split_off(before).into_iter().any(|call| call.is_head()), "a head was written to KV");
+    stack.edge("/v1/ping").key(&kept.secret).send()?.must_be(200)?;
+    stack.edge("/v1/ping").key(&disabled.secret).send()?.must_be(401)?;
+    Ok(())
 }
 
 fn restored(stack: &Stack) -> Result<()> {
