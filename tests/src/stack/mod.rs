@@ -97,15 +97,25 @@ impl Stack {
             secrets: admin::Secrets::default(),
             folder,
         };
-        if options.control_plane_at_once {
-            stack.start_control_plane()?;
+        match stack.start_parts(options.control_plane_at_once) {
+            Ok(()) => Ok(stack),
+            Err(error) => {
+                let logs = stack.keep().join("logs");
+                Err(error.context(format!("its logs are kept in {}", logs.display())))
+            }
         }
-        stack.start_edge()?;
-        if options.control_plane_at_once {
-            let generation = stack.admin()?.snapshot()?["generation"].as_u64().unwrap_or(0);
-            stack.applied(generation).context("the edge got no first snapshot")?;
+    }
+
+    fn start_parts(&self, control_plane_at_once: bool) -> Result<()> {
+        if control_plane_at_once {
+            self.start_control_plane()?;
         }
-        Ok(stack)
+        self.start_edge()?;
+        if control_plane_at_once {
+            let generation = self.admin()?.snapshot()?["generation"].as_u64().unwrap_or(0);
+            self.applied(generation).context("the edge got no first snapshot")?;
+        }
+        Ok(())
     }
 
     /// Starts the control plane, again or for the first time, and waits until it is ready.

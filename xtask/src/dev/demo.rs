@@ -133,7 +133,7 @@ impl Demo {
             let name = if number == 1 { "demo".to_owned() } else { format!("demo {number}") };
             let body = json!({"name": name, "access": "read-write", "apis": ["*"]});
             let answer = self.admin.post(&format!("/v1/workspaces/{workspace_id}/keys"), &body)?;
-            if answer.status == 409 {
+            if answer.status == 409 && answer.json()?["code"] == "name_taken" {
                 continue;
             }
             let answer = made(answer).context("cannot make the demo key")?.json()?;
