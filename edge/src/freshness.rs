@@ -11,6 +11,8 @@ const MAX_WINDOW_MS: u64 = 60_000;
 const NO_WAIT_MS: u64 = 30_000;
 /// Longest pause between attempts that fail.
 const MAX_BACKOFF_MS: u64 = 30_000;
+/// The same while there is no head at all: nothing can be judged, so that soon matters more than seldom.
+const COLD_PAUSE_MS: u64 = 3_000;
 
 /// What a lane's refresh came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,11 @@ impl Freshness {
     /// Notes that a refresh was started.
     pub(crate) const fn start(&mut self, now: u64) {
         self.started_at = Some(now);
+    }
+
+    /// Has the next attempt made soon, for an isolate without a head; `jitter` as in [`Self::finish`].
+    pub(crate) fn retry_soon(&mut self, now: u64, jitter: u64) {
+        self.next_attempt_at = self.next_attempt_at.min(now.saturating_add(COLD_PAUSE_MS + jitter));
     }
 
     /// Notes what a refresh came to. `jitter` in `0..1000` spreads the attempts of many isolates
@@ -194,6 +201,17 @@ mod tests {
         lane.finish(Outcome::Behind, NOW + 1_000, 0);
         assert!(lane.is_due(NOW + 2_000) && !lane.may_wait(NOW + 2_000) && lane.answers(NOW + 2_000));
         assert_eq!(lane.confirmed_at(), Some(NOW));
+    }
+
+    #[test]
+    fn without_a_head_attempts_stay_frequent() {
+        let mut lane = Freshness::new(1000);
+        for _ in 0..10 {
+            lane.start(NOW);
+            lane.finish(Outcome::Failed, NOW, 999);
+            lane.retry_soon(NOW, 500);
+            assert!((1_000..=3_500).contains(&(lane.next_attempt_at - NOW)));
+        }
     }
 
     #[test]

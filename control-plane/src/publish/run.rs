@@ -10,7 +10,7 @@ use keyward_shared::fingerprint::PepperId;
 use keyward_shared::snapshot::SigningKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::builder::BuildFor;
@@ -31,6 +31,8 @@ const BETWEEN_HEADS: Duration = Duration::from_millis(250);
 const LEASE: Duration = Duration::from_secs(30);
 const LEASE_RENEWAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
+/// A start waits for KV's answer no longer than this: edges wait for its first head.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// A successor writes its head again after this, in case a superseded publisher's write came late.
 const SECOND_WRITE: Duration = Duration::from_secs(15);
 
@@ -205,10 +207,14 @@ impl Publisher {
         let Some(kv) = self.kv.as_ref().filter(|_| !shared.is_compared() && !shared.is_halted()) else {
             return Ok(());
         };
-        match history::compare(kv, shared).await {
-            Ok(()) => {}
-            Err(error @ PublishError::AheadOfRecord(_)) => shared.halt(&error),
-            Err(error) => {
+        match timeout(FIRST_LOOK, history::compare(kv, shared)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error @ PublishError::AheadOfRecord(_))) => shared.halt(&error),
+            Err(_) => {
+                tracing::warn!("Workers KV takes long to answer; its head is compared before the first write to it");
+                shared.note_kv(Some("Workers KV takes long to answer".to_owned()));
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "the head in Workers KV cannot be compared yet");
                 shared.note_kv(Some(error.to_string()));
             }

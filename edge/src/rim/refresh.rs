@@ -33,8 +33,12 @@ async fn refresh_lane(env: &Env, lane: Lane) {
         }
     };
     with_isolate(|isolate| {
+        let is_cold = isolate.replica.head().is_none();
         if let Some(freshness) = isolate.freshness_mut(lane) {
             freshness.finish(outcome, platform::now(), platform::jitter());
+            if is_cold {
+                freshness.retry_soon(platform::now(), platform::jitter());
+            }
         }
     });
 }

@@ -23,8 +23,8 @@ pub(super) fn tests() -> Vec<Test> {
     ]
 }
 
-/// Longer than the longest pause between two attempts of the edge.
-const NEXT_ATTEMPT: Duration = Duration::from_secs(35);
+/// Longer than the longest pause between two attempts of an edge without a head.
+const NEXT_ATTEMPT: Duration = Duration::from_secs(12);
 
 fn unpublished() -> Options {
     Options { control_plane_at_once: false, ..Options::default() }
