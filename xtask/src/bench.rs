@@ -13,6 +13,10 @@ use crate::{setup, workspace};
 pub struct Options {
     /// Which benchmark; all without a name
     name: Option<String>,
+
+    /// Also what takes long: ten million keys
+    #[arg(long)]
+    full: bool,
 }
 
 /// Installs what is needed and runs the benchmark.
@@ -22,10 +26,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut bench = setup::cargo();
     bench
         .current_dir(workspace::root())
-        .args(["run", "--quiet", "--package", "keyward-tests", "--bin", "bench", "--target-dir"])
+        .args(["run", "--release", "--package", "keyward-tests", "--bin", "bench", "--target-dir"])
         .arg(workspace::target())
         .arg("--")
-        .args(&options.name);
+        .args(&options.name)
+        .args(options.full.then_some("--full"));
     let status = Guarded::spawn(&bench, Output::Inherit)?.wait()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

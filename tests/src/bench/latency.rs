@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use serde_json::json;
 use xtask::build::native::Profile;
 
-use super::report::{Report, Row};
+use super::{Report, Row, Scale, Target};
 use crate::stack::{Admin, NewKey, generation};
 use crate::{Lanes, Options, Stack};
 
@@ -24,7 +24,7 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Measures and reports.
-pub(super) fn measure() -> Result<Report> {
+pub(super) fn measure(_scale: Scale) -> Result<Report> {
     let options = Options { lanes: Lanes::Http, profile: Profile::Release, ..Options::default() };
     let stack = Stack::start(&options)?;
     let admin = stack.admin()?;
@@ -50,15 +50,11 @@ pub(super) fn measure() -> Result<Report> {
 
     let mut rows = figures("create to first 200", created);
     rows.extend(figures("disable to first 401", disabled));
-    rows.push(Row {
-        row: format!(
-            "disabled keys still accepted by the first request {} ms later, of {IDLE_CHANGES}, idle edge",
-            PROMISE.as_millis()
-        ),
-        value: f64::from(late),
-        unit: "keys",
-        target: Some(0.0),
-    });
+    let row = format!(
+        "disabled keys still accepted by the first request {} ms later, of {IDLE_CHANGES}, idle edge",
+        PROMISE.as_millis()
+    );
+    rows.push(Row::new(row, f64::from(late), "keys").target(Target::AtMost(0.0)));
     Ok(Report { name: "latency", rows })
 }
 
@@ -107,11 +103,10 @@ fn idle(stack: &Stack, admin: &Admin, workspace: &str) -> Result<u32> {
 
 fn figures(what: &str, mut times: Vec<Duration>) -> Vec<Row> {
     times.sort();
-    let row = |name: &str, time: Duration| Row {
-        row: format!("{what}, {name} of {}", times.len()),
-        value: (time.as_secs_f64() * 1000.0).round(),
-        unit: "ms",
-        target: Some(PROMISE.as_secs_f64() * 1000.0),
+    let row = |name: &str, time: Duration| {
+        let milliseconds = (time.as_secs_f64() * 1000.0).round();
+        let row = Row::new(format!("{what}, {name} of {}", times.len()), milliseconds, "ms");
+        row.target(Target::AtMost(PROMISE.as_secs_f64() * 1000.0))
     };
     vec![
         row("p50", percentile(&times, 50)),

@@ -1,16 +1,38 @@
 //! Benchmarks on the real parts: each gives rows, a table and a file of them.
+//!
+//! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
+//! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
 mod latency;
 mod report;
+mod rounds;
 
 use anyhow::{Result, bail};
 
-pub use report::{Report, Row};
+pub use report::{Report, Row, Target};
+pub use rounds::Samples;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scale {
+    /// Also what takes long: ten million keys.
+    pub full: bool,
+}
+
+type Measure = fn(Scale) -> Result<Report>;
+
+/// Every benchmark, in the order in which all of them run.
+const BENCHMARKS: &[(&str, Measure)] = &[("latency", latency::measure)];
 
 /// Runs one benchmark by its name, or all of them.
-pub fn run(name: Option<&str>) -> Result<()> {
-    match name {
-        None | Some("latency") => latency::measure()?.publish(),
-        Some(other) => bail!("there is no benchmark `{other}`. What to do: choose latency"),
+pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
+    let chosen: Vec<_> = BENCHMARKS.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
+    if chosen.is_empty() {
+        let names: Vec<_> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
+        bail!("there is no benchmark `{}`. What to do: choose one of {}", name.unwrap_or_default(), names.join(", "));
     }
+    for (_, measure) in chosen {
+        measure(scale)?.publish()?;
+    }
+    Ok(())
 }

@@ -9,22 +9,67 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use xtask::workspace;
 
+use super::Samples;
+
+/// What a figure should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+impl Target {
+    const fn bound(self) -> f64 {
+        match self {
+            Self::AtMost(bound) | Self::AtLeast(bound) => bound,
+        }
+    }
+
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(bound) => value <= bound,
+            Self::AtLeast(bound) => value >= bound,
+        }
+    }
+}
+
 /// One figure.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// What was measured.
     pub row: String,
-    /// The figure.
+    /// The figure; of several rounds the median.
     pub value: f64,
     /// Its unit.
     pub unit: &'static str,
-    /// The most that it should be.
-    pub target: Option<f64>,
+    /// The lowest and the highest of several rounds.
+    pub spread: Option<(f64, f64)>,
+    /// What it should be.
+    pub target: Option<Target>,
 }
 
 impl Row {
+    /// A figure that was taken once.
+    pub fn new(row: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self { row: row.into(), value, unit, spread: None, target: None }
+    }
+
+    /// The median of several rounds, with their spread.
+    pub fn of(row: impl Into<String>, samples: &Samples, unit: &'static str) -> Self {
+        Self { row: row.into(), value: samples.median(), unit, spread: Some(samples.spread()), target: None }
+    }
+
+    /// The same with what it should be.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+
     fn holds(&self) -> Option<bool> {
-        self.target.map(|target| self.value <= target)
+        self.target.map(|target| target.holds(self.value))
     }
 }
 
@@ -58,7 +103,8 @@ impl Report {
                     "row": row.row,
                     "value": row.value,
                     "unit": row.unit,
-                    "target": row.target,
+                    "spread": row.spread,
+                    "target": row.target.map(Target::bound),
                     "holds": row.holds(),
                 })
             })
@@ -68,18 +114,34 @@ impl Report {
 
     fn to_markdown(&self) -> Result<String> {
         let mut table = format!(
-            "\n**{}**, commit {}, {}\n\n| | value | target | holds |\n|---|---:|---:|---|\n",
+            "\n**{}**, commit {}, {}\n\n| | value | spread | target | holds |\n|---|---:|---:|---:|---|\n",
             self.name,
             commit(),
             machine()
         );
         for row in &self.rows {
-            let target = row.target.map_or_else(String::new, |target| format!("≤ {target} {}", row.unit));
-            let holds = row.holds().map_or("", |holds| if holds { "yes" } else { "no" });
-            writeln!(table, "| {} | {} {} | {target} | {holds} |", row.row, row.value, row.unit)?;
+            let target = match row.target {
+                None => String::new(),
+                Some(Target::AtMost(bound)) => format!("≤ {} {}", short(bound), row.unit),
+                Some(Target::AtLeast(bound)) => format!("≥ {} {}", short(bound), row.unit),
+            };
+            let spread = row.spread.map_or_else(String::new, |(low, high)| format!("{} – {}", short(low), short(high)));
+            let holds = row.holds().map_or("", |holds| if holds { "yes" } else { "**no**" });
+            writeln!(table, "| {} | {} {} | {spread} | {target} | {holds} |", row.row, short(row.value), row.unit)?;
         }
         Ok(table)
     }
+}
+
+/// A figure with as many digits as tell something.
+fn short(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size >= 100.0 || size == size.round() => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}")
 }
 
 /// The commit that was measured, marked when the sources differ from it.

@@ -1,9 +1,10 @@
-//! The benchmarks behind `cargo xtask bench [NAME]`.
+//! The benchmarks behind `cargo xtask bench [NAME] [--full]`.
 
 use anyhow::Result;
 use keyward_tests::{bench, guard};
 
 fn main() -> Result<()> {
     guard::install();
-    bench::run(std::env::args().nth(1).as_deref())
+    let (flags, names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|word| word == "--full");
+    bench::run(names.first().map(String::as_str), bench::Scale { full: !flags.is_empty() })
 }
