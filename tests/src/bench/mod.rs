@@ -3,6 +3,7 @@
 //! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
+pub mod fixture;
 mod latency;
 mod report;
 mod rounds;

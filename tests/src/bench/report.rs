@@ -136,7 +136,7 @@ impl Report {
 /// A figure with as many digits as tell something.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
-        size if size >= 100.0 || size == size.round() => 0,
+        size if size >= 100.0 || size.fract() < f64::EPSILON => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
         _ => 3,

@@ -17,7 +17,7 @@ impl Samples {
         let sorted = self.sorted();
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
         let middle = sorted.len() / 2;
-        if sorted.len() % 2 == 0 { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) } else { at(middle) }
+        if sorted.len().is_multiple_of(2) { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) } else { at(middle) }
     }
 
     /// The lowest and the highest.
@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn medians_spreads_and_ratios() {
         let mut ours = Samples::default();
-        [4.0, 1.0, 3.0, 2.0].into_iter().for_each(|figure| ours.push(figure));
+        for figure in [4.0, 1.0, 3.0, 2.0] {
+            ours.push(figure);
+        }
         assert!((ours.median() - 2.5).abs() < f64::EPSILON);
         assert_eq!(ours.spread(), (1.0, 4.0));
         let ratios = ours.over(&ours);
