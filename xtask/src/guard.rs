@@ -85,6 +85,11 @@ impl Guarded {
         Ok(Self { guard })
     }
 
+    /// The process that guards: all that was started is below it.
+    pub fn id(&self) -> u32 {
+        self.guard.id()
+    }
+
     /// The exit status, once the child has ended.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.guard.try_wait()?)

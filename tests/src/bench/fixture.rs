@@ -109,7 +109,9 @@ impl Fixture {
     /// Numbers of usable keys spread over all of them, each once, in an order that looks random.
     pub fn sample(&self, count: u64) -> Vec<u64> {
         let mut numbers: Vec<u64> = (0..count.min(self.keys)).map(|at| at * self.keys / count.min(self.keys)).collect();
-        numbers.iter_mut().for_each(|number| *number -= u64::from(is_expired(*number)));
+        for number in &mut numbers {
+            *number -= u64::from(is_expired(*number));
+        }
         numbers.sort_by_key(|number| mixed("order", *number));
         numbers.dedup();
         numbers

@@ -3,10 +3,15 @@
 //! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
+mod edge;
 pub mod fixture;
 mod latency;
+mod load;
+mod process;
 mod report;
 mod rounds;
+mod store;
+mod worker;
 
 use anyhow::{Result, bail};
 
@@ -23,7 +28,7 @@ pub struct Scale {
 type Measure = fn(Scale) -> Result<Report>;
 
 /// Every benchmark, in the order in which all of them run.
-const BENCHMARKS: &[(&str, Measure)] = &[("latency", latency::measure)];
+const BENCHMARKS: &[(&str, Measure)] = &[("edge", edge::measure), ("latency", latency::measure)];
 
 /// Runs one benchmark by its name, or all of them.
 pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {

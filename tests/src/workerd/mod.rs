@@ -4,8 +4,9 @@
 //! It starts in a fraction of a second, so a test that wants the Worker's variables otherwise takes
 //! one of these. Must never know what the Worker does with its variables.
 
+mod configuration;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use xtask::parts::edge::Edge;
 use xtask::parts::http::Client;
 use xtask::parts::{Part, ports};
 use xtask::{setup, workspace};
@@ -22,10 +22,12 @@ use xtask::{setup, workspace};
 use crate::raw::{self, RawAnswer};
 use crate::stack::{EdgeRequest, Stack, applied};
 
+pub(crate) use configuration::{Configuration, Kind};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The hand-written entry, and what is built beside it.
-const MODULES: [(&str, &str); 3] =
-    [("entry.mjs", "esModule"), ("build/index.js", "esModule"), ("build/index_bg.wasm", "wasm")];
+pub(crate) const MODULES: [(&str, Kind); 3] =
+    [("entry.mjs", Kind::Script), ("build/index.js", Kind::Script), ("build/index_bg.wasm", Kind::WebAssembly)];
 
 /// Gives each a folder of its own.
 static STARTED: AtomicU64 = AtomicU64::new(0);
@@ -72,7 +74,9 @@ impl Workerd {
             fs::copy(source.join(module), &copy).with_context(|| format!("cannot copy {module}"))?;
         }
         let config = folder.join("config.capnp");
-        fs::write(&config, configuration(listen, variables)?)?;
+        let variables_named = variables.keys().map(String::as_str).collect();
+        let configuration = Configuration { listen, modules: &MODULES, variables: variables_named, kv: None };
+        fs::write(&config, configuration.to_text()?)?;
         let mut command = Command::new(setup::npm_program("workerd"));
         command.arg("serve").arg(&config).envs(variables);
         let log = folder.join("workerd.log");
@@ -116,40 +120,4 @@ fn secrets(path: &Path) -> Result<BTreeMap<String, String>> {
         Some((name.to_owned(), value.trim_matches('"').to_owned()))
     };
     Ok(text.lines().filter_map(variable).collect())
-}
-
-fn configuration(listen: SocketAddr, variables: &BTreeMap<String, String>) -> Result<String> {
-    let date = compatibility_date()?;
-    let modules = MODULES.map(|(name, kind)| format!("(name = \"{name}\", {kind} = embed \"{name}\")")).join(", ");
-    let mut bindings = String::new();
-    for name in variables.keys() {
-        write!(bindings, "(name = \"{name}\", fromEnvironment = \"{name}\"), ")?;
-    }
-    // Origin and control plane are on this machine, where a Worker may not go unless it is told to.
-    Ok(format!(
-        r#"using Workerd = import "/workerd/workerd.capnp";
-
-const config :Workerd.Config = (
-  services = [
-    (name = "edge", worker = .edge),
-    (name = "internet", network = (allow = ["public", "private"])),
-  ],
-  sockets = [(name = "http", address = "{listen}", http = (), service = "edge")],
-);
-
-const edge :Workerd.Worker = (
-  compatibilityDate = "{date}",
-  modules = [{modules}],
-  bindings = [{bindings}],
-);
-"#
-    ))
-}
-
-/// As it is deployed.
-fn compatibility_date() -> Result<String> {
-    let text = fs::read_to_string(Edge::shipped_config())?;
-    let config: toml::Table = toml::from_str(&text).context("wrangler.toml is not TOML")?;
-    let date = config.get("compatibility_date").and_then(toml::Value::as_str);
-    Ok(date.context("wrangler.toml has no compatibility_date")?.to_owned())
 }
