@@ -4,7 +4,7 @@
 
 import Inner from './build/index.js';
 
-const { judge, settle, refresh, refresh_due, challenge, key_header, problem } = Inner.prototype;
+const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = Inner.prototype;
 
 // Mirrored in src/verdict.rs, which tests that they agree.
 const PONG = 16;
@@ -12,6 +12,14 @@ const PUBLIC = 17;
 const FACTS = 18;
 const SETTLE = 19;
 const OWN = 20;
+const GRANT = 21;
+const REBIND = 22;
+const DUE = 32;
+const GRANT_SHIFT = 8;
+// A verdict's number, without what stands beside it.
+const NUMBER = 31;
+// Of each buffer (exports.rs).
+const BUFFER_BYTES = 4096;
 const IDENTITY_HEADERS = [
   'x-keyward-key-id',
   'x-keyward-workspace-id',
@@ -29,39 +37,37 @@ const INTERNAL = '{"type":"urn:keyward:problem:internal","title":"The edge faile
 const PING = '{"data":"pong!"}';
 
 export default {
-  async fetch(request, env, ctx) {
+  // Most requests are judged and answered without a promise.
+  fetch(request, env, ctx) {
     const requestId = nextRequestId();
     try {
       revive(env, ctx);
-      return await answer(request, env, ctx, requestId);
+      const { url, method, headers } = request;
+      const now = Date.now();
+      const authorization = credential(headers);
+      if (env.KEYWARD_MODE === 'observe' && !url.startsWith('/.keyward/', pathStart(url))) {
+        return observe(request, env, ctx, requestId, authorization, now);
+      }
+      const verdict = ask(method, url, authorization, now);
+      if (verdict & DUE) ctx.waitUntil(refresh(env));
+      const number = verdict & NUMBER;
+      if (number === PONG) return respond(200, 'application/json', PING, requestId);
+      if (number === GRANT) {
+        return forward(request, env, requestId, granted(verdict >>> GRANT_SHIFT)).catch((error) => failed(error, requestId));
+      }
+      if (number < PONG) return refuse(number, undefined, requestId);
+      return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
     } catch (error) {
-      noteCritical(error);
-      console.error(JSON.stringify({ keyward: 'internal', request_id: requestId, error: String(error) }));
-      return respond(500, 'application/problem+json', INTERNAL, requestId);
+      return failed(error, requestId);
     }
   },
 };
 
-async function answer(request, env, ctx, requestId) {
-  const { url, method, headers } = request;
-  const now = Date.now();
-  const authorization = credential(headers);
-  if (env.KEYWARD_MODE === 'observe' && !url.startsWith('/.keyward/', pathStart(url))) {
-    return observe(request, env, ctx, requestId, authorization, now);
-  }
-  let facts;
-  let verdict = judge(method, url, authorization, facts, now);
-  if (verdict === FACTS) {
-    facts = collect(request);
-    verdict = judge(method, url, authorization, facts, now);
-  }
-  if (refresh_due(now)) ctx.waitUntil(refresh(env));
-  if (verdict === SETTLE) {
-    verdict = await settle(env, ctx, method, url, authorization, facts, now);
-    if (verdict === FACTS) {
-      verdict = await settle(env, ctx, method, url, authorization, collect(request), now);
-    }
-  }
+async function rare(number, request, env, ctx, requestId, authorization, now) {
+  const { method, url } = request;
+  let verdict = number;
+  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, undefined, now);
+  if (verdict === FACTS) verdict = await settle(env, ctx, method, url, authorization, collect(request), now);
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
   if (verdict === PUBLIC) return forward(request, env, requestId, []);
   if (typeof verdict === 'string') return forward(request, env, requestId, verdict.split('\n'));
@@ -69,12 +75,62 @@ async function answer(request, env, ctx, requestId) {
   return refuse(verdict, undefined, requestId);
 }
 
+function failed(error, requestId) {
+  noteCritical(error);
+  console.error(JSON.stringify({ keyward: 'internal', request_id: requestId, error: String(error) }));
+  return respond(500, 'application/problem+json', INTERNAL, requestId);
+}
+
+// The buffers of the instance that runs.
+let input;
+let output;
+const decoder = new TextDecoder();
+
+function bind() {
+  const { buffer } = linear_memory();
+  input = new Uint8Array(buffer, input_at(), BUFFER_BYTES);
+  output = new Uint8Array(buffer, output_at(), BUFFER_BYTES);
+}
+
+// The one call of a request: its text is written where WebAssembly reads it.
+function ask(method, url, authorization, now) {
+  if (method.length + url.length + MAX_AUTHORIZATION > BUFFER_BYTES) return SETTLE;
+  for (let tries = 0; tries < 2; tries += 1) {
+    // Memory that has grown leaves the old views empty.
+    if (input === undefined || input.byteLength === 0) bind();
+    let at = put(method, 0);
+    at = put(url, at);
+    if (authorization !== undefined) at = put(authorization, at);
+    // Beyond ASCII a character takes more than a byte.
+    if (Number.isNaN(at)) return SETTLE;
+    const verdict = judge(method.length, url.length, authorization === undefined ? -1 : authorization.length, now);
+    if (verdict !== REBIND) return verdict;
+    bind();
+  }
+  return SETTLE;
+}
+
+function put(text, from) {
+  const { length } = text;
+  let seen = 0;
+  for (let at = 0; at < length; at += 1) {
+    const code = text.charCodeAt(at);
+    seen |= code;
+    input[from + at] = code;
+  }
+  return seen > 127 ? NaN : from + length;
+}
+
+function granted(length) {
+  if (output.byteLength === 0) bind();
+  return decoder.decode(output.subarray(0, length)).split('\n');
+}
+
 // Everything passes unchanged; the verdict is only logged, once the origin has been asked.
 function observe(request, env, ctx, requestId, authorization, now) {
   const { method, url } = request;
-  const facts = collect(request);
   ctx.waitUntil(
-    settle(env, ctx, method, url, authorization, facts, now)
+    settle(env, ctx, method, url, authorization, collect(request), now)
       .then((verdict) => {
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
@@ -84,11 +140,11 @@ function observe(request, env, ctx, requestId, authorization, now) {
   );
   const to = target(request, env);
   if (to === undefined) return refuse(undefined, 'no_origin', requestId);
-  return pass(new Request(to, request), requestId);
+  return pass(new Request(to, request), requestId).catch((error) => failed(error, requestId));
 }
 
 // To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
-function forward(request, env, requestId, identity) {
+async function forward(request, env, requestId, identity) {
   const to = target(request, env);
   if (to === undefined) return refuse(undefined, 'no_origin', requestId);
   // A copy of the request keeps what its parts would lose: a GET may have a body.

@@ -1,20 +1,21 @@
-//! `X-Keyward-Assertion`: a JWT that lets the origin know a request came through this edge.
+//! `X-Keyward-Assertion`: a JWT (RFC 7519) that lets the origin know a request came through this edge.
 //!
-//! HS256 (RFC 7515, RFC 7518 section 3.2) over who the key is and what was judged: method, host and
-//! path. It lives for a minute and is useless for any other request.
+//! HS256 (RFC 7518, section 3.2) with a secret that the origin shares, or `EdDSA` (RFC 8037), which the
+//! origin verifies by the public key of `/.keyward/jwks`. It speaks of who the key is and of what was
+//! judged: method, host and path. It lives for a minute and is useless for any other request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
 use keyward_shared::decision::Grant;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
+use crate::config::AssertionKey;
 use crate::request::Asked;
 
 /// How long an assertion is good for, in seconds.
 const LIFETIME_SECONDS: u64 = 60;
-/// `{"alg":"HS256","typ":"JWT"}`
-const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
 #[derive(serde::Serialize)]
 struct Claims<'a> {
@@ -30,20 +31,38 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// Signs assertions with the secret that the origin shares.
+/// Signs assertions.
 pub(crate) struct Signer {
-    keyed: Hmac<Sha256>,
+    key: Key,
+    /// The JOSE header in base64url, with the dot behind it.
+    header: String,
     issuer: String,
+}
+
+enum Key {
+    /// The state in which every HMAC of the secret begins.
+    Hs256(Hmac<Sha256>),
+    EdDsa(Box<SigningKey>),
 }
 
 impl Signer {
     /// A signer for the deployment `issuer`.
-    pub(crate) fn new(secret: &[u8], issuer: String) -> Option<Self> {
-        Some(Self { keyed: Hmac::new_from_slice(secret).ok()?, issuer })
+    pub(crate) fn new(key: &AssertionKey, issuer: String) -> Option<Self> {
+        let (key, header) = match key {
+            AssertionKey::Hs256(secret) => {
+                (Key::Hs256(Hmac::new_from_slice(secret).ok()?), r#"{"alg":"HS256","typ":"JWT"}"#.to_owned())
+            }
+            AssertionKey::EdDsa(seed) => {
+                let key = SigningKey::from_bytes(seed);
+                let header = format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{}"}}"#, thumbprint(&key));
+                (Key::EdDsa(Box::new(key)), header)
+            }
+        };
+        Some(Self { key, header: format!("{}.", URL_SAFE_NO_PAD.encode(header)), issuer })
     }
 
     /// The assertion for a request that was allowed at `now_ms`.
-    pub(crate) fn assert(&self, grant: &Grant, asked: &Asked, now_ms: u64) -> Option<String> {
+    pub(crate) fn assert(&self, grant: &Grant, asked: &Asked<'_>, now_ms: u64) -> Option<String> {
         let issued_at = now_ms / 1000;
         let claims = Claims {
             iss: &self.issuer,
@@ -51,18 +70,66 @@ impl Signer {
             workspace_id: grant.workspace.to_string(),
             member_id: grant.member.to_string(),
             access: grant.access.as_str(),
-            method: &asked.method,
-            host: &asked.host,
-            path: &asked.path,
+            method: asked.method,
+            host: asked.host,
+            path: asked.path,
             iat: issued_at,
             exp: issued_at + LIFETIME_SECONDS,
         };
-        let mut token = HEADER.to_owned();
-        token.push('.');
+        let mut token = self.header.clone();
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&claims).ok()?, &mut token);
-        let tag = self.keyed.clone().chain_update(&token).finalize().into_bytes();
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(tag, &mut token);
+        match &self.key {
+            Key::Hs256(keyed) => {
+                let tag = keyed.clone().chain_update(&token).finalize().into_bytes();
+                token.push('.');
+                URL_SAFE_NO_PAD.encode_string(tag, &mut token);
+            }
+            Key::EdDsa(key) => {
+                let signature = key.sign(token.as_bytes());
+                token.push('.');
+                URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
+            }
+        }
         Some(token)
+    }
+
+    /// The public keys that its assertions are verified by (RFC 7517, section 5): none for a shared secret.
+    pub(crate) fn public_keys(&self) -> String {
+        match &self.key {
+            Key::Hs256(_) => r#"{"keys":[]}"#.to_owned(),
+            Key::EdDsa(key) => format!(
+                r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","kid":"{}","x":"{}"}}]}}"#,
+                thumbprint(key),
+                public_key(key)
+            ),
+        }
+    }
+}
+
+fn public_key(key: &SigningKey) -> String {
+    URL_SAFE_NO_PAD.encode(key.verifying_key().to_bytes())
+}
+
+/// The thumbprint of the public key (RFC 7638; RFC 8037, appendix A.3), which names it.
+fn thumbprint(key: &SigningKey) -> String {
+    let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, public_key(key));
+    URL_SAFE_NO_PAD.encode(Sha256::digest(members))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of RFC 8037, appendix A.1.
+    const SEED: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_8037() {
+        let seed = URL_SAFE_NO_PAD.decode(SEED).unwrap().try_into().unwrap();
+        let key = SigningKey::from_bytes(&seed);
+        assert_eq!(public_key(&key), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(thumbprint(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let signer = Signer::new(&AssertionKey::EdDsa(seed), "keyward".to_owned()).unwrap();
+        assert!(signer.public_keys().contains("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
     }
 }

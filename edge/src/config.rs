@@ -41,7 +41,8 @@ variables! {
     MIN_EPOCH = "KEYWARD_MIN_EPOCH", "0", false, "Lowest epoch taken; survives the eviction of an isolate.";
     ORIGIN = "KEYWARD_ORIGIN", "(none)", false, "Base URL that requests are forwarded to. Without one, all but the ping path answers 404.";
     ORIGIN_SECRET = "KEYWARD_ORIGIN_SECRET", "(none)", true, "Secret shared with the origin, which `hs256` assertions are signed with.";
-    ASSERTION = "KEYWARD_ASSERTION", "hs256 with an origin secret, else off", false, "`off` or `hs256`: what goes into X-Keyward-Assertion.";
+    ASSERTION = "KEYWARD_ASSERTION", "hs256 with an origin secret, else off", false, "`off`, `hs256` or `eddsa`: what goes into X-Keyward-Assertion.";
+    ASSERTION_KEY = "KEYWARD_ASSERTION_KEY", "(none)", true, "32 random bytes in base64url, the Ed25519 key that `eddsa` assertions are signed with. Origins find its public key at /.keyward/jwks.";
     KEEP_AUTHORIZATION = "KEYWARD_KEEP_AUTHORIZATION", "false", false, "`true` forwards the client's Authorization to the origin.";
     MODE = "KEYWARD_MODE", "enforce", false, "`enforce`, or `observe`: forward everything unchanged and only log the verdict.";
     CLIENT_ADDRESS = "KEYWARD_CLIENT_ADDRESS", "(none)", false, "Where a client's address is taken from: `cf-connecting-ip`, `peer`, or `xff:N`, the Nth from the right of X-Forwarded-For. Without one, keys with an IP restriction get 403.";
@@ -79,6 +80,14 @@ pub(crate) enum ClientAddress {
     ForwardedFor(u8),
 }
 
+/// What assertions are signed with. Not printable: both are secrets.
+pub(crate) enum AssertionKey {
+    /// The secret that the origin shares.
+    Hs256(Vec<u8>),
+    /// The seed of an Ed25519 key.
+    EdDsa([u8; 32]),
+}
+
 /// The http lane's address and credential.
 #[derive(Clone)]
 pub(crate) struct HttpLane {
@@ -93,7 +102,7 @@ pub(crate) struct Config {
     pub(crate) peppers: Vec<Pepper>,
     pub(crate) trusted: TrustedKeys,
     pub(crate) min_epoch: u64,
-    pub(crate) assertion_secret: Option<Vec<u8>>,
+    pub(crate) assertion_key: Option<AssertionKey>,
     pub(crate) client_address: ClientAddress,
     pub(crate) proxy_secret: Option<String>,
     pub(crate) http_lane: Option<HttpLane>,
@@ -116,14 +125,16 @@ impl Config {
         if let Some(next) = get(PEPPER_NEXT) {
             peppers.push(Pepper::new(bytes(PEPPER_NEXT, &next)?));
         }
-        let origin_secret = get(ORIGIN_SECRET);
-        let assertion_secret = match (get(ASSERTION).as_deref(), origin_secret) {
-            (None, secret) => secret,
-            (Some("off"), _) => None,
-            (Some("hs256"), Some(secret)) => Some(secret),
+        let assertion_key = match (get(ASSERTION).as_deref(), get(ORIGIN_SECRET)) {
+            (Some("off"), _) | (None, None) => None,
+            (Some("hs256") | None, Some(secret)) => Some(AssertionKey::Hs256(secret.into_bytes())),
             (Some("hs256"), None) => return Err(ConfigError::Missing(ORIGIN_SECRET)),
+            (Some("eddsa"), _) => {
+                let seed = get(ASSERTION_KEY).ok_or(ConfigError::Missing(ASSERTION_KEY))?;
+                Some(AssertionKey::EdDsa(bytes(ASSERTION_KEY, &seed)?))
+            }
             _ => {
-                return Err(ConfigError::Invalid { name: ASSERTION, expected: "off or hs256" });
+                return Err(ConfigError::Invalid { name: ASSERTION, expected: "off, hs256 or eddsa" });
             }
         };
         // What the entry acts upon is checked here as the entry reads it, blanks and all, so that a
@@ -145,7 +156,7 @@ impl Config {
             peppers,
             trusted: trusted_keys(&get(PUBLIC_KEYS).ok_or(ConfigError::Missing(PUBLIC_KEYS))?)?,
             min_epoch: number(MIN_EPOCH, get(MIN_EPOCH).as_deref(), 0, 0..=u64::MAX)?,
-            assertion_secret: assertion_secret.map(String::into_bytes),
+            assertion_key,
             client_address: client_address(get(CLIENT_ADDRESS).as_deref())?,
             proxy_secret: get(PROXY_SECRET),
             http_lane,
@@ -249,7 +260,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.deployment, "keyward");
         assert_eq!((config.kv_refresh_ms, config.http_refresh_ms), (31_000, 1_000));
-        assert!(config.kv_lane && config.http_lane.is_none() && config.assertion_secret.is_none());
+        assert!(config.kv_lane && config.http_lane.is_none() && config.assertion_key.is_none());
         assert!(config.client_address == ClientAddress::None);
     }
 
@@ -279,12 +290,13 @@ mod tests {
             );
         }
         assert_eq!(error(ASSERTION, "hs256"), Some(ConfigError::Missing(ORIGIN_SECRET)));
+        assert_eq!(error(ASSERTION, "eddsa"), Some(ConfigError::Missing(ASSERTION_KEY)));
         assert_eq!(error(KV_LANE, "off"), Some(ConfigError::Missing(LANE_URL)));
     }
 
     #[test]
     fn an_origin_secret_switches_assertions_on() {
-        assert!(read(&[(ORIGIN_SECRET, "s")]).unwrap().assertion_secret.is_some());
-        assert!(read(&[(ORIGIN_SECRET, "s"), (ASSERTION, "off")]).unwrap().assertion_secret.is_none());
+        assert!(read(&[(ORIGIN_SECRET, "s")]).unwrap().assertion_key.is_some());
+        assert!(read(&[(ORIGIN_SECRET, "s"), (ASSERTION, "off")]).unwrap().assertion_key.is_none());
     }
 }

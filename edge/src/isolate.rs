@@ -67,8 +67,7 @@ impl Isolate {
             min_epoch: config.min_epoch,
             cache_bytes: config.cache_bytes,
         });
-        let signer =
-            config.assertion_secret.as_deref().and_then(|secret| Signer::new(secret, config.deployment.clone()));
+        let signer = config.assertion_key.as_ref().and_then(|key| Signer::new(key, config.deployment.clone()));
         Self {
             replica,
             signer,
@@ -83,7 +82,7 @@ impl Isolate {
     }
 
     /// Looks at a request without waiting for anything.
-    pub(crate) fn look(&mut self, asked: &Asked, now: u64, patience: Patience) -> Look {
+    pub(crate) fn look(&mut self, asked: &Asked<'_>, now: u64, patience: Patience) -> Look {
         if patience.confirmation && !self.is_confirmed(now) && self.may_wait(now) {
             return Look::Wait(Why::Unconfirmed);
         }
@@ -106,10 +105,15 @@ impl Isolate {
     }
 
     /// The identity headers' values for a grant.
-    pub(crate) fn identity(&self, grant: &keyward_shared::decision::Grant, asked: &Asked, now: u64) -> [String; 6] {
+    pub(crate) fn identity(&self, grant: &keyward_shared::decision::Grant, asked: &Asked<'_>, now: u64) -> [String; 6] {
         let generation = self.replica.head().map_or(0, |head| head.generation);
         let assertion = self.signer.as_ref().and_then(|signer| signer.assert(grant, asked, now));
         verdict::identity(grant, generation, assertion.unwrap_or_default())
+    }
+
+    /// The public keys of assertions, as JSON.
+    pub(crate) fn public_keys(&self) -> Option<String> {
+        self.signer.as_ref().map(Signer::public_keys)
     }
 
     /// The lanes whose refresh should be started, marked as started.

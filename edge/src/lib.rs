@@ -21,4 +21,6 @@ mod verdict;
 
 pub use answer::{PROBLEMS, Problem};
 pub use config::{CONFIG_TABLE, ConfigError, Variable};
-pub use rim::exports::{ExecutionContext, challenge, judge, key_header, problem, refresh, refresh_due, settle};
+pub use rim::exports::{
+    ExecutionContext, challenge, input_at, judge, key_header, linear_memory, output_at, problem, refresh, settle,
+};

@@ -16,6 +16,15 @@ pub(crate) const SETTLE: u32 = 19;
 /// The path of the Worker's own endpoints.
 pub(crate) const OWN: u32 = 20;
 
+/// Forward, with the identity that the output holds.
+pub(crate) const GRANT: u32 = 21;
+/// The input was empty: the entry wrote to the memory of an instance that is no more.
+pub(crate) const REBIND: u32 = 22;
+/// Beside a verdict's number: a refresh should be started.
+pub(crate) const DUE: u32 = 32;
+/// Beside [`GRANT`], from this bit up: how many bytes the output has.
+pub(crate) const GRANT_SHIFT: u32 = 8;
+
 /// What became of a request.
 pub(crate) enum Verdict {
     /// One of the numbers; below 16 the index of a problem.
@@ -71,7 +80,18 @@ mod tests {
     #[test]
     fn the_entry_mirrors_the_numbers_and_the_names() {
         let entry = include_str!("../entry.mjs");
-        for (name, number) in [("PONG", PONG), ("PUBLIC", PUBLIC), ("FACTS", FACTS), ("SETTLE", SETTLE), ("OWN", OWN)] {
+        let numbers = [
+            ("PONG", PONG),
+            ("PUBLIC", PUBLIC),
+            ("FACTS", FACTS),
+            ("SETTLE", SETTLE),
+            ("OWN", OWN),
+            ("GRANT", GRANT),
+            ("REBIND", REBIND),
+            ("DUE", DUE),
+            ("GRANT_SHIFT", GRANT_SHIFT),
+        ];
+        for (name, number) in numbers {
             let line = format!("const {name} = {number};");
             assert!(entry.contains(&line), "entry.mjs lacks `{line}`");
         }

@@ -1,8 +1,11 @@
 //! What `entry.mjs` calls.
 //!
-//! A verdict comes back as a number, or, for a grant, as the values of the identity headers joined by
-//! newlines. Both are values of this very call: nothing about a request is kept between two calls,
-//! so no request can be answered with another's identity.
+//! The hot call takes its text from a buffer of the instance's own memory, which the entry fills, and
+//! gives a number: nothing is allocated to cross, and no JavaScript value is made. Where identity
+//! headers go with a verdict, their values lie in a second buffer until the next call. The entry
+//! reads them before it does anything else, so no request can be answered with another's identity.
+
+use core::cell::{Cell, RefCell};
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
@@ -13,11 +16,22 @@ use super::platform::{self, with_isolate};
 use super::settle::{self, RefreshFuture, Settled};
 use crate::answer::{self, PROBLEMS};
 use crate::isolate::{Look, Patience};
-use crate::request::{Asked, Facts, host_and_path};
-use crate::verdict::{FACTS, OWN, PONG, SETTLE, Verdict};
+use crate::request::{Asked, Facts};
+use crate::verdict::{DUE, FACTS, GRANT, GRANT_SHIFT, OWN, PONG, REBIND, SETTLE, Verdict};
 
 /// Paths of the Worker's own endpoints begin like this.
 const OWN_PREFIX: &str = "/.keyward/";
+/// Words of each buffer: 4 KiB. Mirrored in `entry.mjs`.
+const BUFFER_WORDS: usize = 512;
+
+type Buffer = [Cell<u64>; BUFFER_WORDS];
+
+thread_local! {
+    /// Cells, for the entry writes to them from outside.
+    static INPUT: Buffer = const { [const { Cell::new(0) }; BUFFER_WORDS] };
+    static OUTPUT: Buffer = const { [const { Cell::new(0) }; BUFFER_WORDS] };
+    static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 #[wasm_bindgen]
 extern "C" {
@@ -28,24 +42,92 @@ extern "C" {
     fn wait_until(this: &ExecutionContext, promise: &Promise);
 }
 
-/// Judges a request from what is held, synchronously.
+/// The memory that the buffers lie in. Another one once the instance was replaced.
 #[wasm_bindgen]
-pub fn judge(method: String, url: &str, authorization: Option<String>, facts: Option<String>, now: f64) -> JsValue {
-    let Some(asked) = asked(method, url, authorization, facts) else {
-        return JsValue::from(OWN);
-    };
-    let now = platform::time_of(now);
-    let verdict = with_isolate(|isolate| match isolate.look(&asked, now, Patience::FULL) {
-        Look::Done(Verdict::Number(number)) => JsValue::from(number),
-        Look::Done(Verdict::Pong(_)) => JsValue::from(PONG),
-        Look::Done(Verdict::Allow(grant)) => JsValue::from_str(&isolate.identity(&grant, &asked, now).join("\n")),
-        Look::Facts => JsValue::from(FACTS),
-        Look::Load(_) | Look::Wait(_) => JsValue::from(SETTLE),
-    });
-    verdict.unwrap_or_else(|| JsValue::from(SETTLE))
+pub fn linear_memory() -> JsValue {
+    wasm_bindgen::memory()
+}
+
+/// Where the entry writes a request, at most 4 KiB of it.
+#[wasm_bindgen]
+pub fn input_at() -> usize {
+    INPUT.with(|buffer| buffer.as_ptr().expose_provenance())
+}
+
+/// Where the values of a grant's identity headers are found.
+#[wasm_bindgen]
+pub fn output_at() -> usize {
+    OUTPUT.with(|buffer| buffer.as_ptr().expose_provenance())
+}
+
+/// Judges the request that the input holds, from what is held: method, URL and credential follow one
+/// another, each as long as said; a negative length stands for no credential. The verdict's low five
+/// bits are its number; [`DUE`] says that a refresh should be started; with [`GRANT`] the bits from
+/// [`GRANT_SHIFT`] up are the length of the output.
+#[wasm_bindgen]
+pub fn judge(method: usize, url: usize, authorization: i32, now: f64) -> u32 {
+    let authorization = usize::try_from(authorization).ok();
+    TEXT.with_borrow_mut(|text| {
+        if !take_input(text, method + url + authorization.unwrap_or(0)) {
+            return REBIND;
+        }
+        let text = str::from_utf8(text).ok();
+        let parts = text.and_then(|text| text.split_at_checked(method));
+        let parts = parts.and_then(|(method, rest)| Some((method, rest.split_at_checked(url)?)));
+        let Some((method, (url, credential))) = parts else {
+            return SETTLE;
+        };
+        match asked(method, url, authorization.map(|_| credential)) {
+            Some(asked) => judge_asked(&asked, platform::time_of(now)),
+            None => OWN,
+        }
+    })
+}
+
+fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
+    with_isolate(|isolate| {
+        let verdict = match isolate.look(asked, now, Patience::FULL) {
+            Look::Done(Verdict::Number(number)) => number,
+            Look::Done(Verdict::Pong(_)) => PONG,
+            Look::Done(Verdict::Allow(grant)) => put_output(&isolate.identity(&grant, asked, now).join("\n"))
+                .map_or(SETTLE, |length| GRANT | length << GRANT_SHIFT),
+            Look::Facts => FACTS,
+            Look::Load(_) | Look::Wait(_) => SETTLE,
+        };
+        verdict | if isolate.is_due(now) { DUE } else { 0 }
+    })
+    .unwrap_or(SETTLE)
+}
+
+/// Takes the input, and clears its beginning: where the entry wrote to the memory of an instance that
+/// was replaced meanwhile, this one finds nothing.
+fn take_input(text: &mut Vec<u8>, length: usize) -> bool {
+    INPUT.with(|buffer| {
+        text.clear();
+        for word in buffer.iter().take(length.div_ceil(size_of::<u64>())) {
+            text.extend_from_slice(&word.replace(0).to_le_bytes());
+        }
+        text.truncate(length);
+        text.first().is_some_and(|first| *first != 0)
+    })
+}
+
+fn put_output(text: &str) -> Option<u32> {
+    OUTPUT.with(|buffer| {
+        if text.len() > size_of_val(buffer) {
+            return None;
+        }
+        for (word, bytes) in buffer.iter().zip(text.as_bytes().chunks(size_of::<u64>())) {
+            let mut filled = [0; size_of::<u64>()];
+            filled[..bytes.len()].copy_from_slice(bytes);
+            word.set(u64::from_le_bytes(filled));
+        }
+        u32::try_from(text.len()).ok()
+    })
 }
 
 /// Judges a request that could not be judged at once: loads what it needs and waits within bounds.
+/// A verdict as of [`judge`], or the values of the identity headers, each on a line.
 #[wasm_bindgen]
 pub async fn settle(
     env: Env,
@@ -56,9 +138,10 @@ pub async fn settle(
     facts: Option<String>,
     now: f64,
 ) -> JsValue {
-    let Some(asked) = asked(method, &url, authorization, facts) else {
+    let Some(mut asked) = asked(&method, &url, authorization.as_deref()) else {
         return JsValue::from(OWN);
     };
+    asked.facts = facts.map(|lines| Facts::parse(&lines));
     let now = platform::time_of(now);
     match settle::settle(&env, &asked, now, |refresh| keep_alive(&context, refresh)).await {
         Settled::Facts => JsValue::from(FACTS),
@@ -69,12 +152,6 @@ pub async fn settle(
                 .map_or(JsValue::from(SETTLE), |identity| JsValue::from_str(&identity))
         }
     }
-}
-
-/// Whether a refresh should be started now.
-#[wasm_bindgen]
-pub fn refresh_due(now: f64) -> bool {
-    with_isolate(|isolate| isolate.is_due(platform::time_of(now))).unwrap_or(false)
 }
 
 /// Starts the refreshes that are due; to be handed to `waitUntil`.
@@ -113,13 +190,9 @@ fn keep_alive(context: &ExecutionContext, refresh: RefreshFuture) {
     })));
 }
 
-fn asked(method: String, url: &str, authorization: Option<String>, facts: Option<String>) -> Option<Asked> {
-    let (host, path) = host_and_path(url);
+fn asked<'a>(method: &'a str, url: &'a str, authorization: Option<&'a str>) -> Option<Asked<'a>> {
+    let asked = Asked::new(method, url, authorization);
     #[cfg(feature = "test-panic")]
-    assert!(path != "/test-panic", "a panic that was asked for");
-    if path.starts_with(OWN_PREFIX) {
-        return None;
-    }
-    let (host, path) = (host.to_owned(), path.to_owned());
-    Some(Asked { method, host, path, authorization, facts: facts.map(|lines| Facts::parse(&lines)) })
+    assert!(asked.path != "/test-panic", "a panic that was asked for");
+    (!asked.path.starts_with(OWN_PREFIX)).then_some(asked)
 }

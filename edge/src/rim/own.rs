@@ -19,7 +19,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     let (_, path) = host_and_path(&url);
     match path {
         "/.keyward/status" => answer_status(&env, &context),
-        "/.keyward/jwks" => json("{\"keys\":[]}"),
+        "/.keyward/jwks" => answer_public_keys(&env),
         path if path == VERIFY || path.starts_with("/.keyward/verify/") => verify(&request, path, &env, &context).await,
         _ => problem("not_found"),
     }
@@ -37,6 +37,12 @@ fn answer_status(env: &Env, context: &Context) -> Result<Response> {
     json(&body)
 }
 
+fn answer_public_keys(env: &Env) -> Result<Response> {
+    platform::configure(env);
+    let keys = with_isolate(|isolate| isolate.public_keys()).flatten();
+    json(keys.as_deref().unwrap_or(r#"{"keys":[]}"#))
+}
+
 /// Forward authentication: a proxy asks whether a request may pass.
 async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> Result<Response> {
     if !platform::configure(env) {
@@ -47,13 +53,14 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     if !secret.is_some_and(|secret| bool::from(secret.as_bytes().ct_eq(shown.as_bytes()))) {
         return problem("proxy_secret");
     }
-    let Some(mut asked) = forwarded(request, path) else {
+    let Some(forwarded) = Forwarded::read(request, path) else {
         return problem("forwarded_headers");
     };
+    let mut asked = forwarded.asked();
     let now = platform::now();
     let mut settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
     if matches!(settled, Settled::Facts) {
-        asked.facts = Some(facts(&asked.method, request));
+        asked.facts = Some(facts(asked.method, request));
         settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
     }
     match settled {
@@ -79,27 +86,40 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     }
 }
 
-/// The request that the proxy asks about: its own method and the path behind `verify`, or what the
-/// proxy forwards, each header exactly once.
-fn forwarded(request: &Request, path: &str) -> Option<Asked> {
-    let url = request.inner().url();
-    let authorization = header(request, "authorization");
-    // Several headers of a name are joined by a comma and a space, which none of the three can hold.
-    let once = |name: &str| header(request, name).filter(|value| !value.is_empty() && !value.contains(", "));
-    if let Some(rest) = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty()) {
-        let host = once("x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
-        return Some(Asked {
-            method: request.inner().method(),
-            host,
-            path: rest.to_owned(),
-            authorization,
-            facts: None,
-        });
+/// The request that a proxy asks about. Not printable: it holds a credential.
+struct Forwarded {
+    method: String,
+    host: String,
+    path: String,
+    authorization: Option<String>,
+}
+
+impl Forwarded {
+    /// Its own method and the path behind `verify`, or what the proxy forwards, each header exactly once.
+    fn read(request: &Request, path: &str) -> Option<Self> {
+        let url = request.inner().url();
+        let authorization = header(request, "authorization");
+        // Several headers of a name are joined by a comma and a space, which none of the three can hold.
+        let once = |name: &str| header(request, name).filter(|value| !value.is_empty() && !value.contains(", "));
+        if let Some(rest) = path.strip_prefix(VERIFY).filter(|rest| !rest.is_empty()) {
+            let host = once("x-forwarded-host").unwrap_or_else(|| host_and_path(&url).0.to_owned());
+            return Some(Self { method: request.inner().method(), host, path: rest.to_owned(), authorization });
+        }
+        let uri = once("x-forwarded-uri")?;
+        let path = uri.split('?').next().unwrap_or_default().to_owned();
+        let (method, host) = (once("x-forwarded-method")?, once("x-forwarded-host")?);
+        Some(Self { method, host, path, authorization })
     }
-    let uri = once("x-forwarded-uri")?;
-    let path = uri.split('?').next().unwrap_or_default().to_owned();
-    let (method, host) = (once("x-forwarded-method")?, once("x-forwarded-host")?);
-    Some(Asked { method, host, path, authorization, facts: None })
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            method: &self.method,
+            host: &self.host,
+            path: &self.path,
+            authorization: self.authorization.as_deref(),
+            facts: None,
+        }
+    }
 }
 
 fn facts(method: &str, request: &Request) -> Facts {

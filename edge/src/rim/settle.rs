@@ -28,7 +28,7 @@ pub(super) enum Settled {
 
 /// Judges `asked` at `now`, its one time, loading and waiting as needed. `background` lets a refresh
 /// go on when the request is done.
-pub(super) async fn settle(env: &Env, asked: &Asked, now: u64, background: impl Fn(RefreshFuture)) -> Settled {
+pub(super) async fn settle(env: &Env, asked: &Asked<'_>, now: u64, background: impl Fn(RefreshFuture)) -> Settled {
     if !platform::configure(env) {
         return Settled::Verdict(verdict::refuse(Refusal::NoSnapshot));
     }

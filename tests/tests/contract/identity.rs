@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
+use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use keyward_tests::origin::Seen;
 use keyward_tests::stack::{NewKey, basic};
@@ -17,6 +18,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::shared("headers_that_would_change_a_later_hop_are_dropped", dropped_headers),
         Test::shared("authorization_travels_only_where_it_is_kept", authorization_is_kept_where_told),
         Test::shared("the_assertion_binds_the_request_for_a_minute", the_assertion_binds_the_request),
+        Test::shared("an_eddsa_assertion_is_verified_by_the_published_key", the_published_key_verifies),
         Test::shared("no_assertion_where_it_is_off", no_assertion_where_it_is_off),
     ]
 }
@@ -207,6 +209,26 @@ fn must_not_pass(token: &str, secret: &[u8]) -> Result<()> {
     ] {
         ensure!(claims(&spoiled, secret).is_err(), "{spoiled} is taken");
     }
+    Ok(())
+}
+
+fn the_published_key_verifies(stack: &Stack) -> Result<()> {
+    let seed = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+    let edge = Workerd::start(stack, &[("KEYWARD_ASSERTION", "eddsa"), ("KEYWARD_ASSERTION_KEY", seed)])?;
+    let (key, path) = ready(stack, "eddsa")?;
+    edge.applied(key.generation)?;
+    let seen = arrived(stack, edge.address(), &key, &path, &[])?;
+    let token = *seen.header("x-keyward-assertion").first().context("no assertion")?;
+    let jwks: JwkSet = serde_json::from_str(&edge.edge("/.keyward/jwks").send()?.must_be(200)?.text())?;
+    ensure!(!serde_json::to_string(&jwks)?.contains(seed), "the seed is published");
+    let kid = decode_header(token)?.kid.context("no kid")?;
+    let jwk = jwks.find(&kid).context("the key is not published")?;
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_issuer(&["keyward"]);
+    let claims = decode::<Value>(token, &DecodingKey::from_jwk(jwk)?, &validation)?.claims;
+    ensure!(claims["sub"] == key.id.as_str() && claims["path"] == path.as_str(), "{claims}");
+    let shared = stack.edge("/.keyward/jwks").send()?.must_be(200)?.json()?;
+    ensure!(shared["keys"].as_array().is_some_and(Vec::is_empty), "a shared secret is published: {shared}");
     Ok(())
 }
 
