@@ -15,6 +15,7 @@ const OWN = 20;
 const GRANT = 21;
 const REBIND = 22;
 const DUE = 32;
+const KEY_HEADER = 64;
 const GRANT_SHIFT = 8;
 // A verdict's number, without what stands beside it.
 const NUMBER = 31;
@@ -53,7 +54,9 @@ export default {
       const number = verdict & NUMBER;
       if (number === PONG) return respond(200, 'application/json', PING, requestId);
       if (number === GRANT) {
-        return forward(request, env, requestId, granted(verdict >>> GRANT_SHIFT)).catch((error) => failed(error, requestId));
+        const identity = granted(verdict >>> GRANT_SHIFT);
+        const keyHeader = verdict & KEY_HEADER ? key_header() : undefined;
+        return forward(request, env, requestId, identity, keyHeader).catch((error) => failed(error, requestId));
       }
       if (number < PONG) return refuse(number, undefined, requestId);
       return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
@@ -69,8 +72,8 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
   if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, undefined, now);
   if (verdict === FACTS) verdict = await settle(env, ctx, method, url, authorization, collect(request), now);
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
-  if (verdict === PUBLIC) return forward(request, env, requestId, []);
-  if (typeof verdict === 'string') return forward(request, env, requestId, verdict.split('\n'));
+  if (verdict === PUBLIC) return forward(request, env, requestId, [], key_header());
+  if (typeof verdict === 'string') return forward(request, env, requestId, verdict.split('\n'), key_header());
   if (verdict === OWN) return own(request, env, ctx, requestId);
   return refuse(verdict, undefined, requestId);
 }
@@ -140,30 +143,40 @@ function observe(request, env, ctx, requestId, authorization, now) {
   );
   const to = target(request, env);
   if (to === undefined) return refuse(undefined, 'no_origin', requestId);
-  return pass(new Request(to, request), requestId).catch((error) => failed(error, requestId));
+  return pass(copy(request, to), requestId).catch((error) => failed(error, requestId));
 }
 
 // To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
-async function forward(request, env, requestId, identity) {
+async function forward(request, env, requestId, identity, keyHeader) {
   const to = target(request, env);
   if (to === undefined) return refuse(undefined, 'no_origin', requestId);
-  // A copy of the request keeps what its parts would lose: a GET may have a body.
-  const forwarded = new Request(to, request);
+  const forwarded = copy(request, to);
   const { headers } = forwarded;
-  for (const name of [...headers.keys()]) {
-    // As CGI and its heirs read names.
-    const read = name.replace(/[_.]/g, '-');
-    if (read.startsWith('x-keyward-') || DROPPED.has(read)) headers.delete(name);
+  let dropped;
+  const names = headers.keys();
+  for (let name = names.next(); !name.done; name = names.next()) {
+    if (isDropped(name.value)) (dropped ??= []).push(name.value);
   }
+  dropped?.forEach((name) => headers.delete(name));
   // A public route judges no credential, so none travels.
   if (env.KEYWARD_KEEP_AUTHORIZATION !== 'true' || identity.length === 0) headers.delete('authorization');
-  const own = key_header();
-  if (own !== undefined) headers.delete(own);
-  identity.forEach((value, at) => {
-    if (value !== '') headers.set(IDENTITY_HEADERS[at], value);
-  });
+  if (keyHeader !== undefined) headers.delete(keyHeader);
+  for (let at = 0; at < identity.length; at += 1) {
+    if (identity[at] !== '') headers.set(IDENTITY_HEADERS[at], identity[at]);
+  }
   headers.set('x-keyward-request-id', requestId);
   return pass(forwarded, requestId, identity.length > 0);
+}
+
+// No redirect is followed and no cache asked. Told to `fetch` beside a request, the same would cost
+// another copy of it.
+function copy(request, to) {
+  const { method, headers, body } = request;
+  if (body === null || (method !== 'GET' && method !== 'HEAD')) {
+    return new Request(to, { method, headers, body, redirect: 'manual', cache: 'no-store' });
+  }
+  // A GET with a body can be copied whole, but not be made.
+  return new Request(new Request(to, request), { redirect: 'manual', cache: 'no-store' });
 }
 
 // Would strip or change what a later hop sees.
@@ -176,10 +189,25 @@ const DROPPED = new Set([
   'x-rewrite-url',
 ]);
 
+// What was decided of a name, for most come again and again. Clients choose them, so it is bounded.
+const decided = new Map();
+
+function isDropped(name) {
+  let drops = decided.get(name);
+  if (drops === undefined) {
+    // As CGI and its heirs read names.
+    const read = name.replace(/[_.]/g, '-');
+    drops = read.startsWith('x-keyward-') || DROPPED.has(read);
+    if (decided.size >= 256) decided.clear();
+    if (name.length <= 64) decided.set(name, drops);
+  }
+  return drops;
+}
+
 async function pass(request, requestId, authenticated) {
   let response;
   try {
-    response = await fetch(request, { redirect: 'manual', cache: 'no-store' });
+    response = await fetch(request);
   } catch (error) {
     console.error(JSON.stringify({ keyward: 'origin_unreachable', request_id: requestId, error: String(error) }));
     return refuse(undefined, 'origin_unreachable', requestId);
@@ -196,25 +224,37 @@ function keepFromSharedCaches(headers) {
   headers.delete('cdn-cache-control');
   headers.delete('cloudflare-cdn-cache-control');
   headers.delete('surrogate-control');
-  const directives = (headers.get('cache-control') ?? '').split(',').map((directive) => directive.trim());
-  if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return;
+  const told = headers.get('cache-control');
+  if (told === null) return headers.set('cache-control', 'private');
+  const directives = told.split(',').map((directive) => directive.trim());
+  if (directives.some((directive) => /^(private|no-store)$/i.test(directive))) return undefined;
   const kept = directives.filter((directive) => directive !== '' && !/^(public|s-maxage)\b/i.test(directive));
-  headers.set('cache-control', ['private', ...kept].join(', '));
+  return headers.set('cache-control', ['private', ...kept].join(', '));
 }
 
 // Where a request goes: the origin's base URL and the path and query exactly as they were judged.
+let origin;
+let base;
 function target(request, env) {
-  const origin = env.KEYWARD_ORIGIN;
-  if (!origin) return undefined;
-  const path = request.url.slice(pathStart(request.url));
-  return origin.replace(/\/+$/, '') + (path.startsWith('/') ? path : `/${path}`);
+  const { KEYWARD_ORIGIN } = env;
+  if (!KEYWARD_ORIGIN) return undefined;
+  if (origin !== KEYWARD_ORIGIN) {
+    origin = KEYWARD_ORIGIN;
+    base = origin.replace(/\/+$/, '');
+  }
+  const { url } = request;
+  const path = url.slice(pathStart(url));
+  return path.startsWith('/') ? base + path : `${base}/${path}`;
 }
 
 // Where the path begins in an absolute URL: the authority ends at the first of /?#, as in request.rs.
 function pathStart(url) {
-  const authority = url.indexOf('://') + 3;
-  const length = url.slice(authority).search(/[/?#]/);
-  return length < 0 ? url.length : authority + length;
+  let at = url.indexOf('://') + 3;
+  for (; at < url.length; at += 1) {
+    const code = url.charCodeAt(at);
+    if (code === 47 || code === 63 || code === 35) break;
+  }
+  return at;
 }
 
 async function own(request, env, ctx, requestId) {

@@ -22,6 +22,8 @@ pub(crate) const GRANT: u32 = 21;
 pub(crate) const REBIND: u32 = 22;
 /// Beside a verdict's number: a refresh should be started.
 pub(crate) const DUE: u32 = 32;
+/// Beside [`GRANT`]: the settings name a header that keys are also taken from.
+pub(crate) const KEY_HEADER: u32 = 64;
 /// Beside [`GRANT`], from this bit up: how many bytes the output has.
 pub(crate) const GRANT_SHIFT: u32 = 8;
 
@@ -89,6 +91,7 @@ mod tests {
             ("GRANT", GRANT),
             ("REBIND", REBIND),
             ("DUE", DUE),
+            ("KEY_HEADER", KEY_HEADER),
             ("GRANT_SHIFT", GRANT_SHIFT),
         ];
         for (name, number) in numbers {

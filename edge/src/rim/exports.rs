@@ -17,7 +17,7 @@ use super::settle::{self, RefreshFuture, Settled};
 use crate::answer::{self, PROBLEMS};
 use crate::isolate::{Look, Patience};
 use crate::request::{Asked, Facts};
-use crate::verdict::{DUE, FACTS, GRANT, GRANT_SHIFT, OWN, PONG, REBIND, SETTLE, Verdict};
+use crate::verdict::{DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTLE, Verdict};
 
 /// Paths of the Worker's own endpoints begin like this.
 const OWN_PREFIX: &str = "/.keyward/";
@@ -89,8 +89,11 @@ fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
         let verdict = match isolate.look(asked, now, Patience::FULL) {
             Look::Done(Verdict::Number(number)) => number,
             Look::Done(Verdict::Pong(_)) => PONG,
-            Look::Done(Verdict::Allow(grant)) => put_output(&isolate.identity(&grant, asked, now).join("\n"))
-                .map_or(SETTLE, |length| GRANT | length << GRANT_SHIFT),
+            Look::Done(Verdict::Allow(grant)) => {
+                let key_header = if isolate.replica.settings().accept.header.is_some() { KEY_HEADER } else { 0 };
+                let length = put_output(&isolate.identity(&grant, asked, now).join("\n"));
+                length.map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
+            }
             Look::Facts => FACTS,
             Look::Load(_) | Look::Wait(_) => SETTLE,
         };

@@ -3,10 +3,13 @@
 //! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
+mod contest;
 mod edge;
 pub mod fixture;
+mod gateway;
 mod latency;
 mod load;
+mod origin;
 mod process;
 mod report;
 mod rounds;
@@ -28,7 +31,12 @@ pub struct Scale {
 type Measure = fn(Scale) -> Result<Report>;
 
 /// Every benchmark, in the order in which all of them run.
-const BENCHMARKS: &[(&str, Measure)] = &[("edge", edge::measure), ("latency", latency::measure)];
+const BENCHMARKS: &[(&str, Measure)] = &[
+    ("edge", edge::measure),
+    ("gateway", gateway::measure),
+    ("latency", latency::measure),
+    ("scratch", scratch::measure),
+];
 
 /// Runs one benchmark by its name, or all of them.
 pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
