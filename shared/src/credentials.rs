@@ -4,14 +4,14 @@
 //! Lengths are checked before anything is decoded. A malformed credential is one error without
 //! detail for the client; the reason is for tests and tools. Nothing here looks a key up.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, decoded_len_estimate};
 use zeroize::Zeroize as _;
 
 use crate::api_key::{self, MAX_KEY_BYTES};
 use crate::fingerprint::Digest;
 use crate::id::{KeyId, WorkspaceId};
-use crate::policy::{Policy, SlugHash};
+use crate::policy::{PolicyRef, SlugHash};
 use crate::record::Record;
 use crate::settings::{BasicUser, CheckDigits, Settings};
 
@@ -65,7 +65,7 @@ pub enum Claim {
 
 impl Claim {
     /// Whether the claim is true of a record and its policy.
-    pub fn holds(self, record: &Record, policy: &Policy) -> bool {
+    pub fn holds(self, record: &Record, policy: &PolicyRef<'_>) -> bool {
         match self {
             Self::None => true,
             Self::Key(id) => record.key == id,
@@ -110,8 +110,10 @@ fn from_authorization(value: &[u8], settings: &Settings) -> Result<Credential, C
     let token = rest.trim_ascii_start_spaces();
     if scheme.eq_ignore_ascii_case(b"basic") && settings.accept.basic {
         let mut decoded = [0; MAX_CREDENTIAL_BYTES + 2];
-        let credential = from_basic(token, &mut decoded, settings);
-        decoded.zeroize();
+        // Only as much as the token can fill: wiping is written byte by byte.
+        let room = decoded_len_estimate(token.len()).min(decoded.len());
+        let credential = from_basic(token, &mut decoded[..room], settings);
+        decoded[..room].zeroize();
         credential
     } else if scheme.eq_ignore_ascii_case(b"bearer") && settings.accept.bearer {
         from_key(token, Claim::None, settings)
@@ -125,7 +127,12 @@ fn from_basic(token: &[u8], decoded: &mut [u8], settings: &Settings) -> Result<C
     let length = STANDARD.decode_slice(token, decoded).map_err(|_| CredentialError::Base64)?;
     let user_pass = decoded.get(..length).ok_or(CredentialError::Base64)?;
     let user_pass = core::str::from_utf8(user_pass).map_err(|_| CredentialError::Form)?;
-    if user_pass.chars().any(char::is_control) {
+    let has_control = if user_pass.is_ascii() {
+        user_pass.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        user_pass.chars().any(char::is_control)
+    };
+    if has_control {
         return Err(CredentialError::Form);
     }
     let (user, password) = user_pass.split_once(':').ok_or(CredentialError::Form)?;

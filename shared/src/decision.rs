@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::credentials::{self, Claim, CredentialError};
 use crate::id::{KeyId, MemberId, WorkspaceId};
-use crate::policy::{Access, App, Policy, Restrictions};
+use crate::policy::{Access, AppRef, PolicyRef, RestrictionsRef};
 use crate::record::{Record, Slot};
 use crate::referrer;
 use crate::route::{BadPath, Needs, Target};
@@ -237,7 +237,7 @@ impl Case<'_> {
             Lookup::Need(need) => return Decision::Need(need),
             Lookup::NoHead => return Decision::Deny(Refusal::NoSnapshot),
         };
-        if let Some(reason) = self.unusable(&record, policy) {
+        if let Some(reason) = self.unusable(&record, &policy) {
             return unauthorized(reason);
         }
         let grant = Grant {
@@ -247,9 +247,9 @@ impl Case<'_> {
             access: policy.access,
             slot: record.slot,
         };
-        match permitted(policy, self.target) {
+        match permitted(&policy, self.target) {
             Err(refusal) if !self.pings => Decision::Deny(refusal),
-            _ if !from_allowed_client(&policy.restrictions, &self.client.unwrap_or_default()) => {
+            _ if !from_allowed_client(policy.restrictions, &self.client.unwrap_or_default()) => {
                 Decision::Deny(Refusal::Restricted)
             }
             _ if self.pings => Decision::Pong(grant),
@@ -257,7 +257,7 @@ impl Case<'_> {
         }
     }
 
-    fn unusable(&self, record: &Record, policy: &Policy) -> Option<Reason> {
+    fn unusable(&self, record: &Record, policy: &PolicyRef<'_>) -> Option<Reason> {
         if !self.claim.holds(record, policy) {
             Some(Reason::WrongUser)
         } else if record.suspended {
@@ -278,7 +278,7 @@ const fn unauthorized(reason: Reason) -> Decision {
     Decision::Deny(Refusal::Unauthorized(reason))
 }
 
-fn permitted(policy: &Policy, target: Result<Target, BadPath>) -> Result<(), Refusal> {
+fn permitted(policy: &PolicyRef<'_>, target: Result<Target, BadPath>) -> Result<(), Refusal> {
     let target = target.map_err(|BadPath| Refusal::BadPath)?;
     if !policy.apis.grant(target.api) {
         return Err(Refusal::ApiNotGranted);
@@ -289,15 +289,19 @@ fn permitted(policy: &Policy, target: Result<Target, BadPath>) -> Result<(), Ref
     Ok(())
 }
 
-fn from_allowed_client(restrictions: &Restrictions, client: &Client<'_>) -> bool {
-    let Restrictions { ips, referrers, apps } = restrictions;
+fn from_allowed_client(restrictions: RestrictionsRef<'_>, client: &Client<'_>) -> bool {
     let address = client.address.map(|address| address.to_canonical());
-    (ips.is_empty() || address.is_some_and(|address| ips.iter().any(|range| in_range(range, address))))
-        && (referrers.is_empty()
-            || client
-                .referrer
-                .is_some_and(|referrer| referrers.iter().any(|pattern| referrer::matches(pattern, referrer))))
-        && (apps.is_empty() || apps.iter().any(|app| app_matches(app, client)))
+    one_matches(restrictions.ips(), |range| address.is_some_and(|address| in_range(&range, address)))
+        && one_matches(restrictions.referrers(), |pattern| {
+            client.referrer.is_some_and(|referrer| referrer::matches(pattern, referrer))
+        })
+        && one_matches(restrictions.apps(), |app| app_matches(app, client))
+}
+
+/// A list that is not empty wants one of its entries to match.
+fn one_matches<T>(entries: impl Iterator<Item = Option<T>>, mut matches: impl FnMut(T) -> bool) -> bool {
+    let mut entries = entries.peekable();
+    entries.peek().is_none() || entries.flatten().any(&mut matches)
 }
 
 /// Whether a range holds an address in its canonical form. A range may be written of IPv4-mapped
@@ -311,12 +315,12 @@ fn in_range(range: &IpNet, address: IpAddr) -> bool {
     }
 }
 
-fn app_matches(app: &App, client: &Client<'_>) -> bool {
+fn app_matches(app: AppRef<'_>, client: &Client<'_>) -> bool {
     match app {
-        App::Android { package, certificate } => {
+        AppRef::Android { package, certificate } => {
             client.android_package == Some(package)
                 && client.android_certificate.is_some_and(|claimed| claimed.eq_ignore_ascii_case(certificate))
         }
-        App::Ios { bundle } => client.ios_bundle == Some(bundle),
+        AppRef::Ios { bundle } => client.ios_bundle == Some(bundle),
     }
 }

@@ -45,7 +45,7 @@ fn encoded_leaf(place: Place, stamp: Stamp, rows: &[Row]) -> Vec<u8> {
 }
 
 fn rows(leaf: &Leaf) -> Vec<Row> {
-    leaf.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone())).collect()
+    leaf.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.to_policy())).collect()
 }
 
 fn decode_leaf(bytes: &[u8], place: Place) -> Result<Leaf, DecodeError> {
@@ -105,7 +105,7 @@ proptest! {
         prop_assert_eq!((leaf.len(), leaf.is_empty()), (written.len(), written.is_empty()));
         prop_assert_eq!(leaf.stamp(), stamp);
         for (fingerprint, record, policy) in &written {
-            prop_assert_eq!(leaf.find(fingerprint), Some((*record, policy)));
+            prop_assert_eq!(leaf.find(fingerprint), Some((*record, policy.into())));
         }
         if written.iter().all(|(fingerprint, ..)| *fingerprint != absent) {
             prop_assert_eq!(leaf.find(&absent), None);

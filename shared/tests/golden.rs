@@ -30,7 +30,7 @@ fn the_leafs_bytes_are_held() {
     let bytes = held("leaf", &leaf_bytes());
     let leaf = Leaf::decode(bytes.into_boxed_slice(), origin(), leaf_place()).expect("a leaf");
     let records: Vec<_> =
-        leaf.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone())).collect();
+        leaf.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.to_policy())).collect();
     assert_eq!(records, leaf_records());
     assert_eq!(leaf.stamp(), STAMP);
 }

@@ -268,7 +268,7 @@ impl World {
                     continue;
                 }
                 Lookup::Absent => None,
-                Lookup::Found(record, policy) => Some((record, policy.clone())),
+                Lookup::Found(record, policy) => Some((record, policy.to_policy())),
             };
             let expected = self.publisher.published[held].expected.get(fingerprint).cloned();
             return Some((got, expected));

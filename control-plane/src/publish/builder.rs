@@ -171,7 +171,7 @@ fn encode_leaf(
     }
     let bytes = leaf.finish(origin, stamp)?;
     let read = Leaf::decode(bytes.clone().into_boxed_slice(), origin, place)?;
-    let same = read.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.clone()));
+    let same = read.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.to_policy()));
     if !same.eq(secrets.iter().cloned()) {
         return Err(PublishError::Mismatch { what: "leaf" });
     }

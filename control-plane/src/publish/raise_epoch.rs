@@ -152,8 +152,9 @@ impl RaiseEpoch {
                 if is_leaf {
                     let leaf = Leaf::decode(bytes.into_boxed_slice(), origin, place)?;
                     let records = leaf.records();
-                    published
-                        .extend(records.map(|(fingerprint, record, policy)| (fingerprint, (record, policy.clone()))));
+                    published.extend(
+                        records.map(|(fingerprint, record, policy)| (fingerprint, (record, policy.to_policy()))),
+                    );
                 } else {
                     below.extend_from_slice(Node::decode(&bytes, origin, place)?.children());
                 }

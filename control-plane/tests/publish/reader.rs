@@ -100,7 +100,7 @@ impl Reader {
             loop {
                 let need = match self.replica.lookup_exact(&fingerprint) {
                     Lookup::Need(need) => need,
-                    Lookup::Found(record, policy) => break assert_eq!(Some((record, policy.clone())), truth),
+                    Lookup::Found(record, policy) => break assert_eq!(Some((record, policy.to_policy())), truth),
                     Lookup::Absent => break assert_eq!(None, truth),
                     Lookup::NoHead => panic!("there is a head"),
                 };

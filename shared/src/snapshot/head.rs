@@ -23,7 +23,7 @@ use super::object;
 use super::policies::{self, PolicyTable};
 use super::tree::Tree;
 use crate::fingerprint::Fingerprint;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyRef};
 use crate::record::Record;
 use crate::wire::{Reader, Write as _};
 
@@ -251,7 +251,7 @@ impl Head {
         let tree = Tree::read(&mut reader)?;
         let next = if flag(&mut reader, "next")? { Some(Tree::read(&mut reader)?) } else { None };
         let before = reader.position();
-        let policies = policies::read(&mut reader)?;
+        let policies = policies::read(&mut reader, |_, policy| policy)?;
         let count = usize::from(reader.u16()?);
         if count > MAX_RECENT_ENTRIES || reader.rest().len() < count * MIN_ENTRY_BYTES {
             return Err(DecodeError::Meaningless { what: "recent count" });
@@ -284,7 +284,7 @@ impl Head {
     }
 }
 
-fn read_entry(reader: &mut Reader<'_>, policies: &[Policy]) -> Result<RecentEntry, DecodeError> {
+fn read_entry(reader: &mut Reader<'_>, policies: &[PolicyRef<'_>]) -> Result<RecentEntry, DecodeError> {
     let fingerprint = Fingerprint::from_bytes(reader.array()?);
     let generation = reader.u64()?;
     if !flag(reader, "recent kind")? {
@@ -297,7 +297,7 @@ fn read_entry(reader: &mut Reader<'_>, policies: &[Policy]) -> Result<RecentEntr
     let policy = policies
         .get(u32::from_be_bytes([0, a, b, c]) as usize)
         .ok_or(DecodeError::Meaningless { what: "recent policy" })?;
-    Ok(RecentEntry { fingerprint, generation, state: Some((record, policy.clone())) })
+    Ok(RecentEntry { fingerprint, generation, state: Some((record, policy.to_policy())) })
 }
 
 fn flag(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, DecodeError> {

@@ -7,6 +7,7 @@
 //!
 //! All integers are big-endian. Every format begins with its kind and a version.
 
+mod cache;
 mod error;
 mod head;
 mod leaf;

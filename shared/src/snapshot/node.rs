@@ -81,8 +81,8 @@ impl Node {
         self.stamp
     }
 
-    /// Bytes it takes in memory.
+    /// Bytes it takes in memory beside itself.
     pub const fn held_bytes(&self) -> usize {
-        self.children.len() * ObjectName::LEN + size_of::<Self>()
+        self.children.len() * ObjectName::LEN
     }
 }

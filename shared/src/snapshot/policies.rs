@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::error::{DecodeError, EncodeError};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyRef};
 use crate::wire::{Reader, Write as _};
 
 /// Policy indices share four bytes with a record's flags.
@@ -51,8 +51,12 @@ impl PolicyTable {
     }
 }
 
-/// Reads a table; every policy in it must be readable.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Box<[Policy]>, DecodeError> {
+/// Reads a table, every policy of which must be readable, and hands each to `take` with the position of
+/// its length, at which [`at`] finds it again. Gives what `take` made of them, in their order.
+pub(super) fn read<'a, T>(
+    reader: &mut Reader<'a>,
+    take: impl Fn(usize, PolicyRef<'a>) -> T,
+) -> Result<Vec<T>, DecodeError> {
     let count = reader.u32()? as usize;
     // No count is believed beyond the bytes that are there.
     if count > reader.rest().len() / MIN_ENTRY_BYTES {
@@ -60,8 +64,14 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Box<[Policy]>, DecodeError
     }
     let mut policies = Vec::with_capacity(count);
     for index in 0..count {
-        let wrap = |source: PolicyError| DecodeError::Policy { index, source };
-        policies.push(Policy::decode(reader.long()?).map_err(wrap)?);
+        let at = reader.position();
+        let policy = PolicyRef::read(reader.long()?).map_err(|source| DecodeError::Policy { index, source })?;
+        policies.push(take(at, policy));
     }
-    Ok(policies.into_boxed_slice())
+    Ok(policies)
+}
+
+/// The policy at a position that [`read`] has told of the same bytes.
+pub(super) fn at(bytes: &[u8], at: usize) -> Option<PolicyRef<'_>> {
+    PolicyRef::of_checked(Reader::new(bytes.get(at..)?).long().ok()?)
 }

@@ -4,8 +4,7 @@
 //! each held object it keeps `through`, the newest `tree_generation` up to which the object is known
 //! right, and believes a leaf only as far as the head's floors let it.
 
-use std::collections::BTreeMap;
-
+use super::cache::{Cache, Held, Object};
 use super::error::DecodeError;
 use super::head::{Head, HeadOrder};
 use super::leaf::Leaf;
@@ -14,7 +13,7 @@ use super::node::Node;
 use super::object::{Origin, Place};
 use super::tree::Shape;
 use crate::fingerprint::{Fingerprint, Pepper, PepperId};
-use crate::policy::Policy;
+use crate::policy::PolicyRef;
 use crate::record::Record;
 use crate::route::RouteTable;
 use crate::settings::Settings;
@@ -39,7 +38,7 @@ pub struct Need {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup<'a> {
     /// It is there.
-    Found(Record, &'a Policy),
+    Found(Record, PolicyRef<'a>),
     /// It is known not to be there.
     Absent,
     /// That object must be loaded to tell.
@@ -94,29 +93,12 @@ pub struct ReplicaOptions {
 /// Where a lookup ended.
 #[derive(Clone, Copy)]
 enum Judged {
+    /// At that entry of `recent`.
     Recent(usize),
-    Leaf(u32),
+    /// At the leaf of that prefix, at its record of that position, if it has one.
+    Leaf(u32, Option<usize>),
     Need(Need),
     NoHead,
-}
-
-struct Held<T> {
-    name: ObjectName,
-    through: u64,
-    used_at: u64,
-    bytes: usize,
-    object: T,
-}
-
-/// What is held of the places of one depth, by their prefixes.
-struct Level {
-    depth: u8,
-    places: BTreeMap<u32, Held<Object>>,
-}
-
-enum Object {
-    Node(Node),
-    Leaf(Leaf),
 }
 
 /// The edge's copy of the snapshot.
@@ -127,24 +109,20 @@ pub struct Replica {
     routes: RouteTable,
     shape: Option<(Shape, PepperId)>,
     shape_version: u64,
-    levels: Vec<Level>,
-    held_bytes: usize,
-    tick: u64,
+    cache: Cache,
 }
 
 impl Replica {
     /// A replica that holds nothing yet.
     pub fn new(options: ReplicaOptions) -> Self {
         Self {
+            cache: Cache::new(options.cache_bytes),
             options,
             head: None,
             settings: Settings::default(),
             routes: RouteTable::default(),
             shape: None,
             shape_version: 0,
-            levels: Vec::new(),
-            held_bytes: 0,
-            tick: 0,
         }
     }
 
@@ -176,7 +154,7 @@ impl Replica {
 
     /// Bytes the held objects take.
     pub const fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.cache.held_bytes()
     }
 
     /// Whether a verified head would be taken at `now_ms`. `Ok(false)` for the very head that is held.
@@ -208,10 +186,9 @@ impl Replica {
         }
         let shape = (head.tree.shape.clone(), head.tree.pepper);
         if self.shape.as_ref() != Some(&shape) {
-            self.levels = levels_of(&shape.0);
+            self.cache.clear(&shape.0);
             self.shape = Some(shape);
             self.shape_version += 1;
-            self.held_bytes = 0;
         }
         if self.settings != settings || self.head.is_none() {
             self.routes = RouteTable::new(settings.routes.clone());
@@ -231,14 +208,14 @@ impl Replica {
     /// before a widening change: whoever would refuse it for its policy asks [`Self::lookup_exact`].
     pub fn lookup(&mut self, fingerprint: &Fingerprint, now_ms: u64) -> Lookup<'_> {
         let judged = self.judge(fingerprint, Some(now_ms));
-        self.answer(fingerprint, judged)
+        self.answer(judged)
     }
 
     /// What is known of `fingerprint` exactly as of the head that is held, which is what a refusal must
     /// rest on.
     pub fn lookup_exact(&mut self, fingerprint: &Fingerprint) -> Lookup<'_> {
         let judged = self.judge(fingerprint, None);
-        self.answer(fingerprint, judged)
+        self.answer(judged)
     }
 
     /// Takes an object that was needed. It is checked whole; what does not fit any more since the
@@ -257,56 +234,35 @@ impl Replica {
         } else {
             Object::Node(Node::decode(&bytes, origin, need.place)?)
         };
-        let mut depths = self.levels.iter().map(|level| level.depth);
-        let below = depths.find(|&depth| depth > need.place.depth);
-        let (bytes, children_at) = match &object {
-            Object::Node(node) => (node.held_bytes(), Some(need.place.depth + node.bits())),
-            Object::Leaf(leaf) => (leaf.held_bytes(), None),
-        };
-        let level = self
-            .levels
-            .iter_mut()
-            .find(|level| level.depth == need.place.depth && children_at == below)
-            .ok_or(DecodeError::Meaningless { what: "node bits" })?;
-        if level.places.get(&need.place.prefix).is_some_and(|held| held.through > need.through) {
-            return Ok(());
+        if !self.cache.takes(need.place, &object) {
+            return Err(DecodeError::Meaningless { what: "node bits" });
         }
-        let held = Held { name: need.name, through: need.through, used_at: 0, bytes, object };
-        let before = level.places.insert(need.place.prefix, held);
-        self.held_bytes += bytes;
-        self.held_bytes -= before.map_or(0, |held| held.bytes);
-        self.make_room(need.place);
+        self.cache.insert(need.place, Held::new(need.name, need.through, object));
         Ok(())
     }
 
     /// Marks the leaf that covers `fingerprint` as used, so that it outlives those that only refuse.
     pub fn promote(&mut self, fingerprint: &Fingerprint) {
-        self.tick += 1;
-        let tick = self.tick;
-        for level in &mut self.levels {
-            let prefix = fingerprint.leading_bits(level.depth);
-            if let Some(held) = level.places.get_mut(&prefix) {
-                held.used_at = tick;
-            }
-        }
+        self.cache.promote(fingerprint);
     }
 
-    fn answer(&self, fingerprint: &Fingerprint, judged: Judged) -> Lookup<'_> {
+    fn answer(&self, judged: Judged) -> Lookup<'_> {
         match judged {
             Judged::NoHead => Lookup::NoHead,
             Judged::Need(need) => Lookup::Need(need),
             Judged::Recent(at) => match self.head.as_ref().and_then(|head| head.recent.get(at)) {
-                Some(entry) => {
-                    entry.state.as_ref().map_or(Lookup::Absent, |(record, policy)| Lookup::Found(*record, policy))
-                }
+                Some(entry) => entry
+                    .state
+                    .as_ref()
+                    .map_or(Lookup::Absent, |(record, policy)| Lookup::Found(*record, policy.into())),
                 None => Lookup::NoHead,
             },
-            Judged::Leaf(at) => match self.leaf_at(at) {
-                Some(leaf) => {
-                    leaf.find(fingerprint).map_or(Lookup::Absent, |(record, policy)| Lookup::Found(record, policy))
-                }
-                None => Lookup::NoHead,
-            },
+            Judged::Leaf(_, None) => Lookup::Absent,
+            Judged::Leaf(prefix, Some(position)) => self
+                .cache
+                .leaf_at(prefix)
+                .and_then(|leaf| leaf.at(position))
+                .map_or(Lookup::NoHead, |(record, policy)| Lookup::Found(record, policy)),
         }
     }
 
@@ -319,18 +275,13 @@ impl Replica {
         if let Ok(at) = head.recent.binary_search_by(|entry| entry.fingerprint.cmp(fingerprint)) {
             return Judged::Recent(at);
         }
-        let Some(deepest) = self.levels.last() else {
-            return Judged::NoHead;
-        };
-        let leaf_at = fingerprint.leading_bits(deepest.depth);
-        if let Some(held) = deepest.places.get(&leaf_at)
-            && let Object::Leaf(leaf) = &held.object
-        {
-            let allows =
-                now_ms.is_some_and(|now_ms| leaf.find(fingerprint).is_some_and(|(record, _)| record.allows_at(now_ms)));
+        if let Some((prefix, leaf, through)) = self.cache.leaf_towards(fingerprint) {
+            let position = leaf.position(fingerprint);
+            let record = position.and_then(|position| leaf.record_at(position));
+            let allows = now_ms.is_some_and(|now_ms| record.is_some_and(|record| record.allows_at(now_ms)));
             let floor = if allows { head.narrowed_since } else { head.recent_since };
-            if held.through >= floor {
-                return Judged::Leaf(leaf_at);
+            if through >= floor {
+                return Judged::Leaf(prefix, position);
             }
         }
         self.walk(fingerprint)
@@ -346,8 +297,9 @@ impl Replica {
         let Some(mut child) = head.tree.first_towards(fingerprint) else {
             return Judged::NoHead;
         };
-        let leaves = self.levels.len().saturating_sub(1);
-        for (index, level) in self.levels.iter_mut().enumerate() {
+        let levels = self.cache.levels_mut();
+        let leaves = levels.len().saturating_sub(1);
+        for (index, level) in levels.iter_mut().enumerate() {
             let (place, name) = child;
             let is_leaf = index == leaves;
             let held = level.places.get_mut(&place.prefix);
@@ -356,7 +308,7 @@ impl Replica {
             };
             held.through = held.through.max(through);
             match &held.object {
-                Object::Leaf(_) => return Judged::Leaf(place.prefix),
+                Object::Leaf(leaf) => return Judged::Leaf(place.prefix, leaf.position(fingerprint)),
                 Object::Node(node) => match node.child_towards(fingerprint) {
                     Some(next) => child = next,
                     None => return Judged::NoHead,
@@ -365,40 +317,4 @@ impl Replica {
         }
         Judged::NoHead
     }
-
-    fn leaf_at(&self, at: u32) -> Option<&Leaf> {
-        match &self.levels.last()?.places.get(&at)?.object {
-            Object::Leaf(leaf) => Some(leaf),
-            Object::Node(_) => None,
-        }
-    }
-
-    /// Lets go of what was used longest ago until the objects fit. The newest arrival and the nodes
-    /// above it stay, or a lookup whose path does not fit would never come to its end.
-    fn make_room(&mut self, arrival: Place) {
-        while self.held_bytes > self.options.cache_bytes {
-            let oldest = self
-                .levels
-                .iter()
-                .enumerate()
-                .flat_map(|(index, level)| {
-                    let on_the_path = arrival.depth.checked_sub(level.depth).map(|below| arrival.prefix >> below);
-                    level
-                        .places
-                        .iter()
-                        .filter(move |(prefix, _)| Some(**prefix) != on_the_path)
-                        .map(move |(&prefix, held)| (held.used_at, index, prefix))
-                })
-                .min();
-            let Some((_, index, prefix)) = oldest else {
-                return;
-            };
-            let gone = self.levels.get_mut(index).and_then(|level| level.places.remove(&prefix));
-            self.held_bytes -= gone.map_or(0, |held| held.bytes);
-        }
-    }
-}
-
-fn levels_of(shape: &Shape) -> Vec<Level> {
-    shape.object_depths().map(|depth| Level { depth, places: BTreeMap::new() }).collect()
 }

@@ -128,6 +128,6 @@ fn recent_counts_before_any_leaf() {
     ];
     adopt(&mut replica, newer);
     assert_eq!(replica.lookup(&left(1), NOW_MS), Lookup::Absent);
-    assert_eq!(replica.lookup(&left(2), NOW_MS), Lookup::Found(disabled, &policy()));
-    assert_eq!(replica.lookup(&left(3), NOW_MS), Lookup::Found(record(), &policy()));
+    assert_eq!(replica.lookup(&left(2), NOW_MS), Lookup::Found(disabled, (&policy()).into()));
+    assert_eq!(replica.lookup(&left(3), NOW_MS), Lookup::Found(record(), (&policy()).into()));
 }

@@ -3,13 +3,18 @@
 //! A policy is at most [`MAX_POLICY_BYTES`] encoded, so that no tenant can make a leaf that edges
 //! refuse. It knows neither secrets nor routes.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod view;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use core::net::IpAddr;
+
+use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 
 use crate::id::WorkspaceId;
-use crate::wire::{Reader, Truncated, Write as _};
+use crate::wire::{Truncated, Write as _};
+
+pub(crate) use view::AppRef;
+pub use view::{ApisRef, PolicyRef, RestrictionsRef};
 
 /// Largest encoded policy, in bytes.
 pub const MAX_POLICY_BYTES: usize = 1024;
@@ -220,58 +225,7 @@ impl Policy {
 
     /// Reads a policy that fills `bytes` to their end.
     pub fn decode(bytes: &[u8]) -> Result<Self, PolicyError> {
-        if bytes.len() > MAX_POLICY_BYTES {
-            return Err(PolicyError::TooLarge { got: bytes.len() });
-        }
-        let mut reader = Reader::new(bytes);
-        let workspace = WorkspaceId::from_u64(reader.u64()?);
-        let slug = SlugHash(reader.array()?);
-        let access = match reader.u8()? {
-            0 => Access::ReadOnly,
-            1 => Access::ReadWrite,
-            _ => return Err(PolicyError::Meaningless { field: "access" }),
-        };
-        let apis = match reader.u16()? {
-            ALL_APIS => Apis::All,
-            granted => {
-                let got = usize::from(granted);
-                if got > MAX_APIS {
-                    return Err(PolicyError::TooMany { list: "apis", got, max: MAX_APIS });
-                }
-                let numbers: Vec<u16> = (0..got).map(|_| reader.u16()).collect::<Result<_, _>>()?;
-                if !numbers.is_sorted_by(|a, b| a < b) {
-                    return Err(PolicyError::Meaningless { field: "apis" });
-                }
-                Apis::Only(numbers)
-            }
-        };
-        let ips = list(&mut reader, "restrictions.ips", read_range)?;
-        let referrers = list(&mut reader, "restrictions.referrers", |reader| text(reader, "restrictions.referrers"))?;
-        let apps = list(&mut reader, "restrictions.apps", read_app)?;
-        if !reader.rest().is_empty() {
-            return Err(PolicyError::Meaningless { field: "policy" });
-        }
-        Ok(Self { workspace, slug, access, apis, restrictions: Restrictions { ips, referrers, apps } })
-    }
-
-    /// Bytes it takes in memory, its lists included.
-    pub(crate) fn held_bytes(&self) -> usize {
-        let Restrictions { ips, referrers, apps } = &self.restrictions;
-        let apis = match &self.apis {
-            Apis::All => 0,
-            Apis::Only(numbers) => size_of_val(numbers.as_slice()),
-        };
-        let texts = apps.iter().map(|app| match app {
-            App::Android { package, certificate } => package.len() + certificate.len(),
-            App::Ios { bundle } => bundle.len(),
-        });
-        size_of::<Self>()
-            + apis
-            + size_of_val(ips.as_slice())
-            + size_of_val(referrers.as_slice())
-            + size_of_val(apps.as_slice())
-            + referrers.iter().map(String::len).sum::<usize>()
-            + texts.sum::<usize>()
+        PolicyRef::read(bytes).map(PolicyRef::to_policy)
     }
 }
 
@@ -299,41 +253,4 @@ fn entry<'a>(list: &'static str, text: &'a str) -> Result<&'a [u8], PolicyError>
         return Err(PolicyError::TooLong { list, got: text.len() });
     }
     Ok(text.as_bytes())
-}
-
-fn list<'a, T>(
-    reader: &mut Reader<'a>,
-    name: &'static str,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, PolicyError>,
-) -> Result<Vec<T>, PolicyError> {
-    let got = usize::from(reader.u8()?);
-    if got > MAX_RESTRICTIONS {
-        return Err(PolicyError::TooMany { list: name, got, max: MAX_RESTRICTIONS });
-    }
-    (0..got).map(|_| read(reader)).collect()
-}
-
-fn read_range(reader: &mut Reader<'_>) -> Result<IpNet, PolicyError> {
-    let prefix_len = reader.u8()?;
-    let range = match reader.u8()? {
-        4 => Ipv4Net::new(Ipv4Addr::from(reader.array::<4>()?), prefix_len).map(IpNet::V4),
-        6 => Ipv6Net::new(Ipv6Addr::from(reader.array::<16>()?), prefix_len).map(IpNet::V6),
-        _ => {
-            return Err(PolicyError::Meaningless { field: "restrictions.ips" });
-        }
-    };
-    range.map_err(|_| PolicyError::Meaningless { field: "restrictions.ips" })
-}
-
-fn read_app(reader: &mut Reader<'_>) -> Result<App, PolicyError> {
-    const FIELD: &str = "restrictions.apps";
-    match reader.u8()? {
-        0 => Ok(App::Android { package: text(reader, FIELD)?, certificate: text(reader, FIELD)? }),
-        1 => Ok(App::Ios { bundle: text(reader, FIELD)? }),
-        _ => Err(PolicyError::Meaningless { field: FIELD }),
-    }
-}
-
-fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, PolicyError> {
-    core::str::from_utf8(reader.short()?).map(str::to_owned).map_err(|_| PolicyError::Meaningless { field })
 }
