@@ -20,7 +20,7 @@ pub(crate) fn decode(digits: &[u8]) -> Option<u64> {
 }
 
 /// The value of one digit.
-pub(crate) const fn digit_value(digit: u8) -> Option<u8> {
+const fn digit_value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'A'..=b'Z' => Some(digit - b'A' + 10),
