@@ -23,6 +23,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     eprintln!("Setting up");
     setup::tools()?;
+    setup::bench_tools()?;
     let mut bench = setup::cargo();
     bench
         .current_dir(workspace::root())

@@ -16,10 +16,10 @@ use super::worker::Spec;
 use super::{Report, Row, Scale, Target};
 
 const ROUNDS: usize = 12;
-const CONNECTIONS: u32 = 16;
+pub(super) const CONNECTIONS: u32 = 16;
 /// Different keys that requests come with.
 const KEYS_IN_USE: u64 = 10_000;
-const PING: &str = "/v1/ping";
+pub(super) const PING: &str = "/v1/ping";
 
 /// Measures and reports.
 pub(super) fn measure(_scale: Scale) -> Result<Report> {

@@ -10,6 +10,7 @@ mod gateway;
 mod latency;
 mod load;
 mod origin;
+mod peers;
 mod process;
 mod report;
 mod rounds;
@@ -34,6 +35,7 @@ type Measure = fn(Scale) -> Result<Report>;
 const BENCHMARKS: &[(&str, Measure)] = &[
     ("edge", edge::measure),
     ("gateway", gateway::measure),
+    ("peers", peers::measure),
     ("latency", latency::measure),
     ("scratch", scratch::measure),
 ];

@@ -67,3 +67,18 @@ pub(super) fn curl() -> Result<()> {
     }
     Ok(())
 }
+
+/// What the benchmarks compare with, and what makes their load.
+pub(super) fn bench_programs() -> Result<()> {
+    let step = Step::begin("wrk, nginx, HAProxy");
+    let wanted = [("wrk", "wrk"), ("nginx", "nginx-light"), ("haproxy", "haproxy")];
+    let missing: Vec<_> =
+        wanted.iter().filter(|(program, _)| find::program(program).is_none()).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        step.done("present");
+    } else {
+        install(&step, &missing)?;
+        step.done("installed");
+    }
+    Ok(())
+}

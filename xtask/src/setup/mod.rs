@@ -60,6 +60,12 @@ pub fn test_tools(tools: &Tools) -> Result<TestTools> {
     Ok(TestTools { cargo_deny, python })
 }
 
+/// Installs what only the benchmarks need.
+pub fn bench_tools() -> Result<()> {
+    let _lock = workspace::lock(&workspace::target().join("setup/bench-tools.lock"))?;
+    debian::bench_programs()
+}
+
 /// Puts this checkout's npm programs, and the Node they need, first on a command's path.
 pub fn with_npm_programs(command: &mut Command) -> &mut Command {
     let folder = workspace::root().join("node_modules/.bin");
