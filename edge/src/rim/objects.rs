@@ -18,14 +18,14 @@ const SOURCES: [Source; 3] =
 
 /// Fetches `name` until `deadline` and gives its bytes to `take`, which refuses what is not it.
 /// Says whether some source's bytes were taken.
-pub(super) async fn fetch<T>(
+pub(super) async fn fetch(
     env: &Env,
     http: Option<&HttpLane>,
     name: ObjectName,
     max: usize,
     deadline: u64,
-    mut take: impl FnMut(Vec<u8>) -> Result<T, DecodeError>,
-) -> Option<T> {
+    take: &mut dyn FnMut(Vec<u8>) -> Result<(), DecodeError>,
+) -> bool {
     for source in SOURCES {
         let left = deadline.saturating_sub(platform::now());
         if left == 0 {
@@ -46,8 +46,8 @@ pub(super) async fn fetch<T>(
                 None => Ok(None),
             },
         };
-        match got.map(|bytes| bytes.map(&mut take)) {
-            Ok(Some(Ok(taken))) => return Some(taken),
+        match got.map(|bytes| bytes.map(&mut *take)) {
+            Ok(Some(Ok(()))) => return true,
             Ok(Some(Err(error))) => {
                 worker::console_warn!("keyward: object {name} refused: {error}");
             }
@@ -55,5 +55,5 @@ pub(super) async fn fetch<T>(
             Err(error) => worker::console_warn!("keyward: object {name} not had: {error}"),
         }
     }
-    None
+    false
 }

@@ -128,12 +128,15 @@ async fn load_settings(env: &Env, head: &Head) -> Option<Settings> {
     let (http, deployment) = with_isolate(|isolate| (isolate.http_lane(), isolate.config.deployment.clone()))?;
     let deadline = platform::now() + LANE_MS;
     let origin = keyward_shared::snapshot::Origin { deployment: &deployment, pepper: head.tree.pepper };
-    objects::fetch(env, http.as_ref(), head.settings, MAX_SETTINGS_BYTES, deadline, |bytes| {
+    let mut settings = None;
+    let mut take = |bytes: Vec<u8>| {
         let got = ObjectName::of(&bytes);
         if got != head.settings {
             return Err(keyward_shared::snapshot::DecodeError::Name { expected: head.settings, got });
         }
-        decode_settings(&bytes, origin)
-    })
-    .await
+        settings = Some(decode_settings(&bytes, origin)?);
+        Ok(())
+    };
+    objects::fetch(env, http.as_ref(), head.settings, MAX_SETTINGS_BYTES, deadline, &mut take).await;
+    settings
 }

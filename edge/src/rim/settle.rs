@@ -29,6 +29,11 @@ pub(super) enum Settled {
 /// Judges `asked` at `now`, its one time, loading and waiting as needed. `background` lets a refresh
 /// go on when the request is done.
 pub(super) async fn settle(env: &Env, asked: &Asked<'_>, now: u64, background: impl Fn(RefreshFuture)) -> Settled {
+    settle_with(env, asked, now, &background).await
+}
+
+/// The same for every caller: each copy of a future as large would be felt in the edge's size.
+async fn settle_with(env: &Env, asked: &Asked<'_>, now: u64, background: &dyn Fn(RefreshFuture)) -> Settled {
     if !platform::configure(env) {
         return Settled::Verdict(verdict::refuse(Refusal::NoSnapshot));
     }
@@ -47,7 +52,7 @@ pub(super) async fn settle(env: &Env, asked: &Asked<'_>, now: u64, background: i
                         with_isolate(|isolate| isolate.note_doubt(now));
                     }
                 }
-                wait_for_head(env, &background).await;
+                wait_for_head(env, background).await;
             }
             Some(Look::Load(need)) => {
                 let deadline = *load_deadline.get_or_insert_with(|| platform::now() + LOAD_MS);
@@ -68,7 +73,7 @@ pub(super) fn refresh_of(env: &Env, lanes: Vec<Lane>) -> RefreshFuture {
     Box::pin(refresh::run(env.clone(), lanes))
 }
 
-async fn wait_for_head(env: &Env, background: &impl Fn(RefreshFuture)) {
+async fn wait_for_head(env: &Env, background: &dyn Fn(RefreshFuture)) {
     let started = platform::now();
     let Some((lanes, before, cold)) = with_isolate(|isolate| {
         (isolate.start_wanted(started), isolate.confirmed_at(started), isolate.state(started) == State::None)
@@ -99,12 +104,10 @@ async fn load(env: &Env, need: Need, deadline: u64) {
         platform::pause(LOOK_MS).await;
         return;
     }
-    let taken = objects::fetch(env, http.as_ref(), need.name, MAX_OBJECT_BYTES, deadline, |bytes| {
-        with_isolate(|isolate| isolate.replica.insert(&need, bytes)).unwrap_or(Ok(()))
-    })
-    .await;
+    let mut insert = |bytes| with_isolate(|isolate| isolate.replica.insert(&need, bytes)).unwrap_or(Ok(()));
+    let taken = objects::fetch(env, http.as_ref(), need.name, MAX_OBJECT_BYTES, deadline, &mut insert).await;
     with_isolate(|isolate| isolate.end_load(need.name));
-    if taken.is_none() {
+    if !taken {
         // Nothing had it: look again a little later, until the second is over.
         platform::pause(RETRY_MS).await;
     }

@@ -7,9 +7,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::names;
 use crate::setup::{self, Tools};
 use crate::step::{self, Step};
 use crate::workspace::{self, Stamp};
+
+/// The cargo profile that the edge is built with.
+pub const PROFILE: &str = "edge";
 
 const ADVICE: &str = "read the compiler's words above; if a tool could not be found, run \
                       `cargo xtask setup`";
@@ -85,7 +89,7 @@ fn stamp(tools: &Tools, variant: Variant<'_>, folder: &Path) -> Result<Stamp> {
 fn build(step: &Step, tools: &Tools, variant: Variant<'_>, source: &Path, folder: &Path) -> Result<()> {
     let mut build = Command::new(&tools.worker_build);
     // worker-build joins this to the crate's folder, which leaves an absolute path as it is.
-    build.current_dir(source).arg("--release").arg("--out-dir").arg(folder.join("build"));
+    build.current_dir(source).args(["--profile", PROFILE]).arg("--out-dir").arg(folder.join("build"));
     if !variant.is_shipped() {
         build.arg("--features").arg(variant.features.join(","));
     }
@@ -99,7 +103,10 @@ fn build(step: &Step, tools: &Tools, variant: Variant<'_>, source: &Path, folder
     setup::with_npm_programs(&mut build);
     tools.wasm.choose(&mut build);
     let name = if variant.is_shipped() { "edge" } else { "edge-for-tests" };
-    step::run(step, &build, name, ADVICE)
+    step::run(step, &build, name, ADVICE)?;
+    let module = folder.join("build/index_bg.wasm");
+    let bytes = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+    fs::write(&module, names::stripped(&bytes)?).with_context(|| format!("cannot write {}", module.display()))
 }
 
 /// Lays the hand-written modules beside a variant's build, as they lie beside the shipped one.

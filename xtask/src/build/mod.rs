@@ -3,4 +3,5 @@
 //! Must never know how the parts are started.
 
 pub mod edge;
+mod names;
 pub mod native;

@@ -97,8 +97,9 @@ fn static_checks(options: &Options, tools: &Tools, test_tools: &TestTools, tally
 
     let mut clippy = setup::cargo();
     clippy
-        // In release, since the macros and build scripts of the edge's own build are there already.
-        .args(["clippy", "--release", "--package", "keyward-edge", "--target", WASM_TARGET, "--target-dir"])
+        // With its own profile, since the macros and build scripts of its build are there already.
+        .args(["clippy", "--profile", edge::PROFILE, "--package", "keyward-edge", "--target", WASM_TARGET])
+        .arg("--target-dir")
         .arg(tools.wasm.target_folder())
         .args(["--", "--deny", "warnings"]);
     tools.wasm.choose(&mut clippy);
