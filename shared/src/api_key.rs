@@ -94,10 +94,17 @@ pub(crate) fn check_characters(bytes: &[u8]) -> Result<(), ApiKeyError> {
     if !(MIN_KEY_BYTES..=MAX_KEY_BYTES).contains(&bytes.len()) {
         return Err(ApiKeyError::Length { got: bytes.len() });
     }
-    match bytes.iter().position(|byte| !byte.is_ascii_graphic() || *byte == b':') {
-        Some(at) => Err(ApiKeyError::Character { at }),
-        None => Ok(()),
+    let right = |byte: &u8| byte.is_ascii_graphic() && *byte != b':';
+    if all(bytes, right) {
+        return Ok(());
     }
+    let at = bytes.iter().position(|byte| !right(byte)).unwrap_or(0);
+    Err(ApiKeyError::Character { at })
+}
+
+/// Whether all bytes are right. Looks at all of them, without a branch at each.
+pub(crate) fn all(bytes: &[u8], right: impl Fn(&u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, byte| all & right(byte))
 }
 
 /// Refuses a key that carries the deployment's prefix (or that prefix and `_test`) and whose check
@@ -118,7 +125,7 @@ pub fn verify_check_digits(key: &[u8], deployment_prefix: &str) -> Result<(), Ap
     }
     let (signed, check) = key.split_at(key.len() - CHECK_DIGITS);
     // Digits and letters are all that base62 has.
-    let base62 = body_and_check.iter().all(u8::is_ascii_alphanumeric);
+    let base62 = all(body_and_check, u8::is_ascii_alphanumeric);
     if base62 && check == check_digits(signed) { Ok(()) } else { Err(ApiKeyError::CheckDigits) }
 }
 
@@ -128,27 +135,37 @@ fn check_digits(signed: &[u8]) -> [u8; CHECK_DIGITS] {
     digits
 }
 
-/// CRC-32/ISO-HDLC, a byte at a time: its table has one kibibyte, where faster ones for longer texts
-/// have sixteen, which every edge would have to load.
+/// CRC-32/ISO-HDLC, four bytes at a time: its tables have four kibibytes, where faster ones for longer
+/// texts have sixteen, which every edge would have to load.
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8))
+    let (words, rest) = bytes.as_chunks();
+    let crc = words.iter().fold(u32::MAX, |crc, word| {
+        let [a, b, c, d] = (crc ^ u32::from_le_bytes(*word)).to_le_bytes();
+        let remainder = |table: usize, byte: u8| CRC_TABLES[table][usize::from(byte)];
+        remainder(3, a) ^ remainder(2, b) ^ remainder(1, c) ^ remainder(0, d)
+    });
+    !rest.iter().fold(crc, |crc, byte| CRC_TABLES[0][usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8))
 }
 
-/// The remainders of every byte by the reversed polynomial.
-static CRC_TABLE: [u32; 256] = {
-    let mut table = [0_u32; 256];
-    let mut byte = 0_u32;
+/// The remainders of every byte by the reversed polynomial, with none to three zero bytes behind it.
+static CRC_TABLES: [[u32; 256]; 4] = {
+    let mut tables = [[0; 256]; 4];
+    let mut byte = 0;
     while byte < 256 {
-        let mut crc = byte;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-            bit += 1;
+        let mut crc = byte as u32;
+        let mut table = 0;
+        while table < 4 {
+            let mut bit = 0;
+            while bit < 8 {
+                crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+                bit += 1;
+            }
+            tables[table][byte] = crc;
+            table += 1;
         }
-        table[byte as usize] = crc;
         byte += 1;
     }
-    table
+    tables
 };
 
 #[cfg(test)]

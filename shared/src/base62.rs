@@ -8,11 +8,20 @@ pub(crate) const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcde
 /// Writes `value` into `out`, zero-padded on the left. Digits that do not fit are lost, so callers
 /// choose a width that holds every value (6 for a `u32`, 11 for a `u64`).
 pub(crate) fn encode(mut value: u64, out: &mut [u8]) {
-    for digit in out.iter_mut().rev() {
-        *digit = DIGITS[(value % 62) as usize];
-        value /= 62;
+    // Divided by 62 within 32 bits, which WebAssembly can do by a multiplication, and only so often in 64.
+    for digits in out.rchunks_mut(CHUNK_DIGITS) {
+        let mut chunk = u32::try_from(value % CHUNK).unwrap_or(0);
+        value /= CHUNK;
+        for digit in digits.iter_mut().rev() {
+            *digit = DIGITS[(chunk % 62) as usize];
+            chunk /= 62;
+        }
     }
 }
+
+/// As many digits as fit 32 bits, and the number of values they have.
+const CHUNK_DIGITS: usize = 5;
+const CHUNK: u64 = 62_u64.pow(5);
 
 /// The value of `digits`, or `None` for a character outside the alphabet or a value above `u64`.
 pub(crate) fn decode(digits: &[u8]) -> Option<u64> {
@@ -32,6 +41,23 @@ const fn digit_value(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_digit_is_the_next_remainder() {
+        for shift in 0..64 {
+            let value = 0xfedc_ba98_7654_3210_u64.rotate_left(shift) >> (shift / 2);
+            for width in [1, 5, 6, 11, 13] {
+                let mut got = vec![0; width];
+                encode(value, &mut got);
+                let digit = |at: usize| {
+                    u32::try_from(at).ok().and_then(|at| 62_u64.checked_pow(at)).map_or(0, |unit| value / unit % 62)
+                };
+                let expected: Vec<u8> =
+                    (0..width).rev().map(|at| DIGITS[usize::try_from(digit(at)).expect("below 62")]).collect();
+                assert_eq!(got, expected, "{value} in {width} digits");
+            }
+        }
+    }
 
     #[test]
     fn the_largest_values_fit_their_widths() {

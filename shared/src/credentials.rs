@@ -128,7 +128,7 @@ fn from_basic(token: &[u8], decoded: &mut [u8], settings: &Settings) -> Result<C
     let user_pass = decoded.get(..length).ok_or(CredentialError::Base64)?;
     let user_pass = core::str::from_utf8(user_pass).map_err(|_| CredentialError::Form)?;
     let has_control = if user_pass.is_ascii() {
-        user_pass.bytes().any(|byte| byte.is_ascii_control())
+        !api_key::all(user_pass.as_bytes(), |byte| !byte.is_ascii_control())
     } else {
         user_pass.chars().any(char::is_control)
     };

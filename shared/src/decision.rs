@@ -290,6 +290,9 @@ fn permitted(policy: &PolicyRef<'_>, target: Result<Target, BadPath>) -> Result<
 }
 
 fn from_allowed_client(restrictions: RestrictionsRef<'_>, client: &Client<'_>) -> bool {
+    if restrictions.is_empty() {
+        return true;
+    }
     let address = client.address.map(|address| address.to_canonical());
     one_matches(restrictions.ips(), |range| address.is_some_and(|address| in_range(&range, address)))
         && one_matches(restrictions.referrers(), |pattern| {

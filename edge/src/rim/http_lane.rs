@@ -3,12 +3,55 @@
 //! What comes is signed or named by its hash, so the lane needs no trust; it is bounded while it is
 //! read, since it could be endless.
 
-use futures_util::StreamExt as _;
+use js_sys::{JsString, Object, Reflect, Uint8Array};
 use keyward_shared::snapshot::ObjectName;
-use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+use wasm_bindgen::prelude::*;
 
+use super::kv::describe;
 use super::platform;
 use crate::config::HttpLane;
+
+// The platform's own `fetch`: the `worker` crate's would bring along, in the size of every edge, all
+// that a request can be made of.
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_name = fetch)]
+    async fn fetch_from(url: &str, init: &Object) -> Result<JsValue, JsValue>;
+
+    type Answer;
+
+    #[wasm_bindgen(method, getter)]
+    fn status(this: &Answer) -> u16;
+
+    #[wasm_bindgen(method, getter)]
+    fn body(this: &Answer) -> Option<Body>;
+
+    type Body;
+
+    #[wasm_bindgen(method, js_name = getReader)]
+    fn reader(this: &Body) -> BodyReader;
+
+    type BodyReader;
+
+    #[wasm_bindgen(method, catch)]
+    async fn read(this: &BodyReader) -> Result<JsValue, JsValue>;
+
+    type Chunk;
+
+    #[wasm_bindgen(method, getter)]
+    fn value(this: &Chunk) -> Option<Uint8Array>;
+
+    type AbortController;
+
+    #[wasm_bindgen(constructor)]
+    fn new() -> AbortController;
+
+    #[wasm_bindgen(method, getter)]
+    fn signal(this: &AbortController) -> JsValue;
+
+    #[wasm_bindgen(method)]
+    fn abort(this: &AbortController);
+}
 
 /// What the lane says of the head.
 pub(super) enum LaneHead {
@@ -24,13 +67,19 @@ pub(super) enum LaneHead {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LaneError {
     #[error("http lane: {0}")]
-    Request(#[from] worker::Error),
+    Request(String),
     #[error("http lane: status {0}")]
     Status(u16),
     #[error("http lane: more than {max} bytes")]
     TooLarge { max: usize },
     #[error("http lane: no answer within {0} ms")]
     Timeout(u64),
+}
+
+impl From<JsValue> for LaneError {
+    fn from(error: JsValue) -> Self {
+        Self::Request(describe(&error))
+    }
 }
 
 /// Asks for the head, `If-None-Match` the one that is held.
@@ -71,42 +120,48 @@ async fn get(
     max: usize,
     timeout_ms: u64,
 ) -> Result<Option<Vec<u8>>, LaneError> {
-    let headers = Headers::new();
+    let headers = Object::new();
     if let Some(credential) = &lane.credential {
-        headers.set("authorization", &format!("Bearer {credential}"))?;
+        set(&headers, "authorization", &format!("Bearer {credential}").into())?;
     }
     if let Some(etag) = etag {
-        headers.set("if-none-match", etag)?;
+        set(&headers, "if-none-match", &etag.into())?;
     }
-    let mut init = RequestInit::new();
-    init.with_method(Method::Get).with_headers(headers).with_redirect(RequestRedirect::Manual);
-    let request = Fetch::Request(Request::new_with_init(url, &init)?);
-    let controller = AbortController::default();
-    let signal = controller.signal();
+    let controller = AbortController::new();
+    let init = Object::new();
+    set(&init, "headers", &headers)?;
+    set(&init, "redirect", &"manual".into())?;
+    set(&init, "signal", &controller.signal())?;
     let answer = async {
-        let mut response = request.send_with_signal(&signal).await?;
-        match response.status_code() {
-            200 => read(&mut response, max).await.map(Some),
+        let answer: Answer = fetch_from(url, &init).await?.unchecked_into();
+        match answer.status() {
+            200 => read(&answer, max).await.map(Some),
             304 => Ok(None),
             status => Err(LaneError::Status(status)),
         }
     };
-    if let Some(answer) = platform::within(timeout_ms, answer).await {
-        return answer;
+    let answer = platform::within(timeout_ms, answer).await.unwrap_or(Err(LaneError::Timeout(timeout_ms)));
+    if answer.is_err() {
+        controller.abort();
     }
-    controller.abort();
-    Err(LaneError::Timeout(timeout_ms))
+    answer
 }
 
-async fn read(response: &mut Response, max: usize) -> Result<Vec<u8>, LaneError> {
+fn set(object: &Object, name: &str, value: &JsValue) -> Result<bool, JsValue> {
+    Reflect::set(object, &JsString::from(name), value)
+}
+
+async fn read(answer: &Answer, max: usize) -> Result<Vec<u8>, LaneError> {
     let mut bytes = Vec::new();
-    let mut stream = response.stream()?;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk?;
-        if bytes.len() + chunk.len() > max {
+    let Some(body) = answer.body() else { return Ok(bytes) };
+    let reader = body.reader();
+    while let Some(chunk) = reader.read().await?.unchecked_into::<Chunk>().value() {
+        let (before, more) = (bytes.len(), chunk.length() as usize);
+        if before + more > max {
             return Err(LaneError::TooLarge { max });
         }
-        bytes.extend_from_slice(&chunk);
+        bytes.resize(before + more, 0);
+        chunk.copy_to(&mut bytes[before..]);
     }
     Ok(bytes)
 }

@@ -178,6 +178,15 @@ impl ApisRef<'_> {
 
 /// Each list gives its entries, `None` for one that does not read.
 impl<'a> RestrictionsRef<'a> {
+    /// Whether there are none at all, as of most keys.
+    pub(crate) fn is_empty(self) -> bool {
+        match self.0 {
+            Lists::Listed(lists) => lists.ips.is_empty() && lists.referrers.is_empty() && lists.apps.is_empty(),
+            // Three lists without entries.
+            Lists::Encoded(bytes) => bytes == [0; 3],
+        }
+    }
+
     /// Client addresses.
     pub(crate) fn ips(self) -> impl Iterator<Item = Option<IpNet>> {
         let (listed, encoded) = self.halves();

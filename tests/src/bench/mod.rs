@@ -4,6 +4,7 @@
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
 mod contest;
+mod decide;
 mod edge;
 pub mod fixture;
 mod gateway;
@@ -33,6 +34,7 @@ type Measure = fn(Scale) -> Result<Report>;
 
 /// Every benchmark, in the order in which all of them run.
 const BENCHMARKS: &[(&str, Measure)] = &[
+    ("decide", decide::measure),
     ("edge", edge::measure),
     ("gateway", gateway::measure),
     ("peers", peers::measure),
