@@ -2,8 +2,11 @@
 //!
 //! Borrowed for the length of a synchronous step and never across an await. Knows no platform.
 
+use keyward_shared::credentials;
 use keyward_shared::decision::{Decision, Refusal, decide};
-use keyward_shared::snapshot::{Head, Need, ObjectName, Replica, ReplicaOptions};
+use keyward_shared::fingerprint::{Digest, Fingerprint};
+use keyward_shared::settings::Settings;
+use keyward_shared::snapshot::{DecodeError, Head, Lookup, Need, ObjectName, Replica, ReplicaOptions};
 
 use crate::assertion::Signer;
 use crate::config::{Config, HttpLane};
@@ -35,6 +38,8 @@ pub(crate) struct Isolate {
     http: Option<Freshness>,
     loads: Vec<Load>,
     doubted_at: Option<u64>,
+    /// The key that waits for the first head of all.
+    awaiting: Option<Digest>,
     pub(crate) rollbacks_ignored: u64,
 }
 
@@ -76,6 +81,7 @@ impl Isolate {
             http: config.http_lane.is_some().then(|| Freshness::new(config.http_refresh_ms)),
             loads: Vec::new(),
             doubted_at: None,
+            awaiting: None,
             rollbacks_ignored: 0,
             config,
         }
@@ -213,6 +219,30 @@ impl Isolate {
             Some(head) if now >= head.expires_at => State::Expired,
             Some(_) if self.is_confirmed(now) => State::Fresh,
             Some(_) => State::Stale,
+        }
+    }
+
+    /// Notes whose request waits for the first head of all. How credentials are read is not known yet:
+    /// the defaults are as good a guess as any.
+    pub(crate) fn await_first_head(&mut self, asked: &Asked<'_>) {
+        let credential = credentials::read(asked.authorization, None, &Settings::default());
+        self.awaiting = credential.ok().map(|credential| credential.digest);
+    }
+
+    /// The object that whoever waits for the first head will need first, so that it can be loaded while
+    /// the head's settings are.
+    pub(crate) fn needed_first(&mut self, head: &Head) -> Option<(Fingerprint, ObjectName)> {
+        let digest = self.awaiting.take()?;
+        let pepper = self.config.peppers.iter().find(|pepper| pepper.id() == head.tree.pepper)?;
+        let fingerprint = pepper.fingerprint(&digest);
+        head.tree.first_towards(&fingerprint).map(|(_, name)| (fingerprint, name))
+    }
+
+    /// Takes an object that was loaded ahead, if it is the next one on the way to `fingerprint`.
+    pub(crate) fn insert_ahead(&mut self, fingerprint: &Fingerprint, bytes: Vec<u8>) -> Result<(), DecodeError> {
+        match self.replica.lookup_exact(fingerprint) {
+            Lookup::Need(need) if need.name == ObjectName::of(&bytes) => self.replica.insert(&need, bytes),
+            _ => Ok(()),
         }
     }
 

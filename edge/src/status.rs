@@ -14,10 +14,25 @@ struct Status<'a> {
     epoch: Option<u64>,
     tree_generation: Option<u64>,
     rollbacks_ignored: u64,
+    memory: Memory,
+}
+
+/// What the isolate takes of its memory, in bytes.
+#[derive(serde::Serialize)]
+struct Memory {
+    /// Objects that are held, bounded by `KEYWARD_CACHE_BYTES`.
+    cache_bytes: usize,
+    /// WebAssembly's memory, which never shrinks.
+    wasm_bytes: usize,
 }
 
 /// The body, its times written by `rfc3339`.
-pub(crate) fn body(isolate: Option<&Isolate>, now: u64, rfc3339: impl Fn(u64) -> String) -> serde_json::Result<String> {
+pub(crate) fn body(
+    isolate: Option<&Isolate>,
+    now: u64,
+    wasm_bytes: usize,
+    rfc3339: impl Fn(u64) -> String,
+) -> serde_json::Result<String> {
     let head = isolate.and_then(Isolate::head);
     serde_json::to_string(&Status {
         generation: head.map(|head| head.generation),
@@ -32,5 +47,6 @@ pub(crate) fn body(isolate: Option<&Isolate>, now: u64, rfc3339: impl Fn(u64) ->
         epoch: head.map(|head| head.epoch),
         tree_generation: head.map(|head| head.tree_generation),
         rollbacks_ignored: isolate.map_or(0, |isolate| isolate.rollbacks_ignored),
+        memory: Memory { cache_bytes: isolate.map_or(0, |isolate| isolate.replica.held_bytes()), wasm_bytes },
     })
 }

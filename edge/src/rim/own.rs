@@ -31,8 +31,9 @@ fn answer_status(env: &Env, context: &Context) -> Result<Response> {
     if let Some(lanes) = with_isolate(|isolate| isolate.start_due(now)).filter(|lanes| !lanes.is_empty()) {
         context.wait_until(settle::refresh_of(env, lanes));
     }
-    let body = with_isolate(|isolate| status::body(Some(isolate), now, platform::rfc3339))
-        .unwrap_or_else(|| status::body(None, now, platform::rfc3339))
+    let wasm_bytes = platform::memory_bytes();
+    let body = with_isolate(|isolate| status::body(Some(isolate), now, wasm_bytes, platform::rfc3339))
+        .unwrap_or_else(|| status::body(None, now, wasm_bytes, platform::rfc3339))
         .map_err(|error| worker::Error::RustError(error.to_string()))?;
     json(&body)
 }

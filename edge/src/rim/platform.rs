@@ -82,3 +82,11 @@ pub(super) async fn within<T>(milliseconds: u64, future: impl Future<Output = T>
         Either::Right(_) => None,
     }
 }
+
+/// Bytes of WebAssembly's memory; none in a native build.
+pub(super) fn memory_bytes() -> usize {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_size(0) * 64 * 1024;
+    #[cfg(not(target_arch = "wasm32"))]
+    0
+}

@@ -46,7 +46,10 @@ async fn settle_with(env: &Env, asked: &Asked<'_>, now: u64, background: &dyn Fn
             Some(Look::Facts) => return Settled::Facts,
             Some(Look::Wait(why)) => {
                 match why {
-                    Why::Unconfirmed => patience.confirmation = false,
+                    Why::Unconfirmed => {
+                        patience.confirmation = false;
+                        with_isolate(|isolate| isolate.head().is_none().then(|| isolate.await_first_head(asked)));
+                    }
                     Why::Refused => {
                         patience.refusal = false;
                         with_isolate(|isolate| isolate.note_doubt(now));
