@@ -3,6 +3,7 @@
 //! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
+mod cold;
 mod contest;
 mod decide;
 mod edge;
@@ -10,6 +11,7 @@ pub mod fixture;
 mod gateway;
 mod latency;
 mod load;
+mod memory;
 mod origin;
 mod peers;
 mod process;
@@ -38,6 +40,8 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("edge", edge::measure),
     ("gateway", gateway::measure),
     ("peers", peers::measure),
+    ("memory", memory::measure),
+    ("cold", cold::measure),
     ("latency", latency::measure),
     ("scratch", scratch::measure),
 ];

@@ -7,6 +7,11 @@ use anyhow::Result;
 pub struct Samples(Vec<f64>);
 
 impl Samples {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Adds the figure of one round.
     pub fn push(&mut self, figure: f64) {
         self.0.push(figure);
@@ -32,6 +37,12 @@ impl Samples {
         Self(self.0.iter().zip(&other.0).map(|(ours, theirs)| ours / theirs).collect())
     }
 
+    /// This less another, round by round.
+    #[must_use]
+    pub fn less(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(ours, theirs)| ours - theirs).collect())
+    }
+
     fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
@@ -44,15 +55,17 @@ impl Samples {
 pub(super) fn alternate<C>(
     rounds: usize,
     contenders: &mut [C],
-    mut turn: impl FnMut(&mut C) -> Result<()>,
-) -> Result<()> {
+    mut turn: impl FnMut(&mut C) -> Result<f64>,
+) -> Result<Vec<Samples>> {
+    let mut samples = vec![Samples::default(); contenders.len()];
     for round in 0..rounds {
         for step in 0..contenders.len() {
             let index = (round + step) % contenders.len();
-            turn(&mut contenders[index])?;
+            let figure = turn(&mut contenders[index])?;
+            samples[index].push(figure);
         }
     }
-    Ok(())
+    Ok(samples)
 }
 
 #[cfg(test)]
@@ -74,11 +87,12 @@ mod tests {
     #[test]
     fn everybody_has_as_many_turns() -> Result<()> {
         let mut order = Vec::new();
-        alternate(2, &mut ["a", "b"], |name| {
+        let samples = alternate(2, &mut ["a", "b"], |name| {
             order.push(*name);
-            Ok(())
+            Ok(1.0)
         })?;
         assert_eq!(order, ["a", "b", "b", "a"]);
+        assert_eq!(samples.len(), 2);
         Ok(())
     }
 }

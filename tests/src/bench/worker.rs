@@ -1,16 +1,16 @@
 //! Workers on plain `workerd`, one process each, so that what each uses of the machine is told apart.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use xtask::parts::http::Client;
 use xtask::parts::{Part, ports};
-use xtask::setup;
+use xtask::{setup, workspace};
 
 use super::process;
 use crate::workerd::{Configuration, Kind, MODULES};
@@ -29,6 +29,8 @@ pub(super) struct Spec<'a> {
     pub(super) kv: Option<SocketAddr>,
     /// The path that answers once it runs, whatever the status.
     pub(super) ready: &'a str,
+    /// Whether its heap is looked into.
+    pub(super) inspected: bool,
 }
 
 impl<'a> Spec<'a> {
@@ -36,13 +38,13 @@ impl<'a> Spec<'a> {
     pub(super) fn edge(name: &'a str, entry: &Path, variables: Vec<(&'static str, String)>, kv: SocketAddr) -> Self {
         let folder = entry.parent().unwrap_or(Path::new("."));
         let modules = MODULES.map(|(module, kind)| (module, kind, folder.join(module)));
-        Self { name, modules: modules.to_vec(), variables, kv: Some(kv), ready: "/.keyward/status" }
+        Self { name, modules: modules.to_vec(), variables, kv: Some(kv), ready: "/.keyward/status", inspected: false }
     }
 
     /// A Worker in one file.
     pub(super) fn script(name: &'a str, file: PathBuf) -> Self {
         let modules = vec![("worker.mjs", Kind::Script, file)];
-        Self { name, modules, variables: Vec::new(), kv: None, ready: "/" }
+        Self { name, modules, variables: Vec::new(), kv: None, ready: "/", inspected: false }
     }
 }
 
@@ -51,13 +53,22 @@ pub(super) struct Worker {
     pub(super) name: String,
     part: Part,
     listen: SocketAddr,
+    inspector: SocketAddr,
     _folder: TempDir,
 }
 
 impl Worker {
     /// Starts one and waits until it answers.
     pub(super) fn start(spec: &Spec<'_>) -> Result<Self> {
-        let listen = ports::free()?;
+        let mut worker = Self::listening(spec)?;
+        let client = worker.client();
+        worker.part.wait_until(PATIENCE, || client.get(spec.ready).map(drop))?;
+        Ok(worker)
+    }
+
+    /// Starts one and waits until it listens; nothing has been asked of it then.
+    pub(super) fn listening(spec: &Spec<'_>) -> Result<Self> {
+        let (listen, inspector) = (ports::free()?, ports::free()?);
         let folder = tempfile::Builder::new().prefix("keyward-bench-").tempdir()?;
         for (name, _, file) in &spec.modules {
             let copy = folder.path().join(name);
@@ -66,15 +77,19 @@ impl Worker {
         }
         let modules: Vec<_> = spec.modules.iter().map(|(name, kind, _)| (*name, *kind)).collect();
         let variables = spec.variables.iter().map(|(name, _)| *name).collect();
-        let configuration = Configuration { listen, modules: &modules, variables, kv: spec.kv };
+        let flags: &[_] = if spec.inspected { &["--expose-gc"] } else { &[] };
+        let configuration = Configuration { listen, modules: &modules, variables, kv: spec.kv, flags };
         let config = folder.path().join("config.capnp");
         fs::write(&config, configuration.to_text()?)?;
         let mut command = Command::new(setup::npm_program("workerd"));
-        command.arg("serve").arg(&config).envs(spec.variables.iter().map(|(name, value)| (name, value)));
+        command.arg("serve").arg(&config);
+        if spec.inspected {
+            command.arg(format!("--inspector-addr={inspector}"));
+        }
+        command.envs(spec.variables.iter().map(|(name, value)| (name, value)));
         let mut part = Part::start("workerd", &command, &folder.path().join("workerd.log"))?;
-        let client = Client::new(&ports::url(listen), None);
-        part.wait_until(PATIENCE, || client.get(spec.ready).map(drop))?;
-        Ok(Self { name: spec.name.to_owned(), part, listen, _folder: folder })
+        part.wait_until(PATIENCE, || Ok(drop(TcpStream::connect(listen)?)))?;
+        Ok(Self { name: spec.name.to_owned(), part, listen, inspector, _folder: folder })
     }
 
     /// Where it listens.
@@ -90,5 +105,20 @@ impl Worker {
     /// Processor time it has used so far.
     pub(super) fn processor_time(&mut self) -> Result<Duration> {
         process::processor_time(&mut self.part)
+    }
+
+    /// What V8 holds for it once garbage is collected, in bytes: its heap, WebAssembly's memory apart.
+    pub(super) fn heap_bytes(&self) -> Result<u64> {
+        let script = workspace::root().join("tests/node/heap.mjs");
+        let output = Command::new(setup::npm_program("node")).arg(script).arg(self.inspector.to_string()).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "heap.mjs: {said}{}", String::from_utf8_lossy(&output.stderr));
+        let usage: serde_json::Value = serde_json::from_str(said.trim())?;
+        usage["usedSize"].as_u64().with_context(|| format!("no usedSize in {usage}"))
+    }
+
+    /// What it says of itself.
+    pub(super) fn status(&self) -> Result<serde_json::Value> {
+        self.client().get("/.keyward/status")?.must_be(200)?.json()
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Configuration<'a> {
     pub(crate) variables: Vec<&'a str>,
     /// What speaks the protocol of the binding `KEYWARD` to Workers KV.
     pub(crate) kv: Option<SocketAddr>,
+    /// Flags of V8.
+    pub(crate) flags: &'a [&'a str],
 }
 
 impl Configuration<'_> {
@@ -48,11 +50,13 @@ impl Configuration<'_> {
             bindings.push_str("(name = \"KEYWARD\", kvNamespace = \"kv\"), ");
             write!(services, "(name = \"kv\", external = (address = \"{kv}\", http = ())),")?;
         }
+        let flags = self.flags.iter().map(|flag| format!("\"{flag}\"")).collect::<Vec<_>>().join(", ");
         // Origin and control plane are on this machine, where a Worker may not go unless it is told to.
         Ok(format!(
             r#"using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
+  v8Flags = [{flags}],
   services = [
     (name = "edge", worker = .edge),
     (name = "internet", network = (allow = ["public", "private"])),

@@ -75,7 +75,8 @@ impl Workerd {
         }
         let config = folder.join("config.capnp");
         let variables_named = variables.keys().map(String::as_str).collect();
-        let configuration = Configuration { listen, modules: &MODULES, variables: variables_named, kv: None };
+        let configuration =
+            Configuration { listen, modules: &MODULES, variables: variables_named, kv: None, flags: &[] };
         fs::write(&config, configuration.to_text()?)?;
         let mut command = Command::new(setup::npm_program("workerd"));
         command.arg("serve").arg(&config).envs(variables);
