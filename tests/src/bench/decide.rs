@@ -85,6 +85,18 @@ enum Side {
     WebCrypto,
 }
 
+struct Contender {
+    side: Side,
+    kind: Kind,
+    microseconds: Samples,
+}
+
+impl Contender {
+    fn new(side: Side, kind: Kind) -> Self {
+        Self { side, kind, microseconds: Samples::default() }
+    }
+}
+
 /// Measures and reports.
 pub(super) fn measure(scale: Scale) -> Result<Report> {
     let mut rows = Vec::new();
@@ -103,10 +115,11 @@ fn measure_size(size: Size) -> Result<Vec<Row>> {
     let mut node = Node::start(&fixture, &sets)?;
     let mut contenders = Vec::new();
     for kind in Kind::ALL {
-        contenders.extend([(Side::Native, kind), (Side::V8, kind)]);
+        contenders.extend([Side::Native, Side::V8].map(|side| Contender::new(side, kind)));
     }
-    contenders.push((Side::WebCrypto, Kind::Hit));
-    let mut turn = |&mut (side, kind): &mut (Side, Kind)| -> Result<f64> {
+    contenders.push(Contender::new(Side::WebCrypto, Kind::Hit));
+    let mut turn = |contender: &mut Contender| {
+        let Contender { side, kind, .. } = *contender;
         let set = sets.get(kind as usize).context("a set for each kind")?;
         let (nanoseconds, passed) = match side {
             Side::Native => native.judge_all(set)?,
@@ -115,18 +128,16 @@ fn measure_size(size: Size) -> Result<Vec<Row>> {
         };
         let expected = if kind == Kind::Hit { set.len() } else { 0 };
         ensure!(passed == expected, "{}: {passed} of {} were let pass", kind.name(), set.len());
-        Ok(nanoseconds / 1000.0)
+        contender.microseconds.push(nanoseconds / 1000.0);
+        Ok(())
     };
-    for contender in &mut contenders {
-        turn(contender)?;
-    }
     eprintln!("Measuring, {ROUNDS} rounds of {} contenders", contenders.len());
-    let times = alternate(ROUNDS, &mut contenders, turn)?;
-    Ok(rows(size, &contenders, &times))
+    alternate(ROUNDS, &mut contenders, &mut turn)?;
+    Ok(rows(size, &contenders))
 }
 
-fn rows(size: Size, contenders: &[(Side, Kind)], times: &[Samples]) -> Vec<Row> {
-    let of = |wanted: (Side, Kind)| contenders.iter().zip(times).find(|(contender, _)| **contender == wanted);
+fn rows(size: Size, contenders: &[Contender]) -> Vec<Row> {
+    let of = |side: Side| contenders.iter().find(|contender| contender.side == side && contender.kind == Kind::Hit);
     let named = |side: &str, kind: Kind| {
         let Size { keys, in_use } = size;
         let cache = if keys > USUAL_KEYS { ", a larger cache" } else { "" };
@@ -134,8 +145,8 @@ fn rows(size: Size, contenders: &[(Side, Kind)], times: &[Samples]) -> Vec<Row> 
     };
     let mut rows: Vec<Row> = contenders
         .iter()
-        .zip(times)
-        .map(|(&(side, kind), samples)| match side {
+        .map(|Contender { side, kind, microseconds }| (*side, *kind, microseconds))
+        .map(|(side, kind, samples)| match side {
             Side::Native => Row::of(named("native", kind), samples, "µs").target(Target::AtMost(0.5)),
             Side::V8 if kind == Kind::Hit => {
                 let most = if size.keys > USUAL_KEYS { 2.5 } else { 2.0 };
@@ -145,8 +156,9 @@ fn rows(size: Size, contenders: &[(Side, Kind)], times: &[Samples]) -> Vec<Row> 
             Side::WebCrypto => Row::of(named("WebCrypto and a Map of the keys in use", kind), samples, "µs"),
         })
         .collect();
-    if let (Some((_, v8)), Some((_, crypto))) = (of((Side::V8, Kind::Hit)), of((Side::WebCrypto, Kind::Hit))) {
-        rows.push(Row::of(format!("WebCrypto over V8, {} keys", size.keys), &crypto.over(v8), "×"));
+    if let (Some(v8), Some(crypto)) = (of(Side::V8), of(Side::WebCrypto)) {
+        let ratio = crypto.microseconds.over(&v8.microseconds);
+        rows.push(Row::of(format!("WebCrypto over V8, {} keys", size.keys), &ratio, "×"));
     }
     rows
 }
@@ -242,7 +254,7 @@ impl Node {
             Kind::ALL.iter().zip(sets).map(|(kind, set)| (format!("{kind:?}"), json!(set))).collect();
         let answer = node.say(
             &json!({
-                "module": entry.with_file_name("build").join("index.js"),
+                "module": entry,
                 "variables": variables,
                 "kv": store.address().to_string(),
                 "url": format!("https://api.example.com{PATH}"),

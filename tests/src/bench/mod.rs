@@ -43,7 +43,6 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("memory", memory::measure),
     ("cold", cold::measure),
     ("latency", latency::measure),
-    ("scratch", scratch::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them.
