@@ -74,6 +74,7 @@ fn stamp(tools: &Tools, variant: Variant<'_>, folder: &Path) -> Result<Stamp> {
     let inputs = [
         "Cargo.lock",
         "Cargo.toml",
+        ".cargo/config.toml",
         "edge/Cargo.toml",
         "edge/src",
         "shared/Cargo.toml",
