@@ -3,7 +3,7 @@
 //! Borrowed for the length of a synchronous step and never across an await. Knows no platform.
 
 use keyward_shared::credentials;
-use keyward_shared::decision::{Decision, Refusal, decide};
+use keyward_shared::decision::{Decision, Grant, Refusal, decide};
 use keyward_shared::fingerprint::{Digest, Fingerprint};
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{DecodeError, Head, Lookup, Need, ObjectName, Replica, ReplicaOptions};
@@ -110,11 +110,11 @@ impl Isolate {
         }
     }
 
-    /// The identity headers' values for a grant.
-    pub(crate) fn identity(&self, grant: &keyward_shared::decision::Grant, asked: &Asked<'_>, now: u64) -> [String; 6] {
+    /// The identity headers' values for a grant, each on a line.
+    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> String {
         let generation = self.replica.head().map_or(0, |head| head.generation);
         let assertion = self.signer.as_ref().and_then(|signer| signer.assert(grant, asked, now));
-        verdict::identity(grant, generation, assertion.unwrap_or_default())
+        verdict::identity(grant, generation, assertion.as_deref().unwrap_or_default())
     }
 
     /// The public keys of assertions, as JSON.

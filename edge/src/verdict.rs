@@ -2,6 +2,8 @@
 //!
 //! The numbers are mirrored in `entry.mjs`; a test holds the two together.
 
+use core::fmt::Write as _;
+
 use keyward_shared::decision::{Decision, Grant, Refusal};
 use keyward_shared::snapshot::Need;
 
@@ -63,16 +65,13 @@ pub(crate) const IDENTITY_HEADERS: [&str; 6] = [
     "x-keyward-assertion",
 ];
 
-/// The values of the identity headers; the last is empty where no assertion is made.
-pub(crate) fn identity(grant: &Grant, generation: u64, assertion: String) -> [String; 6] {
-    [
-        grant.key.to_string(),
-        grant.workspace.to_string(),
-        grant.member.to_string(),
-        grant.access.as_str().to_owned(),
-        generation.to_string(),
-        assertion,
-    ]
+/// The values of the identity headers, each on a line; the last is empty where no assertion is made.
+pub(crate) fn identity(grant: &Grant, generation: u64, assertion: &str) -> String {
+    let Grant { key, workspace, member, access, .. } = grant;
+    let mut lines = String::with_capacity(96 + assertion.len());
+    // A String takes whatever is written to it.
+    let _ = write!(lines, "{key}\n{workspace}\n{member}\n{}\n{generation}\n{assertion}", access.as_str());
+    lines
 }
 
 #[cfg(test)]

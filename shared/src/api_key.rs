@@ -21,8 +21,12 @@ pub const MAX_PREFIX_BYTES: usize = 32;
 pub const BODY_DIGITS: usize = 27;
 /// Base62 digits of the check: 62^6 > 2^32.
 pub const CHECK_DIGITS: usize = 6;
-/// With one table of a kibibyte: faster ones, for longer texts, have sixteen, which every edge would load.
-static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+/// Its tables: one of a kibibyte where every edge has to load it, else sixteen, which are faster.
+#[cfg(target_family = "wasm")]
+type CrcTables = Table<1>;
+#[cfg(not(target_family = "wasm"))]
+type CrcTables = Table<16>;
+static CRC: Crc<u32, CrcTables> = Crc::<u32, CrcTables>::new(&CRC_32_ISO_HDLC);
 /// Appended to the deployment's prefix in keys of the environment `test`.
 pub const TEST_SUFFIX: &str = "_test";
 

@@ -91,7 +91,7 @@ fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
             Look::Done(Verdict::Pong(_)) => PONG,
             Look::Done(Verdict::Allow(grant)) => {
                 let key_header = if isolate.replica.settings().accept.header.is_some() { KEY_HEADER } else { 0 };
-                let length = put_output(&isolate.identity(&grant, asked, now).join("\n"));
+                let length = put_output(&isolate.identity(&grant, asked, now));
                 length.map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
             }
             Look::Facts => FACTS,
@@ -150,10 +150,8 @@ pub async fn settle(
         Settled::Facts => JsValue::from(FACTS),
         Settled::Verdict(Verdict::Number(number)) => JsValue::from(number),
         Settled::Verdict(Verdict::Pong(_)) => JsValue::from(PONG),
-        Settled::Verdict(Verdict::Allow(grant)) => {
-            with_isolate(|isolate| isolate.identity(&grant, &asked, now).join("\n"))
-                .map_or(JsValue::from(SETTLE), |identity| JsValue::from_str(&identity))
-        }
+        Settled::Verdict(Verdict::Allow(grant)) => with_isolate(|isolate| isolate.identity(&grant, &asked, now))
+            .map_or(JsValue::from(SETTLE), |identity| JsValue::from_str(&identity)),
     }
 }
 

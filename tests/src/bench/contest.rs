@@ -80,7 +80,7 @@ impl Contender {
         }
     }
 
-    fn turn(&mut self) -> Result<f64> {
+    fn turn(&mut self) -> Result<()> {
         let before = self.processor_time()?;
         let outcome = self.load.run(self.address(), ROUND)?;
         let used = self.processor_time()? - before;
@@ -93,8 +93,9 @@ impl Contender {
             self.name,
             self.refused
         );
+        self.cost.push(used.as_secs_f64() * 1e6 / requests);
         self.a_second.push(outcome.a_second());
-        Ok(used.as_secs_f64() * 1e6 / requests)
+        Ok(())
     }
 }
 
@@ -105,9 +106,5 @@ pub(super) fn hold(rounds: usize, contenders: &mut [Contender]) -> Result<()> {
         contender.load.run(contender.address(), WARM_UP)?;
     }
     eprintln!("Measuring, {rounds} rounds of {} contenders", contenders.len());
-    let costs = alternate(rounds, contenders, Contender::turn)?;
-    for (contender, cost) in contenders.iter_mut().zip(costs) {
-        contender.cost = cost;
-    }
-    Ok(())
+    alternate(rounds, contenders, Contender::turn)
 }

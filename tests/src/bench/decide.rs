@@ -24,11 +24,12 @@ use super::{Report, Row, Samples, Scale, Target};
 
 const ROUNDS: usize = 12;
 const PATH: &str = "/v1/data/7";
-/// A cache that holds all leaves of a million keys by default; of ten million it holds those of fewer
-/// keys, so fewer are asked.
-const SIZES: [Size; 4] = [
+/// As many keys are in use at every size, so that the size alone differs; of a million also ten times as
+/// many, which no processor's cache holds.
+const SIZES: [Size; 5] = [
     Size { keys: 1_000, in_use: 1_000 },
-    Size { keys: 100_000, in_use: 10_000 },
+    Size { keys: 100_000, in_use: 1_000 },
+    Size { keys: 1_000_000, in_use: 1_000 },
     Size { keys: 1_000_000, in_use: 10_000 },
     Size { keys: 10_000_000, in_use: 1_000 },
 ];
