@@ -52,7 +52,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
         Row::of("KV reads until then", &reads, ""),
         Row::of("KV reads in a row until then", &in_a_row, "").target(Target::AtMost(3.0)),
     ];
-    Ok(Report { name: "cold", rows })
+    Ok(Report::new("cold", rows))
 }
 
 /// The time of the first request to a process that has just begun to listen.

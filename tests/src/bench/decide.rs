@@ -20,7 +20,7 @@ use xtask::{build, setup, workspace};
 use super::edge::store_of;
 use super::fixture::{self, Fixture};
 use super::rounds::alternate;
-use super::{Report, Row, Samples, Scale, Target};
+use super::{Chart, Line, Report, Row, Samples, Scale, Target};
 
 const ROUNDS: usize = 12;
 const PATH: &str = "/v1/data/7";
@@ -35,6 +35,8 @@ const SIZES: [Size; 5] = [
 ];
 /// The largest tree that is not only for `--full`.
 const USUAL_KEYS: u64 = 1_000_000;
+/// Keys in use along the curves.
+const CURVE_IN_USE: u64 = 1_000;
 
 #[derive(Clone, Copy)]
 struct Size {
@@ -100,15 +102,27 @@ impl Contender {
 
 /// Measures and reports.
 pub(super) fn measure(scale: Scale) -> Result<Report> {
-    let mut rows = Vec::new();
+    let (mut rows, mut curves) = (Vec::new(), [(Side::Native, Vec::new()), (Side::V8, Vec::new())]);
     for size in SIZES.into_iter().filter(|size| scale.full || size.keys <= USUAL_KEYS) {
         eprintln!("Making a snapshot of {} keys", size.keys);
-        rows.extend(measure_size(size)?);
+        let contenders = measure_size(size)?;
+        rows.extend(self::rows(size, &contenders));
+        for (side, points) in curves.iter_mut().filter(|_| size.in_use == CURVE_IN_USE) {
+            let hits = contenders.iter().filter(|contender| contender.side == *side && contender.kind == Kind::Hit);
+            points.extend(hits.map(|hit| (as_f64(size.keys), hit.microseconds.median())));
+        }
     }
-    Ok(Report { name: "decide", rows })
+    let [native, v8] = curves.map(|(_, points)| points);
+    let lines = vec![
+        Line { name: "in V8, the call across included".to_owned(), points: v8 },
+        Line { name: "native".to_owned(), points: native },
+    ];
+    let title = "One decision on a usable key, 1,000 keys in use";
+    let charts = vec![Chart { name: "decide", title, upwards: "µs", lines }];
+    Ok(Report { charts, ..Report::new("decide", rows) })
 }
 
-fn measure_size(size: Size) -> Result<Vec<Row>> {
+fn measure_size(size: Size) -> Result<Vec<Contender>> {
     let fixture = Arc::new(Fixture::new(size.keys)?);
     let numbers = fixture.sample(size.in_use);
     let sets = Kind::ALL.map(|kind| numbers.iter().map(|&number| kind.credential(number)).collect::<Vec<_>>());
@@ -134,7 +148,7 @@ fn measure_size(size: Size) -> Result<Vec<Row>> {
     };
     eprintln!("Measuring, {ROUNDS} rounds of {} contenders", contenders.len());
     alternate(ROUNDS, &mut contenders, &mut turn)?;
-    Ok(rows(size, &contenders))
+    Ok(contenders)
 }
 
 fn rows(size: Size, contenders: &[Contender]) -> Vec<Row> {
@@ -162,6 +176,11 @@ fn rows(size: Size, contenders: &[Contender]) -> Vec<Row> {
         rows.push(Row::of(format!("WebCrypto over V8, {} keys", size.keys), &ratio, "×"));
     }
     rows
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+const fn as_f64(number: u64) -> f64 {
+    number as f64
 }
 
 /// The decision in this process.

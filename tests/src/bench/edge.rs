@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use xtask::build::edge::Variant;
 use xtask::{build, setup, workspace};
 
@@ -45,7 +45,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
     rows.push(share("20 % refused to none", refusing, million).target(Target::AtLeast(1.0)));
     let by_requests = million.a_second.over(&constant.a_second);
     rows.push(Row::of("1,000,000 keys to the constant, by requests a second", &by_requests, "×"));
-    Ok(Report { name: "edge", rows })
+    Ok(Report::new("edge", rows))
 }
 
 /// How many requests one serves in the processor time in which the other serves one.

@@ -51,5 +51,5 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
     rows.push(share("no assertion to constant headers", off, constant));
     rows.push(share("constant headers to a bare fetch", constant, bare));
     rows.push(share("hs256 to a bare fetch", hs256, bare));
-    Ok(Report { name: "gateway", rows })
+    Ok(Report::new("gateway", rows))
 }

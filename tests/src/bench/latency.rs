@@ -55,7 +55,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
         PROMISE.as_millis()
     );
     rows.push(Row::new(row, f64::from(late), "keys").target(Target::AtMost(0.0)));
-    Ok(Report { name: "latency", rows })
+    Ok(Report::new("latency", rows))
 }
 
 /// Waits a part of a second that differs from change to change, so that changes do not fall into

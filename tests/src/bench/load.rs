@@ -29,9 +29,7 @@ pub(super) struct Outcome {
     pub(super) refused: u64,
     /// Connections that could not be made, broke or took too long.
     pub(super) failed: u64,
-    p50_us: u64,
     p99_us: u64,
-    slowest_us: u64,
 }
 
 impl Load {
@@ -87,19 +85,9 @@ impl Outcome {
         self.requests as f64 * 1e6 / self.microseconds as f64
     }
 
-    /// The latency that half of all requests stay below, in milliseconds.
-    pub(super) fn p50_ms(&self) -> f64 {
-        milliseconds(self.p50_us)
-    }
-
     /// The latency that 99 % stay below, in milliseconds.
     pub(super) fn p99_ms(&self) -> f64 {
         milliseconds(self.p99_us)
-    }
-
-    /// The longest latency, in milliseconds.
-    pub(super) fn slowest_ms(&self) -> f64 {
-        milliseconds(self.slowest_us)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
         let ten_million = Arc::new(Fixture::new(10_000_000)?);
         rows.extend(too_many("10,000,000 keys, cache of 64 MiB", &ten_million, 64 << 20)?);
     }
-    Ok(Report { name: "memory", rows })
+    Ok(Report::new("memory", rows))
 }
 
 fn edge(store: &Store, cache_bytes: u64) -> Result<Worker> {

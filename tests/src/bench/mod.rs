@@ -3,6 +3,7 @@
 //! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
+mod chart;
 mod cold;
 mod contest;
 mod decide;
@@ -22,6 +23,7 @@ mod worker;
 
 use anyhow::{Result, bail};
 
+pub use chart::{Chart, Line};
 pub use report::{Report, Row, Target};
 pub use rounds::Samples;
 
@@ -43,6 +45,7 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("memory", memory::measure),
     ("cold", cold::measure),
     ("latency", latency::measure),
+    ("scratch", scratch::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them.

@@ -47,7 +47,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
         rows.extend(contenders.iter().flat_map(Contender::rows));
         rows.extend(others.iter().map(|other| share(&format!("Keyward to {}", other.name), edge, other)));
     }
-    Ok(Report { name: "peers", rows })
+    Ok(Report::new("peers", rows))
 }
 
 fn contenders(fixture: &Arc<Fixture>, entry: &Path, folder: &TempDir) -> Result<Vec<Contender>> {

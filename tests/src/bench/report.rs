@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use xtask::workspace;
 
-use super::Samples;
+use super::{Chart, Samples};
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,10 +80,17 @@ pub struct Report {
     pub name: &'static str,
     /// The figures.
     pub rows: Vec<Row>,
+    /// What of them is drawn.
+    pub charts: Vec<Chart>,
 }
 
 impl Report {
-    /// Prints the table and writes `target/bench/NAME.json`.
+    /// A report of these figures, without drawings.
+    pub fn new(name: &'static str, rows: Vec<Row>) -> Self {
+        Self { name, rows, charts: Vec::new() }
+    }
+
+    /// Prints the table, writes `target/bench/NAME.json` and draws what is to be drawn into `docs/`.
     pub fn publish(&self) -> Result<()> {
         let folder = workspace::folder(workspace::target().join("bench"))?;
         let path = folder.join(format!("{}.json", self.name));
@@ -91,6 +98,9 @@ impl Report {
         text.push('\n');
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         print!("{}", self.to_markdown()?);
+        for chart in &self.charts {
+            chart.draw(&workspace::root().join("docs"))?;
+        }
         Ok(())
     }
 
