@@ -17,6 +17,7 @@ const REBIND = 22;
 const DUE = 32;
 const KEY_HEADER = 64;
 const GRANT_SHIFT = 8;
+const SETTINGS_SHIFT = 8;
 // A verdict's number, without what stands beside it.
 const NUMBER = 31;
 // Of each buffer (exports.rs).
@@ -58,7 +59,7 @@ export default {
         const keyHeader = verdict & KEY_HEADER ? key_header() : undefined;
         return forward(request, env, requestId, identity, keyHeader).catch((error) => failed(error, requestId));
       }
-      if (number < PONG) return refuse(number, undefined, requestId);
+      if (number < PONG) return refuse(number, undefined, requestId, verdict >>> SETTINGS_SHIFT);
       return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
     } catch (error) {
       return failed(error, requestId);
@@ -264,13 +265,36 @@ async function own(request, env, ctx, requestId) {
   return answered;
 }
 
-function refuse(number, code, requestId) {
-  const [status, named, body] = problem(number, code ?? '').split('\n');
-  const answered = respond(Number(status), 'application/problem+json', body, requestId);
-  if (status === '401') answered.headers.set('www-authenticate', challenge());
-  if (status === '503') answered.headers.set('retry-after', '1');
-  answered.headers.set('x-keyward-code', named);
-  return answered;
+// What each refusal says never changes, but for the realm, which the settings name.
+const problems = new Map();
+let challenged;
+let challengedBy;
+
+// `settings` is the version of the settings that judged, where it is known.
+function refuse(number, code, requestId, settings) {
+  const key = code ?? number;
+  let told = problems.get(key);
+  if (told === undefined) {
+    const [status, named, body] = problem(number, code ?? '').split('\n');
+    told = { status: Number(status), named, body };
+    problems.set(key, told);
+  }
+  const { status, named, body } = told;
+  const headers = {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+    'x-keyward-request-id': requestId,
+    'x-keyward-code': named,
+  };
+  if (status === 401) {
+    if (settings === undefined || settings !== challengedBy) {
+      challenged = challenge();
+      challengedBy = settings;
+    }
+    headers['www-authenticate'] = challenged;
+  }
+  if (status === 503) headers['retry-after'] = '1';
+  return new Response(body, { status, headers });
 }
 
 function respond(status, type, body, requestId) {

@@ -29,6 +29,9 @@ pub(crate) const KEY_HEADER: u32 = 64;
 /// Beside [`GRANT`], from this bit up: how many bytes the output has.
 pub(crate) const GRANT_SHIFT: u32 = 8;
 
+/// Beside a refusal's number, from this bit up: the version of the settings that judged.
+pub(crate) const SETTINGS_SHIFT: u32 = 8;
+
 /// What became of a request.
 pub(crate) enum Verdict {
     /// One of the numbers; below 16 the index of a problem.
@@ -92,6 +95,7 @@ mod tests {
             ("DUE", DUE),
             ("KEY_HEADER", KEY_HEADER),
             ("GRANT_SHIFT", GRANT_SHIFT),
+            ("SETTINGS_SHIFT", SETTINGS_SHIFT),
         ];
         for (name, number) in numbers {
             let line = format!("const {name} = {number};");

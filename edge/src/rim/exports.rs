@@ -17,7 +17,7 @@ use super::settle::{self, RefreshFuture, Settled};
 use crate::answer::{self, PROBLEMS};
 use crate::isolate::{Look, Patience};
 use crate::request::{Asked, Facts};
-use crate::verdict::{DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTLE, Verdict};
+use crate::verdict::{DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTINGS_SHIFT, SETTLE, Verdict};
 
 /// Paths of the Worker's own endpoints begin like this.
 const OWN_PREFIX: &str = "/.keyward/";
@@ -63,7 +63,8 @@ pub fn output_at() -> usize {
 /// Judges the request that the input holds, from what is held: method, URL and credential follow one
 /// another, each as long as said; a negative length stands for no credential. The verdict's low five
 /// bits are its number; [`DUE`] says that a refresh should be started; with [`GRANT`] the bits from
-/// [`GRANT_SHIFT`] up are the length of the output.
+/// [`GRANT_SHIFT`] up are the length of the output, with a refusal those from [`SETTINGS_SHIFT`] up tell
+/// one version of the settings from another.
 #[wasm_bindgen]
 pub fn judge(method: usize, url: usize, authorization: i32, now: f64) -> u32 {
     let authorization = usize::try_from(authorization).ok();
@@ -87,6 +88,9 @@ pub fn judge(method: usize, url: usize, authorization: i32, now: f64) -> u32 {
 fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
     with_isolate(|isolate| {
         let verdict = match isolate.look(asked, now, Patience::FULL) {
+            Look::Done(Verdict::Number(number)) if number < PONG => {
+                number | isolate.replica.settings_version() << SETTINGS_SHIFT
+            }
             Look::Done(Verdict::Number(number)) => number,
             Look::Done(Verdict::Pong(_)) => PONG,
             Look::Done(Verdict::Allow(grant)) => {

@@ -106,6 +106,7 @@ pub struct Replica {
     options: ReplicaOptions,
     head: Option<Head>,
     settings: Settings,
+    settings_version: u32,
     routes: RouteTable,
     shape: Option<(Shape, PepperId)>,
     shape_version: u64,
@@ -120,6 +121,7 @@ impl Replica {
             options,
             head: None,
             settings: Settings::default(),
+            settings_version: 0,
             routes: RouteTable::default(),
             shape: None,
             shape_version: 0,
@@ -134,6 +136,11 @@ impl Replica {
     /// The settings of the head that is held, or the defaults without one.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Another number each time that other settings are taken.
+    pub const fn settings_version(&self) -> u32 {
+        self.settings_version
     }
 
     /// The routes of those settings.
@@ -193,6 +200,7 @@ impl Replica {
         if self.settings != settings || self.head.is_none() {
             self.routes = RouteTable::new(settings.routes.clone());
             self.settings = settings;
+            self.settings_version = self.settings_version.wrapping_add(1);
         }
         self.head = Some(head);
         Ok(true)
