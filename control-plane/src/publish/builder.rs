@@ -10,10 +10,14 @@ use keyward_shared::snapshot::{
 
 use super::error::PublishError;
 use super::tree::{MAX_DEPTH, NewNode, TreeNames, wanted_depth};
-use crate::store::publication::{LiveSecret, Publication, PublicationView};
+use crate::store::live::{LiveRange, LiveSecrets};
+use crate::store::publication::{Publication, PublicationView};
 
 /// Bytes of objects that are staged in one transaction.
 const STAGE_BYTES: usize = 4 << 20;
+/// Records that are read at once: enough that their keys lie close to one another when they are read
+/// in their own order, and a few dozen bytes each in memory.
+const READ_RECORDS: u64 = 1 << 19;
 /// A leaf that has grown beyond this has the tree deepened, long before edges would refuse it.
 const LEAF_LIMIT: usize = MAX_LEAF_BYTES / 2;
 
@@ -50,7 +54,8 @@ pub(super) async fn build(
 ) -> Result<BuiltTree, PublishError> {
     let records = view.live_count().await?;
     let depth = wanted_depth(records, current.as_ref().map(|(names, _)| names.shape.depth()));
-    let mut build = Build { store, view: &mut *view, built_for, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
+    let mut build =
+        Build { store, view: &mut *view, built_for, records, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
     if let Some((names, since)) = &current
         && names.shape.depth() == depth
         && let Some(built) = build.some_leaves(names.clone(), *since).await?
@@ -72,6 +77,8 @@ struct Build<'a> {
     store: &'a dyn Publication,
     view: &'a mut dyn PublicationView,
     built_for: &'a BuildFor,
+    /// How many there are in all.
+    records: u64,
     staged: Vec<(ObjectName, Vec<u8>)>,
     staged_bytes: usize,
     new: Vec<ObjectName>,
@@ -90,13 +97,11 @@ impl Build<'_> {
         let mut prefixes: Vec<u32> = touched.iter().map(|fingerprint| fingerprint.leading_bits(depth)).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
-        let mut leaves = Vec::with_capacity(prefixes.len());
-        for prefix in prefixes {
-            let Some(name) = self.leaf(Place { depth, prefix }).await? else {
-                return Ok(None);
-            };
-            leaves.push((prefix, name));
-        }
+        let places: Vec<_> = prefixes.iter().map(|&prefix| Place { depth, prefix }).collect();
+        let Some(leaf_names) = self.leaves(&places).await? else {
+            return Ok(None);
+        };
+        let leaves: Vec<_> = prefixes.into_iter().zip(leaf_names).collect();
         let (nodes, given_up) = names
             .replace_leaves(self.built_for.origin(), self.stamp(generation), &leaves)
             .ok_or(PublishError::Mismatch { what: "tree" })?;
@@ -108,13 +113,10 @@ impl Build<'_> {
     async fn all_leaves(&mut self, depth: u8) -> Result<Option<BuiltTree>, PublishError> {
         self.new.clear();
         let generation = self.view.generation();
-        let mut leaves = Vec::with_capacity(1 << depth);
-        for prefix in 0..1_u32 << depth {
-            let Some(name) = self.leaf(Place { depth, prefix }).await? else {
-                return Ok(None);
-            };
-            leaves.push(name);
-        }
+        let places: Vec<_> = (0..1_u32 << depth).map(|prefix| Place { depth, prefix }).collect();
+        let Some(leaves) = self.leaves(&places).await? else {
+            return Ok(None);
+        };
         let (names, nodes) =
             TreeNames::over_leaves(Shape::of_depth(depth), self.built_for.origin(), self.stamp(generation), leaves)
                 .ok_or(PublishError::Mismatch { what: "tree" })?;
@@ -122,10 +124,34 @@ impl Build<'_> {
         Ok(Some(BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up: Vec::new() }))
     }
 
-    async fn leaf(&mut self, place: Place) -> Result<Option<ObjectName>, PublishError> {
-        let (from, to) = bounds(place);
-        let secrets = self.view.live_between(from, to).await?;
-        let bytes = match encode_leaf(self.built_for.origin(), place, self.stamp(self.view.generation()), &secrets) {
+    /// The leaves of these places, which lie at one depth; `None` where one is too large.
+    async fn leaves(&mut self, places: &[Place]) -> Result<Option<Vec<ObjectName>>, PublishError> {
+        let mut names = Vec::with_capacity(places.len());
+        let of_one = places.first().map_or(1, |place| (self.records >> place.depth).max(1));
+        let mut at_once = usize::try_from(READ_RECORDS / of_one).unwrap_or(1).max(1);
+        while let Some(rest) = places.get(names.len()..).filter(|rest| !rest.is_empty()) {
+            let some = &rest[..at_once.min(rest.len())];
+            let ranges: Vec<_> = some.iter().map(|&place| bounds(place)).collect();
+            let Some(secrets) = self.live_in(&ranges).await? else {
+                at_once = (some.len() / 2).max(1);
+                continue;
+            };
+            for (&place, secrets) in some.iter().zip(secrets.ranges()) {
+                let Some(name) = self.leaf(place, secrets).await? else {
+                    return Ok(None);
+                };
+                names.push(name);
+            }
+        }
+        Ok(Some(names))
+    }
+
+    async fn live_in(&mut self, ranges: &[(Fingerprint, Fingerprint)]) -> Result<Option<LiveSecrets>, PublishError> {
+        Ok(self.view.live_in(ranges).await?)
+    }
+
+    async fn leaf(&mut self, place: Place, secrets: LiveRange<'_>) -> Result<Option<ObjectName>, PublishError> {
+        let bytes = match encode_leaf(self.built_for.origin(), place, self.stamp(self.view.generation()), secrets) {
             Ok(bytes) if bytes.len() <= LEAF_LIMIT || place.depth >= MAX_DEPTH => bytes,
             Ok(_) | Err(PublishError::Encode(EncodeError::TooLarge { .. })) => return Ok(None),
             Err(error) => return Err(error),
@@ -163,16 +189,22 @@ fn encode_leaf(
     origin: Origin<'_>,
     place: Place,
     stamp: Stamp,
-    secrets: &[LiveSecret],
+    secrets: LiveRange<'_>,
 ) -> Result<Vec<u8>, PublishError> {
     let mut leaf = LeafBuilder::new(place);
-    for (fingerprint, record, policy) in secrets {
-        leaf.push(*fingerprint, record, policy)?;
+    for (fingerprint, record, policy) in secrets.iter() {
+        leaf.push(fingerprint, &record, policy)?;
     }
     let bytes = leaf.finish(origin, stamp)?;
     let read = Leaf::decode(bytes.clone().into_boxed_slice(), origin, place)?;
-    let same = read.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.to_policy()));
-    if !same.eq(secrets.iter().cloned()) {
+    let mut written = secrets.iter();
+    let mut same = read.records().all(|(fingerprint, record, policy)| {
+        written.next().is_some_and(|(wrote, of, granted)| {
+            (wrote, of) == (fingerprint, record) && policy.to_policy() == *granted
+        })
+    });
+    same &= written.next().is_none();
+    if !same {
         return Err(PublishError::Mismatch { what: "leaf" });
     }
     Ok(bytes)

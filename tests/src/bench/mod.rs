@@ -6,6 +6,8 @@
 mod chart;
 mod cold;
 mod contest;
+mod control_plane;
+mod database;
 mod decide;
 mod edge;
 pub mod fixture;
@@ -16,8 +18,12 @@ mod memory;
 mod origin;
 mod peers;
 mod process;
+mod publish;
 mod report;
+mod rest;
 mod rounds;
+mod serving;
+mod sink;
 mod store;
 mod worker;
 
@@ -38,14 +44,15 @@ type Measure = fn(Scale) -> Result<Report>;
 
 /// Every benchmark, in the order in which all of them run.
 const BENCHMARKS: &[(&str, Measure)] = &[
+    ("cold", cold::measure),
+    ("control-plane", control_plane::measure),
     ("decide", decide::measure),
     ("edge", edge::measure),
     ("gateway", gateway::measure),
-    ("peers", peers::measure),
-    ("memory", memory::measure),
-    ("cold", cold::measure),
     ("latency", latency::measure),
-    ("scratch", scratch::measure),
+    ("memory", memory::measure),
+    ("peers", peers::measure),
+    ("publish", publish::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them.

@@ -10,6 +10,7 @@ mod idempotency;
 mod json;
 mod key;
 mod key_page;
+mod live;
 mod member;
 mod open;
 mod publication;
