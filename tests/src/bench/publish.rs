@@ -31,11 +31,19 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     let mut rows = Vec::new();
     for keys in [10_000, 100_000, MILLION, 10 * MILLION] {
         if keys <= MILLION || scale.full {
-            rows.extend(build_and_one_mutation(&program, keys)?);
+            rows.extend(told(build_and_one_mutation(&program, keys)?));
         }
     }
     rows.extend(sustained::rows(&program, &Filled::with(&program, Population::of(MILLION))?)?);
     Ok(Report { name: "publish", rows })
+}
+
+/// What was found so far, for those who wait for the rest.
+fn told(rows: Vec<Row>) -> Vec<Row> {
+    for row in &rows {
+        eprintln!("  {}: {:.1} {}", row.row, row.value, row.unit);
+    }
+    rows
 }
 
 fn build_and_one_mutation(program: &Path, keys: u64) -> Result<Vec<Row>> {
