@@ -225,7 +225,91 @@ fn bounds(place: Place) -> (Fingerprint, Fingerprint) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::heads::{HeadParts, HeadSigner};
+    use super::super::recent::{Recent, SecretChange, Span};
     use super::*;
+    use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+    use keyward_shared::policy::{Access, Apis, Policy, Restrictions, SlugHash};
+    use keyward_shared::record::{Deadline, Record, Slot};
+    use keyward_shared::snapshot::SigningKey;
+
+    const STAMP: Stamp = Stamp { epoch: 1, generation: 2 };
+
+    fn record(number: u64) -> Record {
+        let (key, member) = (KeyId::from_u64(number), MemberId::from_u64(number));
+        let deadline = Deadline::NEVER;
+        Record { key, member, deadline, slot: Slot::Current, disabled: false, paused: false, suspended: false }
+    }
+
+    /// Every key of a workspace of its own, which shares nothing.
+    fn policy(number: u64) -> Policy {
+        Policy {
+            workspace: WorkspaceId::from_u64(number),
+            slug: SlugHash::of(&number.to_string()),
+            access: Access::ReadWrite,
+            apis: Apis::All,
+            restrictions: Restrictions::default(),
+        }
+    }
+
+    fn fingerprint(number: u32) -> Fingerprint {
+        let mut bytes = [7; Fingerprint::LEN];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        Fingerprint::from_bytes(bytes)
+    }
+
+    /// The head that carries one change, and what the tree writes of it: the leaf, the nodes above it
+    /// and the head that names them.
+    fn bytes_of_one_change(keys: u64) -> (usize, usize) {
+        let built_for = BuildFor { deployment: "test".to_owned(), pepper: PepperId::from_u64(1), epoch: 1 };
+        let depth = wanted_depth(keys, None);
+        let mean = keys >> depth;
+        // Fuller than any leaf of a million is.
+        let count = u32::try_from(mean + 6 * mean.isqrt()).expect("a leaf's records");
+        let records = (0..count).map(|number| (fingerprint(number), record(u64::from(number)), number)).collect();
+        let policies = (0..u64::from(count)).map(policy).collect();
+        let secrets = LiveSecrets::new(records, vec![count as usize], policies).expect("live secrets");
+        let place = Place { depth, prefix: 0 };
+        let range = secrets.ranges().next().expect("a range");
+        let leaf = encode_leaf(built_for.origin(), place, STAMP, range).expect("a leaf");
+        let other = ObjectName::of(b"another leaf");
+        let (mut tree, _) =
+            TreeNames::over_leaves(Shape::of_depth(depth), built_for.origin(), STAMP, vec![other; 1 << depth])
+                .expect("a tree");
+        let (nodes, _) =
+            tree.replace_leaves(built_for.origin(), STAMP, &[(0, ObjectName::of(&leaf))]).expect("a leaf's nodes");
+        let mut recent = Recent::default();
+        let change = SecretChange {
+            fingerprint: fingerprint(1),
+            generation: 1,
+            narrowing: true,
+            entries_of_mutation: 1,
+            state: Some((record(1), policy(1))),
+        };
+        recent.admit(&[change], Span { after: 0, through: 1, first_too_large: None }, 0).expect("a change");
+        let signer = HeadSigner::new("test".to_owned(), SigningKey::from_seed(&[3; 32])).expect("a signer");
+        let parts = HeadParts {
+            epoch: 1,
+            generation: 1,
+            issued_at: 1,
+            ttl_ms: 1,
+            tree_generation: 0,
+            settings: other,
+            tree: tree.to_tree(),
+            recent: &recent,
+        };
+        let head = signer.sign(parts).expect("a head").bytes.len();
+        (head, leaf.len() + nodes.iter().map(|node| node.bytes.len()).sum::<usize>() + head)
+    }
+
+    #[test]
+    fn one_change_takes_as_few_bytes_among_ten_million_keys_as_among_ten_thousand() {
+        for keys in [10_000, 100_000, 1_000_000, 10_000_000] {
+            let (head, share) = bytes_of_one_change(keys);
+            assert!(head <= 64 << 10, "{keys} keys: a head of {head} bytes");
+            assert!(share <= 128 << 10, "{keys} keys: {share} bytes for the tree's share");
+        }
+    }
 
     #[test]
     fn the_bounds_of_a_place_are_its_first_and_last_fingerprint() {
