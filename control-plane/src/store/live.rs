@@ -15,11 +15,7 @@ pub struct LiveSecrets {
 impl LiveSecrets {
     /// These secrets, each with the index of its policy: those of the first range up to the first end,
     /// and so on. `None` where an index or an end points nowhere.
-    pub fn new(
-        records: Vec<(Fingerprint, Record, u32)>,
-        ends: Vec<usize>,
-        policies: Vec<Policy>,
-    ) -> Option<Self> {
+    pub fn new(records: Vec<(Fingerprint, Record, u32)>, ends: Vec<usize>, policies: Vec<Policy>) -> Option<Self> {
         let sound = records.iter().all(|(_, _, policy)| (*policy as usize) < policies.len())
             && ends.is_sorted()
             && ends.last().copied().unwrap_or(0) == records.len();
@@ -47,8 +43,8 @@ impl<'a> LiveRange<'a> {
     /// The secrets in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, Record, &'a Policy)> + use<'a> {
         let policies = self.policies;
-        self.records
-            .iter()
-            .filter_map(move |(fingerprint, record, policy)| Some((*fingerprint, *record, policies.get(*policy as usize)?)))
+        self.records.iter().filter_map(move |(fingerprint, record, policy)| {
+            Some((*fingerprint, *record, policies.get(*policy as usize)?))
+        })
     }
 }

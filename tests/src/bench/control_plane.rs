@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use tokio::runtime::Runtime;
 use xtask::build::native::{self, Profile};
 
 use super::database::{Filled, Population};
 use super::rest::Connection;
+use super::rounds::alternate;
 use super::serving::Serving;
-use super::{Report, Row, Samples, Scale, Target};
+use super::{Report, Row, Scale, Target};
 
 /// Keys in workspaces of ten, and in one workspace.
 const POPULATION: Population = Population { keys: 1_000_000, crowd: 200_000 };
@@ -30,7 +32,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
     let filled = Arc::new(Filled::with(&program, POPULATION)?);
     let serving = Serving::start(&program, filled.copy()?, None, None)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut rows = runtime.block_on(pages(&serving, &filled))?;
+    let mut rows = pages(&runtime, &serving, &filled)?;
     for kind in [Kind::Read, Kind::Create] {
         for connections in CONNECTIONS {
             eprintln!("Measuring {} over {connections} connections", kind.name());
@@ -103,11 +105,29 @@ async fn load(serving: &Serving, filled: &Arc<Filled>, kind: Kind, connections: 
 }
 
 /// Page 1 and page 10,000 of the keys of one workspace, in turns.
-async fn pages(serving: &Serving, filled: &Filled) -> Result<Vec<Row>> {
-    let mut connection = connect(serving).await?;
+fn pages(runtime: &Runtime, serving: &Serving, filled: &Filled) -> Result<Vec<Row>> {
+    let mut connection = runtime.block_on(connect(serving))?;
     let first = format!("{}/keys?limit={LIMIT}", filled.crowd_path());
     eprintln!("Walking to page {FAR_PAGE} of a list");
-    let mut far = first.clone();
+    let far = runtime.block_on(walk(&mut connection, &first))?;
+    let samples = alternate(ROUNDS, &mut [&first, &far], |page| {
+        let began = Instant::now();
+        for _ in 0..PAGES {
+            runtime.block_on(connection.get(page))?.json(200)?;
+        }
+        Ok(began.elapsed().as_secs_f64() * 1000.0 / f64::from(PAGES))
+    })?;
+    let ratio = samples[1].over(&samples[0]);
+    Ok(vec![
+        Row::of(format!("page 1 of a list, {LIMIT} keys each"), &samples[0], "ms"),
+        Row::of(format!("page {FAR_PAGE} of the list"), &samples[1], "ms"),
+        Row::of(format!("page {FAR_PAGE} over page 1"), &ratio, "times").target(Target::AtMost(1.5)),
+    ])
+}
+
+/// Follows the cursors to the far page; the path that gives it.
+async fn walk(connection: &mut Connection, first: &str) -> Result<String> {
+    let mut far = first.to_owned();
     for _ in 1..FAR_PAGE {
         let page = connection.get(&far).await?.json(200)?;
         let cursor = page["next_cursor"].as_str().context("the list ends too soon")?;
@@ -115,21 +135,5 @@ async fn pages(serving: &Serving, filled: &Filled) -> Result<Vec<Row>> {
     }
     let last = connection.get(&far).await?.json(200)?;
     ensure!(last["items"].as_array().is_some_and(|items| items.len() as u64 == LIMIT), "page {FAR_PAGE} is not whole");
-    let mut samples = vec![Samples::default(); 2];
-    for round in 0..ROUNDS {
-        for step in 0..2 {
-            let which = (round + step) % 2;
-            let began = Instant::now();
-            for _ in 0..PAGES {
-                connection.get([&first, &far][which]).await?.json(200)?;
-            }
-            samples[which].push(began.elapsed().as_secs_f64() * 1000.0 / f64::from(PAGES));
-        }
-    }
-    let ratio = samples[1].over(&samples[0]);
-    Ok(vec![
-        Row::of(format!("page 1 of a list, {LIMIT} keys each"), &samples[0], "ms"),
-        Row::of(format!("page {FAR_PAGE} of the list"), &samples[1], "ms"),
-        Row::of(format!("page {FAR_PAGE} over page 1"), &ratio, "times").target(Target::AtMost(1.5)),
-    ])
+    Ok(far)
 }

@@ -49,10 +49,8 @@ impl Connection {
     }
 
     async fn call(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Result<Answer> {
-        let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n",
-            self.host, self.token
-        );
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n", self.host, self.token);
         match body {
             Some((key, body)) => request.push_str(&format!(
                 "content-type: application/json\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",

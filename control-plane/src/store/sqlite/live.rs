@@ -190,8 +190,7 @@ async fn keys(
 
 fn read_words(text: &str) -> Result<Words, StoreError> {
     let mut parts = text.split(WORD);
-    let (Some(access), Some(apis), Some(restrictions), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(access), Some(apis), Some(restrictions), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(StoreError::corrupt("a key's policy"));
     };

@@ -119,12 +119,13 @@ impl Hold<'_> {
         let mutations = self.phase.rate * self.phase.seconds;
         let began = tokio::time::Instant::now();
         let next = Arc::new(AtomicU64::new(0));
+        let workspace = |number| self.filled.workspace_path(number * 17 % self.filled.workspaces());
+        let paths: Arc<[String]> = (0..mutations).map(workspace).collect();
         let mut tasks = Vec::new();
         for _ in 0..CONNECTIONS {
             let mut connection = self.connect().await?;
             let (next, rate, name) = (Arc::clone(&next), self.phase.rate, self.name.clone());
-            let paths: Vec<_> = (0..mutations).map(|number| number * 17 % self.filled.workspaces()).collect();
-            let paths: Vec<_> = paths.into_iter().map(|workspace| self.filled.workspace_path(workspace)).collect();
+            let paths = Arc::clone(&paths);
             tasks.push(tokio::spawn(async move {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
