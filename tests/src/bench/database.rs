@@ -227,8 +227,9 @@ const fn scattered(number: u64, count: u64) -> u64 {
 fn ids(what: &[u8], count: u64) -> Vec<u64> {
     let mut ids: Vec<i64> = (0..count)
         .map(|number| {
-            let [a, b, c, d, e, f, g, h, ..] = drawn(what, number);
-            i64::from_be_bytes([a, b, c, d, e, f, g, h])
+            let drawn = drawn(what, number);
+            let (eight, _) = drawn.as_chunks::<8>();
+            eight.first().copied().map_or(0, i64::from_be_bytes)
         })
         .collect();
     ids.sort_unstable();

@@ -1,6 +1,7 @@
 //! A REST client that keeps its connection and costs little: the machine that is measured is also the
 //! one that asks.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -51,13 +52,14 @@ impl Connection {
     async fn call(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Result<Answer> {
         let mut request =
             format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n", self.host, self.token);
-        match body {
-            Some((key, body)) => request.push_str(&format!(
-                "content-type: application/json\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        if let Some((key, body)) = body {
+            write!(
+                request,
+                "content-type: application/json\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n",
                 body.len()
-            )),
-            None => request.push_str("\r\n"),
+            )?;
         }
+        write!(request, "\r\n{}", body.map_or("", |(_, body)| body))?;
         self.stream.write_all(request.as_bytes()).await?;
         self.answer().await
     }
