@@ -199,9 +199,9 @@ fn encode_leaf(
     let read = Leaf::decode(bytes.clone().into_boxed_slice(), origin, place)?;
     let mut written = secrets.iter();
     let mut same = read.records().all(|(fingerprint, record, policy)| {
-        written.next().is_some_and(|(wrote, of, granted)| {
-            (wrote, of) == (fingerprint, record) && policy.to_policy() == *granted
-        })
+        written
+            .next()
+            .is_some_and(|(wrote, of, granted)| (wrote, of) == (fingerprint, record) && policy.to_policy() == *granted)
     });
     same &= written.next().is_none();
     if !same {
