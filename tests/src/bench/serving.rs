@@ -120,11 +120,13 @@ fn pinned(command: Command, core: Option<u8>) -> Command {
 /// The folder in /proc of the process that runs the program on that data folder.
 fn process_of(control_plane: &ControlPlane) -> Result<PathBuf> {
     let data_dir = control_plane.data_dir.to_string_lossy().into_owned();
+    let program = control_plane.program.to_string_lossy().into_owned();
     for entry in fs::read_dir("/proc")? {
         let process = entry?.path();
-        let is_program = fs::read_link(process.join("exe")).is_ok_and(|exe| exe == control_plane.program);
-        let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
-        if is_program && arguments.split(|byte| *byte == 0).any(|argument| argument == data_dir.as_bytes()) {
+        let words = fs::read(process.join("cmdline")).unwrap_or_default();
+        let mut words = words.split(|byte| *byte == 0);
+        // What guards it has another name in front.
+        if words.next() == Some(program.as_bytes()) && words.any(|word| word == data_dir.as_bytes()) {
             return Ok(process);
         }
     }
