@@ -137,6 +137,8 @@ impl Build<'_> {
                 continue;
             };
             for (&place, secrets) in some.iter().zip(secrets.ranges()) {
+                // Encoding takes a thread that others wait for too.
+                tokio::task::yield_now().await;
                 let Some(name) = self.leaf(place, secrets).await? else {
                     return Ok(None);
                 };

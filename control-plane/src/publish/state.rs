@@ -56,6 +56,8 @@ pub(super) struct State<'a> {
     pub(super) tree_due: Option<Instant>,
     /// More was committed than one step takes.
     pub(super) behind: bool,
+    /// Only a new tree makes room for what was committed.
+    pub(super) waits_for_tree: bool,
     /// When the tree that is being built was begun.
     began_building: Option<Instant>,
     /// Trees are built no more than half of the time, so that changes find the database free, unless
@@ -98,6 +100,7 @@ impl<'a> State<'a> {
             building: None,
             tree_due: None,
             behind: false,
+            waits_for_tree: false,
             began_building: None,
             rest_until: None,
             built_for,
@@ -147,6 +150,7 @@ impl<'a> State<'a> {
         let news = through > self.generation || self.recent != before || new_settings || !self.named.is_empty();
         self.generation = through;
         self.behind = !admitted.blocked && through < committed;
+        self.waits_for_tree = admitted.blocked;
         let carries_news = self.recent.newest().is_some_and(|newest| newest > self.tree_generation);
         if admitted.blocked || self.recent.len() >= HALF_FULL && carries_news {
             let now = Instant::now();

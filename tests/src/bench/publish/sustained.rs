@@ -23,6 +23,8 @@ use crate::heads::Heads;
 const CONNECTIONS: u64 = 48;
 /// Between two looks at the head and at how publishing stands.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// When nothing was written to KV for so long, all of it was.
+const QUIET: Duration = Duration::from_secs(5);
 /// Calls over which a rate is taken.
 const CALLS: usize = 20;
 
@@ -65,16 +67,28 @@ pub(super) fn rows(program: &Path, filled: &Filled) -> Result<Vec<Row>> {
     for (number, phase) in PHASES.iter().enumerate() {
         serving.settled()?;
         eprintln!("Measuring {} mutations a second for {} s", phase.rate, phase.seconds);
+        quiet(&sink);
         let before = sink.count();
         let held = Hold { serving: &serving, filled, phase, name: format!("phase-{number}") };
         let mut seen = runtime.block_on(held.run())?;
         let ended = Instant::now();
         serving.settled()?;
-        seen.drained_after = ended.elapsed();
+        quiet(&sink);
         seen.calls = sink.calls_after(before);
+        let last = seen.calls.last().map_or(ended, |call| call.at);
+        seen.drained_after = last.saturating_duration_since(ended);
         rows.extend(super::told(report(phase, &seen)));
     }
     Ok(rows)
+}
+
+/// Waits until nothing more is written to KV: the tree's share of a change comes after its head.
+fn quiet(sink: &Sink) {
+    let mut seen = None;
+    while seen != Some(sink.count()) {
+        seen = Some(sink.count());
+        std::thread::sleep(QUIET);
+    }
 }
 
 fn report(phase: &Phase, seen: &Seen) -> Vec<Row> {
