@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tokio::runtime::Runtime;
 use xtask::build::native::{self, Profile};
 
@@ -13,7 +13,7 @@ use super::database::{Filled, Population};
 use super::rest::Connection;
 use super::rounds::alternate;
 use super::serving::Serving;
-use super::{Report, Row, Scale, Target};
+use super::{Report, Row, Samples, Scale, Target};
 
 /// Keys in workspaces of ten, and in one workspace.
 const POPULATION: Population = Population { keys: 1_000_000, crowd: 200_000 };
@@ -110,14 +110,16 @@ fn pages(runtime: &Runtime, serving: &Serving, filled: &Filled) -> Result<Vec<Ro
     let first = format!("{}/keys?limit={LIMIT}", filled.crowd_path());
     eprintln!("Walking to page {FAR_PAGE} of a list");
     let far = runtime.block_on(walk(&mut connection, &first))?;
-    let samples = alternate(ROUNDS, &mut [first, far], |page| {
+    let mut contenders = [(first, Samples::default()), (far, Samples::default())];
+    alternate(ROUNDS, &mut contenders, |(page, samples)| {
         let began = Instant::now();
         for _ in 0..PAGES {
             runtime.block_on(connection.get(page))?.json(200)?;
         }
-        Ok(began.elapsed().as_secs_f64() * 1000.0 / f64::from(PAGES))
+        samples.push(began.elapsed().as_secs_f64() * 1000.0 / f64::from(PAGES));
+        Ok(())
     })?;
-    let [first, far] = samples.as_slice() else { bail!("two pages take turns") };
+    let [(_, first), (_, far)] = &contenders;
     let ratio = far.over(first);
     Ok(vec![
         Row::of(format!("page 1 of a list, {LIMIT} keys each"), first, "ms"),

@@ -44,15 +44,15 @@ type Measure = fn(Scale) -> Result<Report>;
 
 /// Every benchmark, in the order in which all of them run.
 const BENCHMARKS: &[(&str, Measure)] = &[
-    ("cold", cold::measure),
-    ("control-plane", control_plane::measure),
     ("decide", decide::measure),
     ("edge", edge::measure),
     ("gateway", gateway::measure),
-    ("latency", latency::measure),
-    ("memory", memory::measure),
     ("peers", peers::measure),
+    ("memory", memory::measure),
+    ("cold", cold::measure),
+    ("latency", latency::measure),
     ("publish", publish::measure),
+    ("control-plane", control_plane::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them.
