@@ -10,10 +10,14 @@ use keyward_shared::snapshot::{
 
 use super::error::PublishError;
 use super::tree::{MAX_DEPTH, NewNode, TreeNames, wanted_depth};
-use crate::store::publication::{LiveSecret, Publication, PublicationView};
+use crate::store::live::{LiveRange, LiveSecrets};
+use crate::store::publication::{Publication, PublicationView};
 
 /// Bytes of objects that are staged in one transaction.
 const STAGE_BYTES: usize = 4 << 20;
+/// Records that are read at once: enough that their keys lie close to one another when they are read
+/// in their own order, and a few dozen bytes each in memory.
+const READ_RECORDS: u64 = 1 << 19;
 /// A leaf that has grown beyond this has the tree deepened, long before edges would refuse it.
 const LEAF_LIMIT: usize = MAX_LEAF_BYTES / 2;
 
@@ -50,7 +54,8 @@ pub(super) async fn build(
 ) -> Result<BuiltTree, PublishError> {
     let records = view.live_count().await?;
     let depth = wanted_depth(records, current.as_ref().map(|(names, _)| names.shape.depth()));
-    let mut build = Build { store, view: &mut *view, built_for, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
+    let mut build =
+        Build { store, view: &mut *view, built_for, records, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
     if let Some((names, since)) = &current
         && names.shape.depth() == depth
         && let Some(built) = build.some_leaves(names.clone(), *since).await?
@@ -72,6 +77,8 @@ struct Build<'a> {
     store: &'a dyn Publication,
     view: &'a mut dyn PublicationView,
     built_for: &'a BuildFor,
+    /// How many there are in all.
+    records: u64,
     staged: Vec<(ObjectName, Vec<u8>)>,
     staged_bytes: usize,
     new: Vec<ObjectName>,
@@ -90,13 +97,11 @@ impl Build<'_> {
         let mut prefixes: Vec<u32> = touched.iter().map(|fingerprint| fingerprint.leading_bits(depth)).collect();
         prefixes.sort_unstable();
         prefixes.dedup();
-        let mut leaves = Vec::with_capacity(prefixes.len());
-        for prefix in prefixes {
-            let Some(name) = self.leaf(Place { depth, prefix }).await? else {
-                return Ok(None);
-            };
-            leaves.push((prefix, name));
-        }
+        let places: Vec<_> = prefixes.iter().map(|&prefix| Place { depth, prefix }).collect();
+        let Some(leaf_names) = self.leaves(&places).await? else {
+            return Ok(None);
+        };
+        let leaves: Vec<_> = prefixes.into_iter().zip(leaf_names).collect();
         let (nodes, given_up) = names
             .replace_leaves(self.built_for.origin(), self.stamp(generation), &leaves)
             .ok_or(PublishError::Mismatch { what: "tree" })?;
@@ -108,13 +113,10 @@ impl Build<'_> {
     async fn all_leaves(&mut self, depth: u8) -> Result<Option<BuiltTree>, PublishError> {
         self.new.clear();
         let generation = self.view.generation();
-        let mut leaves = Vec::with_capacity(1 << depth);
-        for prefix in 0..1_u32 << depth {
-            let Some(name) = self.leaf(Place { depth, prefix }).await? else {
-                return Ok(None);
-            };
-            leaves.push(name);
-        }
+        let places: Vec<_> = (0..1_u32 << depth).map(|prefix| Place { depth, prefix }).collect();
+        let Some(leaves) = self.leaves(&places).await? else {
+            return Ok(None);
+        };
         let (names, nodes) =
             TreeNames::over_leaves(Shape::of_depth(depth), self.built_for.origin(), self.stamp(generation), leaves)
                 .ok_or(PublishError::Mismatch { what: "tree" })?;
@@ -122,10 +124,36 @@ impl Build<'_> {
         Ok(Some(BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up: Vec::new() }))
     }
 
-    async fn leaf(&mut self, place: Place) -> Result<Option<ObjectName>, PublishError> {
-        let (from, to) = bounds(place);
-        let secrets = self.view.live_between(from, to).await?;
-        let bytes = match encode_leaf(self.built_for.origin(), place, self.stamp(self.view.generation()), &secrets) {
+    /// The leaves of these places, which lie at one depth; `None` where one is too large.
+    async fn leaves(&mut self, places: &[Place]) -> Result<Option<Vec<ObjectName>>, PublishError> {
+        let mut names = Vec::with_capacity(places.len());
+        let of_one = places.first().map_or(1, |place| (self.records >> place.depth).max(1));
+        let mut at_once = usize::try_from(READ_RECORDS / of_one).unwrap_or(1).max(1);
+        while let Some(rest) = places.get(names.len()..).filter(|rest| !rest.is_empty()) {
+            let some = &rest[..at_once.min(rest.len())];
+            let ranges: Vec<_> = some.iter().map(|&place| bounds(place)).collect();
+            let Some(secrets) = self.live_in(&ranges).await? else {
+                at_once = (some.len() / 2).max(1);
+                continue;
+            };
+            for (&place, secrets) in some.iter().zip(secrets.ranges()) {
+                // Encoding takes a thread that others wait for too.
+                tokio::task::yield_now().await;
+                let Some(name) = self.leaf(place, secrets).await? else {
+                    return Ok(None);
+                };
+                names.push(name);
+            }
+        }
+        Ok(Some(names))
+    }
+
+    async fn live_in(&mut self, ranges: &[(Fingerprint, Fingerprint)]) -> Result<Option<LiveSecrets>, PublishError> {
+        Ok(self.view.live_in(ranges).await?)
+    }
+
+    async fn leaf(&mut self, place: Place, secrets: LiveRange<'_>) -> Result<Option<ObjectName>, PublishError> {
+        let bytes = match encode_leaf(self.built_for.origin(), place, self.stamp(self.view.generation()), secrets) {
             Ok(bytes) if bytes.len() <= LEAF_LIMIT || place.depth >= MAX_DEPTH => bytes,
             Ok(_) | Err(PublishError::Encode(EncodeError::TooLarge { .. })) => return Ok(None),
             Err(error) => return Err(error),
@@ -163,16 +191,22 @@ fn encode_leaf(
     origin: Origin<'_>,
     place: Place,
     stamp: Stamp,
-    secrets: &[LiveSecret],
+    secrets: LiveRange<'_>,
 ) -> Result<Vec<u8>, PublishError> {
     let mut leaf = LeafBuilder::new(place);
-    for (fingerprint, record, policy) in secrets {
-        leaf.push(*fingerprint, record, policy)?;
+    for (fingerprint, record, policy) in secrets.iter() {
+        leaf.push(fingerprint, &record, policy)?;
     }
     let bytes = leaf.finish(origin, stamp)?;
     let read = Leaf::decode(bytes.clone().into_boxed_slice(), origin, place)?;
-    let same = read.records().map(|(fingerprint, record, policy)| (fingerprint, record, policy.to_policy()));
-    if !same.eq(secrets.iter().cloned()) {
+    let mut written = secrets.iter();
+    let mut same = read.records().all(|(fingerprint, record, policy)| {
+        written
+            .next()
+            .is_some_and(|(wrote, of, granted)| (wrote, of) == (fingerprint, record) && policy.to_policy() == *granted)
+    });
+    same &= written.next().is_none();
+    if !same {
         return Err(PublishError::Mismatch { what: "leaf" });
     }
     Ok(bytes)
@@ -193,7 +227,91 @@ fn bounds(place: Place) -> (Fingerprint, Fingerprint) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::heads::{HeadParts, HeadSigner};
+    use super::super::recent::{Recent, SecretChange, Span};
     use super::*;
+    use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+    use keyward_shared::policy::{Access, Apis, Policy, Restrictions, SlugHash};
+    use keyward_shared::record::{Deadline, Record, Slot};
+    use keyward_shared::snapshot::SigningKey;
+
+    const STAMP: Stamp = Stamp { epoch: 1, generation: 2 };
+
+    fn record(number: u64) -> Record {
+        let (key, member) = (KeyId::from_u64(number), MemberId::from_u64(number));
+        let deadline = Deadline::NEVER;
+        Record { key, member, deadline, slot: Slot::Current, disabled: false, paused: false, suspended: false }
+    }
+
+    /// Every key of a workspace of its own, which shares nothing.
+    fn policy(number: u64) -> Policy {
+        Policy {
+            workspace: WorkspaceId::from_u64(number),
+            slug: SlugHash::of(&number.to_string()),
+            access: Access::ReadWrite,
+            apis: Apis::All,
+            restrictions: Restrictions::default(),
+        }
+    }
+
+    fn fingerprint(number: u32) -> Fingerprint {
+        let mut bytes = [7; Fingerprint::LEN];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        Fingerprint::from_bytes(bytes)
+    }
+
+    /// The head that carries one change, and what the tree writes of it: the leaf, the nodes above it
+    /// and the head that names them.
+    fn bytes_of_one_change(keys: u64) -> (usize, usize) {
+        let built_for = BuildFor { deployment: "test".to_owned(), pepper: PepperId::from_u64(1), epoch: 1 };
+        let depth = wanted_depth(keys, None);
+        let mean = keys >> depth;
+        // Fuller than any leaf of a million is.
+        let count = u32::try_from(mean + 6 * mean.isqrt()).expect("a leaf's records");
+        let records = (0..count).map(|number| (fingerprint(number), record(u64::from(number)), number)).collect();
+        let policies = (0..u64::from(count)).map(policy).collect();
+        let secrets = LiveSecrets::new(records, vec![count as usize], policies).expect("live secrets");
+        let place = Place { depth, prefix: 0 };
+        let range = secrets.ranges().next().expect("a range");
+        let leaf = encode_leaf(built_for.origin(), place, STAMP, range).expect("a leaf");
+        let other = ObjectName::of(b"another leaf");
+        let (mut tree, _) =
+            TreeNames::over_leaves(Shape::of_depth(depth), built_for.origin(), STAMP, vec![other; 1 << depth])
+                .expect("a tree");
+        let (nodes, _) =
+            tree.replace_leaves(built_for.origin(), STAMP, &[(0, ObjectName::of(&leaf))]).expect("a leaf's nodes");
+        let mut recent = Recent::default();
+        let change = SecretChange {
+            fingerprint: fingerprint(1),
+            generation: 1,
+            narrowing: true,
+            entries_of_mutation: 1,
+            state: Some((record(1), policy(1))),
+        };
+        recent.admit(&[change], Span { after: 0, through: 1, first_too_large: None }, 0).expect("a change");
+        let signer = HeadSigner::new("test".to_owned(), SigningKey::from_seed(&[3; 32])).expect("a signer");
+        let parts = HeadParts {
+            epoch: 1,
+            generation: 1,
+            issued_at: 1,
+            ttl_ms: 1,
+            tree_generation: 0,
+            settings: other,
+            tree: tree.to_tree(),
+            recent: &recent,
+        };
+        let head = signer.sign(parts).expect("a head").bytes.len();
+        (head, leaf.len() + nodes.iter().map(|node| node.bytes.len()).sum::<usize>() + head)
+    }
+
+    #[test]
+    fn one_change_takes_as_few_bytes_among_ten_million_keys_as_among_ten_thousand() {
+        for keys in [10_000, 100_000, 1_000_000, 10_000_000] {
+            let (head, share) = bytes_of_one_change(keys);
+            assert!(head <= 64 << 10, "{keys} keys: a head of {head} bytes");
+            assert!(share <= 128 << 10, "{keys} keys: {share} bytes for the tree's share");
+        }
+    }
 
     #[test]
     fn the_bounds_of_a_place_are_its_first_and_last_fingerprint() {

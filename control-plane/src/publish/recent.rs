@@ -247,6 +247,13 @@ impl Recent {
         }
     }
 
+    /// Whether every one of these that narrows something is carried, or a later change of the same secret.
+    pub(super) fn carries_narrowing(&self, changes: &[SecretChange]) -> bool {
+        changes.iter().filter(|change| change.narrowing).all(|change| {
+            self.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation >= change.generation)
+        })
+    }
+
     /// The oldest generation that is carried.
     pub(super) fn oldest(&self) -> Option<u64> {
         self.entries.values().map(|entry| entry.generation).min()

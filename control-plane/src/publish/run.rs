@@ -168,8 +168,12 @@ impl Publisher {
             }
             committed.mark_unchanged();
             let published = state.step(Instant::now() >= heartbeat).await?;
-            if published {
+            if published || state.waits_for_tree {
+                // Also where nothing could be said: otherwise each commit would have everything that
+                // waits looked at again.
                 next_head = Instant::now() + BETWEEN_HEADS;
+            }
+            if published {
                 heartbeat = Instant::now() + self.options.heartbeat;
                 shared.note_build(None);
             }

@@ -56,6 +56,13 @@ pub(super) struct State<'a> {
     pub(super) tree_due: Option<Instant>,
     /// More was committed than one step takes.
     pub(super) behind: bool,
+    /// Only a new tree makes room for what was committed.
+    pub(super) waits_for_tree: bool,
+    /// When the tree that is being built was begun.
+    began_building: Option<Instant>,
+    /// Trees are built no more than half of the time, so that changes find the database free, unless
+    /// one waits that narrows something.
+    rest_until: Option<Instant>,
 }
 
 impl<'a> State<'a> {
@@ -93,6 +100,9 @@ impl<'a> State<'a> {
             building: None,
             tree_due: None,
             behind: false,
+            waits_for_tree: false,
+            began_building: None,
+            rest_until: None,
             built_for,
         };
         match last.settings {
@@ -119,10 +129,15 @@ impl<'a> State<'a> {
         let before = self.recent.clone();
         let span = Span { after: self.generation, through: batch.through, first_too_large: batch.first_too_large };
         let admitted = self.recent.admit(&changes, span, self.tree_generation)?;
+        let mut narrowing_waits = !self.recent.carries_narrowing(&changes);
         if admitted.blocked && batch.through < committed {
             let beyond = view.narrowing_after(batch.through, LARGEST_CARRIED, SINGLE_ENTRIES, AHEAD).await?;
-            self.recent.admit_ahead(&of_secrets(beyond), self.tree_generation)?;
+            let beyond = of_secrets(beyond);
+            self.recent.admit_ahead(&beyond, self.tree_generation)?;
+            narrowing_waits |= !self.recent.carries_narrowing(&beyond);
         }
+        // Too large to be carried, so nobody has looked whether it narrows.
+        narrowing_waits |= batch.first_too_large.is_some();
         drop(view);
         let through = admitted.through.max(self.generation);
         let new_settings = match settings.filter(|settings| *settings != self.settings.0) {
@@ -135,9 +150,11 @@ impl<'a> State<'a> {
         let news = through > self.generation || self.recent != before || new_settings || !self.named.is_empty();
         self.generation = through;
         self.behind = !admitted.blocked && through < committed;
+        self.waits_for_tree = admitted.blocked;
         let carries_news = self.recent.newest().is_some_and(|newest| newest > self.tree_generation);
         if admitted.blocked || self.recent.len() >= HALF_FULL && carries_news {
-            self.tree_due = Some(Instant::now());
+            let now = Instant::now();
+            self.tree_due = Some(self.rest_until.filter(|_| !narrowing_waits).map_or(now, |until| until.max(now)));
         } else if carries_news && self.tree_due.is_none() {
             self.tree_due = Some(Instant::now() + TREE_IDLE);
         }
@@ -213,6 +230,7 @@ impl<'a> State<'a> {
             return;
         }
         self.tree_due = None;
+        self.began_building = Some(Instant::now());
         let (store, built_for) = (Arc::clone(&self.publisher.shared.store), self.built_for.clone());
         let current = (self.tree.clone(), self.tree_generation);
         self.building = Some(tokio::spawn(async move {
@@ -224,6 +242,9 @@ impl<'a> State<'a> {
     /// Makes a built tree the one that heads name: what it holds and `recent` does not carry raises
     /// the floors.
     pub(super) async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
+        if let Some(began) = self.began_building.take() {
+            self.rest_until = Some(Instant::now() + began.elapsed());
+        }
         let store = &self.publisher.shared.store;
         let mut view = store.view().await?;
         for mark in view.marks_after(self.tree_generation).await? {

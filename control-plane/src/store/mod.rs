@@ -6,6 +6,7 @@
 
 pub mod error;
 mod identity;
+pub mod live;
 pub mod publication;
 pub mod sqlite;
 

@@ -12,6 +12,7 @@ use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
 
 use super::StoreError;
+use super::live::LiveSecrets;
 use crate::domain::time::UnixMillis;
 
 /// A secret and what a snapshot says of it.
@@ -205,6 +206,10 @@ pub trait PublicationView: Send {
 
     /// Live secrets from `from` to `to`, both included, in order.
     async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError>;
+
+    /// The same for many ranges at once, or `None` where they would take more memory than a build may
+    /// use: then for fewer. One range alone is always given.
+    async fn live_in(&mut self, ranges: &[(Fingerprint, Fingerprint)]) -> Result<Option<LiveSecrets>, StoreError>;
 
     /// How many live secrets there are.
     async fn live_count(&mut self) -> Result<u64, StoreError>;

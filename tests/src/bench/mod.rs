@@ -6,6 +6,8 @@
 mod chart;
 mod cold;
 mod contest;
+mod control_plane;
+mod database;
 mod decide;
 mod edge;
 pub mod fixture;
@@ -16,8 +18,12 @@ mod memory;
 mod origin;
 mod peers;
 mod process;
+mod publish;
 mod report;
+mod rest;
 mod rounds;
+mod serving;
+mod sink;
 mod store;
 mod worker;
 
@@ -45,7 +51,8 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("memory", memory::measure),
     ("cold", cold::measure),
     ("latency", latency::measure),
-    ("scratch", scratch::measure),
+    ("publish", publish::measure),
+    ("control-plane", control_plane::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them.

@@ -1,4 +1,5 @@
-//! Rows of `audit_event` and `outbox`: what every commit writes.
+//! Rows of `audit_event` and `outbox`, and of `idempotency` where an answer is kept: what every commit
+//! writes.
 
 use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
 use sqlx::SqliteConnection;
@@ -8,22 +9,25 @@ use super::json;
 use crate::domain::audit::AuditEvent;
 use crate::domain::change::Change;
 use crate::domain::text::Reason;
-use crate::store::StoreError;
+use crate::store::{KeptAnswer, StoreError};
 
 const INSERT: &str = include_str!("sql/audit_event_insert.sql");
-const SET_SEQ: &str = include_str!("sql/audit_seq_set.sql");
-const OUTBOX: &str = include_str!("sql/outbox_insert.sql");
+const COMMIT: &str = include_str!("sql/commit.sql");
+const COMMIT_WITH_ANSWER: &str = concat!(include_str!("sql/commit.sql"), include_str!("sql/commit_answer.sql"));
 
-/// Writes the change's events behind `last_seq`, and what it touched.
-pub(super) async fn record(conn: &mut SqliteConnection, change: &Change, last_seq: u64) -> Result<(), StoreError> {
+/// Writes the change's events behind `last_seq`, what it touched, and the answer to be kept.
+pub(super) async fn record(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    last_seq: u64,
+    answer: Option<&KeptAnswer>,
+) -> Result<(), StoreError> {
     let mut seq = last_seq;
     for event in change.events() {
         seq += 1;
         insert(conn, event, seq, change.generation().0).await?;
     }
-    let done = sqlx::query(SET_SEQ).bind(seq.cast_signed()).execute(&mut *conn).await.map_err(failed)?;
-    one_row(done.rows_affected(), "counter")?;
-    touch(conn, change).await
+    finish(conn, change, seq, answer).await
 }
 
 async fn insert(conn: &mut SqliteConnection, event: &AuditEvent, seq: u64, generation: u64) -> Result<(), StoreError> {
@@ -55,24 +59,36 @@ async fn insert(conn: &mut SqliteConnection, event: &AuditEvent, seq: u64, gener
     one_row(done.rows_affected(), "audit_event")
 }
 
-/// One statement for all of them, however many a workspace has.
-async fn touch(conn: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
+/// One statement for all that was touched, however many secrets a workspace has.
+async fn finish(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    seq: u64,
+    answer: Option<&KeptAnswer>,
+) -> Result<(), StoreError> {
     let secrets = change
         .touched()
         .iter()
         .map(|touched| (hex::encode(touched.fingerprint.as_bytes()), u8::from(touched.narrowing)));
     let settings = change.touches_settings().then(|| (String::new(), 1));
     let entries: Vec<(String, u8)> = secrets.chain(settings).collect();
-    if entries.is_empty() {
-        return Ok(());
-    }
     let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-    sqlx::query(OUTBOX)
+    let finish = sqlx::query(if answer.is_some() { COMMIT_WITH_ANSWER } else { COMMIT })
+        .bind(seq.cast_signed())
         .bind(change.generation().0.cast_signed())
         .bind(json::write(&entries, "outbox")?)
-        .bind(count)
-        .execute(conn)
-        .await
-        .map_err(failed)?;
-    Ok(())
+        .bind(count);
+    let finish = match answer {
+        None => finish,
+        Some(answer) => finish
+            .bind(&answer.id[..])
+            .bind(&answer.request_hash[..])
+            .bind(&answer.sealed[..])
+            .bind(answer.created_at.as_millis())
+            .bind(answer.expires_at.as_millis()),
+    };
+    let done = finish.execute(conn).await.map_err(failed)?;
+    // The counter's row, what was touched, and the answer's row.
+    let others = entries.len() as u64 + u64::from(answer.is_some());
+    one_row(done.rows_affected().saturating_sub(others), "counter")
 }

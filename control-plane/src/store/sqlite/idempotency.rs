@@ -1,13 +1,12 @@
-//! Rows of `idempotency`.
+//! Rows of `idempotency`, which a commit writes.
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::error::{failed, one_row};
+use super::error::failed;
 use crate::domain::time::UnixMillis;
 use crate::store::{KeptAnswer, StoreError};
 
 const GET: &str = include_str!("sql/idempotency_get.sql");
-const PUT: &str = include_str!("sql/idempotency_put.sql");
 const FORGET: &str = include_str!("sql/idempotency_forget.sql");
 
 #[derive(FromRow)]
@@ -40,19 +39,6 @@ pub(super) async fn get(
     let query = sqlx::query_as(GET).bind(&id[..]).bind(now.as_millis());
     let row: Option<Row> = query.fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
-}
-
-pub(super) async fn put(conn: &mut SqliteConnection, answer: &KeptAnswer) -> Result<(), StoreError> {
-    let done = sqlx::query(PUT)
-        .bind(&answer.id[..])
-        .bind(&answer.request_hash[..])
-        .bind(&answer.sealed[..])
-        .bind(answer.created_at.as_millis())
-        .bind(answer.expires_at.as_millis())
-        .execute(conn)
-        .await
-        .map_err(failed)?;
-    one_row(done.rows_affected(), "idempotency")
 }
 
 pub(super) async fn forget(conn: &mut SqliteConnection, now: UnixMillis) -> Result<u64, StoreError> {

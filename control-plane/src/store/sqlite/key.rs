@@ -1,6 +1,7 @@
 //! Rows of `key`, with their live secrets and what is said of their members.
 
 use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
+use keyward_shared::record::Slot;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::error::{failed, one_row};
@@ -177,6 +178,14 @@ pub(super) async fn name_taken(
 
 pub(super) async fn insert(conn: &mut SqliteConnection, key: &Key, first: NewSecret<'_>) -> Result<(), StoreError> {
     write(conn, INSERT, key).await?;
+    let mut effects = key.effects();
+    if let (Some(only), None) = (effects.next(), effects.next())
+        && only.slot == Slot::Current
+        && only.fingerprint == first.secret.fingerprint
+    {
+        return secret::insert_first(conn, first, only.deadline).await;
+    }
+    drop(effects);
     secret::insert(conn, first).await?;
     secret::place(conn, key, key.created_at).await
 }

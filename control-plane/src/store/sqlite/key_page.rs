@@ -16,7 +16,7 @@ const PAGE: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql
 pub(super) async fn page(conn: &mut SqliteConnection, query: &KeyQuery) -> Result<Vec<StoredKey>, StoreError> {
     let filter = &query.filter;
     // Only constants are filled into the text; every value is bound.
-    let statement = sqlx::query_as(AssertSqlSafe(sorted(query.sort)))
+    let statement = sqlx::query_as(AssertSqlSafe(sorted(query.sort, query.after.is_some())))
         .bind(query.workspace_id.as_u64().cast_signed())
         .bind(filter.status.map(KeyStatus::as_str))
         .bind(query.now.as_millis())
@@ -45,13 +45,15 @@ pub(super) async fn page(conn: &mut SqliteConnection, query: &KeyQuery) -> Resul
     rows.into_iter().map(key::Row::read).collect()
 }
 
-fn sorted(sort: KeySort) -> String {
+fn sorted(sort: KeySort, is_after: bool) -> String {
     let by = match sort.by {
         SortBy::CreatedAt => "key.created_at",
         SortBy::Name => "key.name",
         SortBy::ExpiresAt => "COALESCE(key.expires_at, 9223372036854775807)",
         SortBy::LastUsedAt => "COALESCE(key.last_used_at, -1)",
     };
-    let (order, beyond) = if sort.descending { ("DESC", "<") } else { ("ASC", ">") };
-    PAGE.replace("{sort}", by).replace("{order}", order).replace("{beyond}", beyond)
+    let (order, comparison) = if sort.descending { ("DESC", "<") } else { ("ASC", ">") };
+    let beyond = if is_after { format!("AND ({by}, key.id) {comparison} (?15, ?16)") } else { String::new() };
+    // The comment of the text names the places too, where anything but a line's end is harmless.
+    PAGE.replace("{sort}", by).replace("{order}", order).replace("{beyond}", &beyond)
 }

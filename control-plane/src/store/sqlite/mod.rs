@@ -10,6 +10,7 @@ mod idempotency;
 mod json;
 mod key;
 mod key_page;
+mod live;
 mod member;
 mod open;
 mod publication;
@@ -109,7 +110,8 @@ fn pool() -> SqlitePoolOptions {
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
-        .test_before_acquire(true)
+        // A file does not go away as a server does; the test costs as much as a statement.
+        .test_before_acquire(false)
         // On a full disk and some other faults SQLite itself ends the transaction
         // (<https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>),
         // which the driver does not notice: it would begin none on that connection ever again.

@@ -32,6 +32,9 @@ sql! {
     HEAD_EXPIRY = "head_expiry.sql";
     HEAD_FORGET = "head_forget.sql";
     OBJECT_STAGE = "object_stage.sql";
+    BYTES_STAGE = "bytes_stage.sql";
+    BYTES_FORGET = "bytes_forget.sql";
+    STAGED_BYTES_FORGET = "staged_bytes_forget.sql";
     OBJECT_NAME = "object_name.sql";
     OBJECT_RETIRE = "object_retire.sql";
     OBJECT_GET = "object_get.sql";
@@ -133,7 +136,10 @@ impl Publication for SqliteStore {
     async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
         for (name, bytes) in objects {
-            let staged = sqlx::query(OBJECT_STAGE).bind(name.as_bytes().as_slice()).bind(bytes.as_slice());
+            let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+            let staged = sqlx::query(OBJECT_STAGE).bind(name.as_bytes().as_slice()).bind(size);
+            staged.execute(&mut *transaction).await.map_err(failed)?;
+            let staged = sqlx::query(BYTES_STAGE).bind(name.as_bytes().as_slice()).bind(bytes.as_slice());
             staged.execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)
@@ -228,7 +234,10 @@ impl Publication for SqliteStore {
     }
 
     async fn forget_staged(&self) -> Result<u64, StoreError> {
-        let forgotten = sqlx::query(STAGED_FORGET).execute(&self.writer).await.map_err(failed)?;
+        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        sqlx::query(STAGED_BYTES_FORGET).execute(&mut *transaction).await.map_err(failed)?;
+        let forgotten = sqlx::query(STAGED_FORGET).execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
         Ok(forgotten.rows_affected())
     }
 
@@ -250,6 +259,7 @@ impl Publication for SqliteStore {
         let mut transaction = self.writer.begin().await.map_err(failed)?;
         for name in names {
             execute_on(&mut transaction, OBJECT_FORGET, name).await?;
+            execute_on(&mut transaction, BYTES_FORGET, name).await?;
         }
         transaction.commit().await.map_err(failed)
     }

@@ -13,8 +13,9 @@ use sqlx::{FromRow, Sqlite, SqliteConnection, Transaction};
 
 use super::error::failed;
 use super::publication::{number, stored};
-use super::{SqliteStore, api, json, secret, settings};
+use super::{SqliteStore, api, json, live, secret, settings};
 use crate::store::StoreError;
+use crate::store::live::LiveSecrets;
 use crate::store::publication::{LiveSecret, OutboxBatch, OutboxMark, OutboxRow, PublicationView};
 
 const CHANGES_AFTER: &str = include_str!("sql/publication/changes_after.sql");
@@ -25,8 +26,8 @@ const NARROWING_AFTER: &str = include_str!("sql/publication/narrowing_after.sql"
 const LIVE_COUNT: &str = include_str!("sql/publication/live_count.sql");
 const LIVE_BETWEEN: &str =
     concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_between.sql"));
-const LIVE_ONE: &str =
-    concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_one.sql"));
+const LIVE_SOME: &str =
+    concat!(include_str!("sql/publication/live_select.sql"), include_str!("sql/publication/live_some.sql"));
 
 #[derive(FromRow)]
 struct LiveRow {
@@ -107,31 +108,33 @@ impl SqliteView {
 
     /// Rows of the outbox with what became of each secret.
     async fn with_states(&mut self, rows: Vec<(i64, Vec<u8>, bool, i64)>) -> Result<Vec<OutboxRow>, StoreError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let touched: Vec<String> = rows.iter().map(|(_, fingerprint, ..)| hex::encode(fingerprint)).collect();
+        let live: Vec<LiveRow> = sqlx::query_as(LIVE_SOME)
+            .bind(json::write(&touched, "outbox")?)
+            .fetch_all(self.connection())
+            .await
+            .map_err(failed)?;
         let mut policies = Policies::new();
-        let mut changes = Vec::with_capacity(rows.len());
-        for (generation, fingerprint, narrowing, entries) in rows {
+        let mut states = BTreeMap::new();
+        for row in live {
+            let (fingerprint, record, policy) = row.read(&mut policies)?;
+            states.insert(fingerprint, (record, policy));
+        }
+        let read = |(generation, fingerprint, narrowing, entries): (i64, Vec<u8>, bool, i64)| {
             let settings = fingerprint.is_empty();
             let fingerprint = if settings { None } else { Some(secret::read_fingerprint(fingerprint)?) };
-            let state = match &fingerprint {
-                None => None,
-                Some(fingerprint) => {
-                    let row: Option<LiveRow> = sqlx::query_as(LIVE_ONE)
-                        .bind(fingerprint.as_bytes().as_slice())
-                        .fetch_optional(self.connection())
-                        .await
-                        .map_err(failed)?;
-                    row.map(|row| row.read(&mut policies)).transpose()?
-                }
-            };
-            changes.push(OutboxRow {
+            Ok(OutboxRow {
                 generation: number(generation),
                 fingerprint,
                 narrowing,
                 entries_of_mutation: number(entries),
-                state: state.map(|(_, record, policy)| (record, policy)),
-            });
-        }
-        Ok(changes)
+                state: fingerprint.and_then(|fingerprint| states.get(&fingerprint).cloned()),
+            })
+        };
+        rows.into_iter().map(read).collect()
     }
 }
 
@@ -219,6 +222,10 @@ impl PublicationView for SqliteView {
             .map_err(failed)?;
         let mut policies = Policies::new();
         rows.into_iter().map(|row| row.read(&mut policies)).collect()
+    }
+
+    async fn live_in(&mut self, ranges: &[(Fingerprint, Fingerprint)]) -> Result<Option<LiveSecrets>, StoreError> {
+        live::read(self.connection(), ranges).await
     }
 
     async fn live_count(&mut self) -> Result<u64, StoreError> {

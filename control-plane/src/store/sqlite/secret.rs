@@ -2,7 +2,7 @@
 
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::WorkspaceId;
-use keyward_shared::record::Slot;
+use keyward_shared::record::{Deadline, Slot};
 use sqlx::SqliteConnection;
 
 use super::error::{failed, one_row};
@@ -12,6 +12,7 @@ use crate::store::{NewSecret, StoreError};
 
 const KNOWN: &str = include_str!("sql/secret_known.sql");
 const INSERT: &str = include_str!("sql/secret_insert.sql");
+const INSERT_FIRST: &str = include_str!("sql/secret_insert_first.sql");
 const UNPLACE: &str = include_str!("sql/secret_unplace.sql");
 const PLACE: &str = include_str!("sql/secret_place.sql");
 const END: &str = include_str!("sql/secret_end.sql");
@@ -22,12 +23,31 @@ pub(super) async fn known(conn: &mut SqliteConnection, fingerprint: &Fingerprint
 }
 
 pub(super) async fn insert(conn: &mut SqliteConnection, new: NewSecret<'_>) -> Result<(), StoreError> {
-    let done = sqlx::query(INSERT)
+    insert_by(INSERT, conn, new, None).await
+}
+
+/// Adds the secret of a new key in its place.
+pub(super) async fn insert_first(
+    conn: &mut SqliteConnection,
+    new: NewSecret<'_>,
+    deadline: Deadline,
+) -> Result<(), StoreError> {
+    insert_by(INSERT_FIRST, conn, new, deadline.seconds()).await
+}
+
+async fn insert_by(
+    sql: &'static str,
+    conn: &mut SqliteConnection,
+    new: NewSecret<'_>,
+    deadline_s: Option<u32>,
+) -> Result<(), StoreError> {
+    let done = sqlx::query(sql)
         .bind(new.key_id.as_u64().cast_signed())
         .bind(&new.secret.fingerprint.as_bytes()[..])
         .bind(new.sealed_digest)
         .bind(new.secret.hint.as_deref())
         .bind(new.secret.created_at.as_millis())
+        .bind(deadline_s)
         .execute(conn)
         .await
         .map_err(failed)?;

@@ -185,10 +185,7 @@ impl Tx for SqliteTx {
         if change.generation() != generation {
             return Err(StoreError::Misused("a change of another transaction".into()));
         }
-        audit::record(&mut self.tx, &change, self.last_seq).await?;
-        if let Some(answer) = answer {
-            idempotency::put(&mut self.tx, &answer).await?;
-        }
+        audit::record(&mut self.tx, &change, self.last_seq, answer.as_ref()).await?;
         self.tx.commit().await.map_err(failed)?;
         self.committed.send_if_modified(|newest| {
             let newer = *newest < generation;

@@ -1,4 +1,5 @@
--- {sort}, {order} and {beyond} are filled in from a fixed table; values are always bound.
+-- {sort}, {order} and {beyond} are filled in from a fixed table; values are always bound. {beyond} is
+-- left empty on a first page: a condition that might not hold keeps an index from being entered there.
 WHERE key.workspace_id = ?1
     AND CASE ?2
         WHEN 'active' THEN key.status = 'active' AND (key.expires_at IS NULL OR key.expires_at > ?3)
@@ -23,6 +24,6 @@ WHERE key.workspace_id = ?1
         OR ?13 = (key.rotate_every_days IS NOT NULL AND key.rotated_at + key.rotate_every_days * 86400000 <= ?3)
     )
     AND (?14 IS NULL OR key.external_id = ?14)
-    AND (?15 IS NULL OR ({sort}, key.id) {beyond} (?15, ?16))
+    {beyond}
 ORDER BY {sort} {order}, key.id {order}
 LIMIT ?17

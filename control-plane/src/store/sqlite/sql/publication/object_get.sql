@@ -1,1 +1,1 @@
-SELECT bytes FROM snapshot_object WHERE name = ?1
+SELECT bytes FROM snapshot_bytes WHERE name = ?1

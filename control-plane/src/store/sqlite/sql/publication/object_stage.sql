@@ -1,1 +1,1 @@
-INSERT INTO snapshot_object (name, bytes, state) VALUES (?1, ?2, 'staged') ON CONFLICT (name) DO NOTHING
+INSERT INTO snapshot_object (name, size, state) VALUES (?1, ?2, 'staged') ON CONFLICT (name) DO NOTHING

@@ -1,1 +1,1 @@
-SELECT count(*), coalesce(sum(length(bytes)), 0) FROM snapshot_object WHERE state = 'named'
+SELECT count(*), coalesce(sum(size), 0) FROM snapshot_object WHERE state = 'named'

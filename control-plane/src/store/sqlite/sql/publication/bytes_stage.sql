@@ -1,0 +1,1 @@
+INSERT INTO snapshot_bytes (name, bytes) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING

@@ -1,1 +1,0 @@
-  AND secret.fingerprint = ?1

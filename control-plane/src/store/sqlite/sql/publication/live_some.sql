@@ -1,0 +1,1 @@
+  AND secret.fingerprint IN (SELECT unhex(value) FROM json_each(?1))

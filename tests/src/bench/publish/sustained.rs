@@ -1,0 +1,216 @@
+//! Mutations at a steady rate, and a disable in the midst of them.
+//!
+//! The mutations create keys, one after another in all workspaces, over REST.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use keyward_shared::fingerprint::Fingerprint;
+use tokio::time::{sleep, sleep_until};
+
+use super::as_f64;
+use crate::bench::database::Filled;
+use crate::bench::rest::Connection;
+use crate::bench::serving::Serving;
+use crate::bench::sink::{Call, Sink};
+use crate::bench::{Row, Samples, Target};
+use crate::heads::Heads;
+
+/// Connections that the mutations come over.
+const CONNECTIONS: u64 = 48;
+/// Between two looks at the head and at how publishing stands.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// When nothing was written to KV for so long, all of it was.
+const QUIET: Duration = Duration::from_secs(5);
+/// Calls over which a rate is taken.
+const CALLS: usize = 20;
+
+/// A rate that is held for a while.
+struct Phase {
+    rate: u64,
+    seconds: u64,
+    disable: bool,
+}
+
+const PHASES: [Phase; 3] = [
+    Phase { rate: 10, seconds: 20, disable: false },
+    Phase { rate: 100, seconds: 20, disable: false },
+    // A little more than what is asked for, so that the rate is reached with its end included.
+    Phase { rate: 1_020, seconds: 60, disable: true },
+];
+
+/// What was seen while a rate was held.
+struct Seen {
+    mutations: u64,
+    took: Duration,
+    calls: Vec<Call>,
+    drained_after: Duration,
+    backlog: Samples,
+    disable: Option<Overtaking>,
+}
+
+/// A disable and the bulk around it: from sending the call to a served head.
+struct Overtaking {
+    disable: Duration,
+    bulk: Duration,
+}
+
+/// Holds each rate in turn.
+pub(super) fn rows(program: &Path, filled: &Filled) -> Result<Vec<Row>> {
+    let sink = Sink::start()?;
+    let serving = Serving::start(program, filled.copy()?, Some(sink.address()), None)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut rows = Vec::new();
+    for (number, phase) in PHASES.iter().enumerate() {
+        serving.settled()?;
+        eprintln!("Measuring {} mutations a second for {} s", phase.rate, phase.seconds);
+        quiet(&sink);
+        let before = sink.count();
+        let held = Hold { serving: &serving, filled, phase, name: format!("phase-{number}") };
+        let mut seen = runtime.block_on(held.run())?;
+        let ended = Instant::now();
+        serving.settled()?;
+        quiet(&sink);
+        seen.calls = sink.calls_after(before);
+        let last = seen.calls.last().map_or(ended, |call| call.at);
+        seen.drained_after = last.saturating_duration_since(ended);
+        rows.extend(super::told(report(phase, &seen)));
+    }
+    Ok(rows)
+}
+
+/// Waits until nothing more is written to KV: the tree's share of a change comes after its head.
+fn quiet(sink: &Sink) {
+    let mut seen = None;
+    while seen != Some(sink.count()) {
+        seen = Some(sink.count());
+        std::thread::sleep(QUIET);
+    }
+}
+
+fn report(phase: &Phase, seen: &Seen) -> Vec<Row> {
+    let name = format!("{} mutations/s for {} s", phase.rate, phase.seconds);
+    let bytes: u64 = seen.calls.iter().map(Call::bytes).sum();
+    let each = as_f64(bytes) / as_f64(seen.mutations) / super::KIB;
+    let mut rows = vec![Row::new(format!("{name}: written to KV a mutation"), each, "KiB")];
+    let Some(overtaking) = &seen.disable else {
+        return rows;
+    };
+    let heads: Vec<Instant> = seen.calls.iter().filter(|call| call.head.is_some()).map(|call| call.at).collect();
+    let between = heads.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()).fold(f64::INFINITY, f64::min);
+    let calls: Vec<Instant> = seen.calls.iter().map(|call| call.at).collect();
+    let rates = calls.windows(CALLS + 1).map(|some| as_f64(CALLS as u64) / (some[CALLS] - some[0]).as_secs_f64());
+    let rate = as_f64(seen.mutations) / seen.took.as_secs_f64();
+    rows.extend([
+        Row::new(format!("{name}: answered"), rate, "mutations/s").target(Target::AtLeast(1_000.0)),
+        Row::new(format!("{name}: shortest time between two heads in KV"), between, "s").target(Target::AtLeast(1.1)),
+        Row::new(format!("{name}: most KV calls, over any {CALLS}"), rates.fold(0.0, f64::max), "calls/s")
+            .target(Target::AtMost(2.0)),
+        Row::of(format!("{name}: generations not in KV yet"), &seen.backlog, "generations"),
+        Row::new(format!("{name}: all of it in KV and in the tree after"), seen.drained_after.as_secs_f64(), "s"),
+        Row::new(format!("{name}: a disable in the midst, to a served head"), milliseconds(overtaking.disable), "ms"),
+        Row::new(format!("{name}: the mutations before it, to a served head"), milliseconds(overtaking.bulk), "ms"),
+    ]);
+    rows
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round()
+}
+
+struct Hold<'a> {
+    serving: &'a Serving,
+    filled: &'a Filled,
+    phase: &'a Phase,
+    name: String,
+}
+
+impl Hold<'_> {
+    async fn run(&self) -> Result<Seen> {
+        let mutations = self.phase.rate * self.phase.seconds;
+        let began = tokio::time::Instant::now();
+        let next = Arc::new(AtomicU64::new(0));
+        let workspace = |number| self.filled.workspace_path(number * 17 % self.filled.workspaces());
+        let paths: Arc<[String]> = (0..mutations).map(workspace).collect();
+        let mut tasks = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut connection = self.connect().await?;
+            let (next, rate, name) = (Arc::clone(&next), self.phase.rate, self.name.clone());
+            let paths = Arc::clone(&paths);
+            tasks.push(tokio::spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(workspace) = usize::try_from(number).ok().and_then(|number| paths.get(number)) else {
+                        return anyhow::Ok(());
+                    };
+                    sleep_until(began + Duration::from_secs(number) / u32::try_from(rate)?).await;
+                    let name = format!("{name}-{number}");
+                    let body = format!(r#"{{"name":"{name}","access":"read-write","apis":["*"]}}"#);
+                    connection.post(&format!("{workspace}/keys"), &name, &body).await?.json(201)?;
+                }
+            }));
+        }
+        let watching = self.watch(began + Duration::from_secs(self.phase.seconds));
+        let working = async {
+            for task in tasks {
+                task.await??;
+            }
+            anyhow::Ok(began.elapsed())
+        };
+        let (took, watched) = tokio::join!(working, watching);
+        let (backlog, disable) = watched?;
+        let (drained_after, calls) = (Duration::ZERO, Vec::new());
+        Ok(Seen { mutations, took: took?, calls, drained_after, backlog, disable })
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let token = self.serving.admin.token().context("no token")?;
+        Connection::open(self.serving.control_plane.listen, token).await
+    }
+
+    /// Looks at how publishing stands until `end`; disables a key half-way, where that is wanted.
+    async fn watch(&self, end: tokio::time::Instant) -> Result<(Samples, Option<Overtaking>)> {
+        let mut connection = self.connect().await?;
+        let mut backlog = Samples::default();
+        let half = tokio::time::Instant::now() + (end - tokio::time::Instant::now()) / 2;
+        let mut disable = None;
+        while tokio::time::Instant::now() < end {
+            if self.phase.disable && disable.is_none() && tokio::time::Instant::now() >= half {
+                disable = Some(self.overtake(&mut connection).await?);
+            }
+            let snapshot = connection.get("/v1/snapshot").await?.json(200)?;
+            let number = |name: &str| snapshot[name].as_u64().with_context(|| format!("no {name}"));
+            backlog.push(as_f64(number("generation")? - number("published_generation")?));
+            sleep(LOOK_EVERY * 5).await;
+        }
+        Ok((backlog, disable))
+    }
+
+    async fn overtake(&self, admin: &mut Connection) -> Result<Overtaking> {
+        let heads = Heads::of(&self.serving.control_plane)?;
+        let credential = std::fs::read_to_string(self.serving.control_plane.secret("edge-credential"))?;
+        let mut lane = Connection::open(self.serving.control_plane.listen, credential.trim()).await?;
+        let number = self.filled.population.keys / 3;
+        let fingerprint = Fingerprint::from_bytes(self.filled.fingerprint(number)?);
+        let sent = Instant::now();
+        let path = format!("{}/disable", self.filled.key_path(number));
+        let disabled = admin.post(&path, &format!("{}-disable", self.name), "{}").await?.json(200)?;
+        let generation = disabled["generation"].as_u64().context("no generation")?;
+        let mut disable = None;
+        loop {
+            let answer = lane.get("/v1/snapshot/head").await?;
+            let head = heads.read(&answer.body)?;
+            let carries = head.recent_entry(&fingerprint).is_some_and(|entry| entry.generation >= generation);
+            if disable.is_none() && (carries || head.tree_generation >= generation) {
+                disable = Some(sent.elapsed());
+            }
+            if let Some(disable) = disable.filter(|_| head.generation >= generation) {
+                return Ok(Overtaking { disable, bulk: sent.elapsed() });
+            }
+            sleep(LOOK_EVERY / 4).await;
+        }
+    }
+}
