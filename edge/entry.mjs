@@ -57,7 +57,7 @@ export default {
       if (number === GRANT) {
         const identity = granted(verdict >>> GRANT_SHIFT);
         const keyHeader = verdict & KEY_HEADER ? key_header() : undefined;
-        return forward(request, env, requestId, identity, keyHeader).catch((error) => failed(error, requestId));
+        return forward(request, url, env, requestId, identity, keyHeader);
       }
       if (number < PONG) return refuse(number, undefined, requestId, verdict >>> SETTINGS_SHIFT);
       return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
@@ -73,8 +73,8 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
   if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, undefined, now);
   if (verdict === FACTS) verdict = await settle(env, ctx, method, url, authorization, collect(request), now);
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
-  if (verdict === PUBLIC) return forward(request, env, requestId, [], key_header());
-  if (typeof verdict === 'string') return forward(request, env, requestId, verdict.split('\n'), key_header());
+  if (verdict === PUBLIC) return forward(request, url, env, requestId, [], key_header());
+  if (typeof verdict === 'string') return forward(request, url, env, requestId, verdict.split('\n'), key_header());
   if (verdict === OWN) return own(request, env, ctx, requestId);
   return refuse(verdict, undefined, requestId);
 }
@@ -142,31 +142,58 @@ function observe(request, env, ctx, requestId, authorization, now) {
       })
       .catch(noteCritical),
   );
-  const to = target(request, env);
+  const to = target(url, env);
   if (to === undefined) return refuse(undefined, 'no_origin', requestId);
-  return pass(copy(request, to), requestId).catch((error) => failed(error, requestId));
+  return fetch(copy(request, to)).then(
+    (response) => marked(response, requestId),
+    (error) => unreachable(error, requestId),
+  );
 }
 
 // To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
-async function forward(request, env, requestId, identity, keyHeader) {
-  const to = target(request, env);
-  if (to === undefined) return refuse(undefined, 'no_origin', requestId);
-  const forwarded = copy(request, to);
-  const { headers } = forwarded;
-  let dropped;
-  const names = headers.keys();
-  for (let name = names.next(); !name.done; name = names.next()) {
-    if (isDropped(name.value)) (dropped ??= []).push(name.value);
+// One promise and no more: each costs as much as a header.
+async function forward(request, url, env, requestId, identity, keyHeader) {
+  try {
+    const to = target(url, env);
+    if (to === undefined) return refuse(undefined, 'no_origin', requestId);
+    const authenticated = identity.length > 0;
+    const forwarded = copy(request, to);
+    const { headers } = forwarded;
+    // A public route judges no credential, so none travels.
+    if (env.KEYWARD_KEEP_AUTHORIZATION !== 'true' || !authenticated) headers.delete('authorization');
+    if (keyHeader !== undefined) headers.delete(keyHeader);
+    let dropped;
+    headers.forEach((_, name) => {
+      if (isDropped(name)) (dropped ??= []).push(name);
+    });
+    dropped?.forEach((name) => headers.delete(name));
+    for (let at = 0; at < identity.length; at += 1) {
+      if (identity[at] !== '') headers.set(IDENTITY_HEADERS[at], identity[at]);
+    }
+    headers.set('x-keyward-request-id', requestId);
+    let response;
+    try {
+      response = await fetch(forwarded);
+    } catch (error) {
+      return unreachable(error, requestId);
+    }
+    const answered = marked(response, requestId);
+    if (authenticated) keepFromSharedCaches(answered.headers);
+    return answered;
+  } catch (error) {
+    return failed(error, requestId);
   }
-  dropped?.forEach((name) => headers.delete(name));
-  // A public route judges no credential, so none travels.
-  if (env.KEYWARD_KEEP_AUTHORIZATION !== 'true' || identity.length === 0) headers.delete('authorization');
-  if (keyHeader !== undefined) headers.delete(keyHeader);
-  for (let at = 0; at < identity.length; at += 1) {
-    if (identity[at] !== '') headers.set(IDENTITY_HEADERS[at], identity[at]);
-  }
-  headers.set('x-keyward-request-id', requestId);
-  return pass(forwarded, requestId, identity.length > 0);
+}
+
+function unreachable(error, requestId) {
+  console.error(JSON.stringify({ keyward: 'origin_unreachable', request_id: requestId, error: String(error) }));
+  return refuse(undefined, 'origin_unreachable', requestId);
+}
+
+function marked(response, requestId) {
+  const answered = new Response(response.body, response);
+  answered.headers.set('x-keyward-request-id', requestId);
+  return answered;
 }
 
 // No redirect is followed and no cache asked. Told to `fetch` beside a request, the same would cost
@@ -205,20 +232,6 @@ function isDropped(name) {
   return drops;
 }
 
-async function pass(request, requestId, authenticated) {
-  let response;
-  try {
-    response = await fetch(request);
-  } catch (error) {
-    console.error(JSON.stringify({ keyward: 'origin_unreachable', request_id: requestId, error: String(error) }));
-    return refuse(undefined, 'origin_unreachable', requestId);
-  }
-  const answered = new Response(response.body, response);
-  answered.headers.set('x-keyward-request-id', requestId);
-  if (authenticated) keepFromSharedCaches(answered.headers);
-  return answered;
-}
-
 // RFC 9111, section 3.5: `public` and `s-maxage` would let a shared cache store an answer to a
 // request with credentials, and caches of a CDN listen to names of their own.
 function keepFromSharedCaches(headers) {
@@ -236,14 +249,13 @@ function keepFromSharedCaches(headers) {
 // Where a request goes: the origin's base URL and the path and query exactly as they were judged.
 let origin;
 let base;
-function target(request, env) {
+function target(url, env) {
   const { KEYWARD_ORIGIN } = env;
   if (!KEYWARD_ORIGIN) return undefined;
   if (origin !== KEYWARD_ORIGIN) {
     origin = KEYWARD_ORIGIN;
     base = origin.replace(/\/+$/, '');
   }
-  const { url } = request;
   const path = url.slice(pathStart(url));
   return path.startsWith('/') ? base + path : `${base}/${path}`;
 }
@@ -259,10 +271,7 @@ function pathStart(url) {
 }
 
 async function own(request, env, ctx, requestId) {
-  const response = await new Inner(ctx, env).fetch(request);
-  const answered = new Response(response.body, response);
-  answered.headers.set('x-keyward-request-id', requestId);
-  return answered;
+  return marked(await new Inner(ctx, env).fetch(request), requestId);
 }
 
 // What each refusal says never changes, but for the realm, which the settings name.
