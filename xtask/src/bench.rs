@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: hands over to the benchmarks' own program, which is built only then, so that
 //! the other commands need not wait for it to compile.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
+use crate::build::native;
 use crate::guard::{Guarded, Output};
 use crate::{setup, workspace};
 
@@ -24,14 +25,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     eprintln!("Setting up");
     setup::tools()?;
     setup::bench_tools()?;
-    let mut bench = setup::cargo();
-    bench
-        .current_dir(workspace::root())
-        .args(["run", "--release", "--package", "keyward-tests", "--bin", "bench", "--target-dir"])
-        .arg(workspace::target())
-        .arg("--")
-        .args(&options.name)
-        .args(options.full.then_some("--full"));
+    let programs = native::measured()?;
+    let mut bench = Command::new(programs.bench);
+    bench.current_dir(workspace::root()).env(native::MEASURED, programs.keyward);
+    bench.args(&options.name).args(options.full.then_some("--full"));
     let status = Guarded::spawn(&bench, Output::Inherit)?.wait()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

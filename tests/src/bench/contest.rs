@@ -83,7 +83,7 @@ impl Contender {
     fn turn(&mut self) -> Result<()> {
         let before = self.processor_time()?;
         let outcome = self.load.run(self.address(), ROUND)?;
-        let used = self.processor_time()? - before;
+        let used = self.processor_time()?.saturating_sub(before);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let (requests, refused) = (outcome.requests as f64, outcome.refused as f64);
         ensure!(outcome.failed == 0, "{}: {outcome:?}", self.name);

@@ -39,7 +39,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
             rows.extend(runtime.block_on(load(&serving, &filled, kind, connections))?);
         }
     }
-    Ok(Report { name: "control-plane", rows, charts: Vec::new() })
+    Ok(Report::new("control-plane", rows))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

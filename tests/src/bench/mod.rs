@@ -27,10 +27,12 @@ mod sink;
 mod store;
 mod worker;
 
-use anyhow::{Result, bail};
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
 
 pub use chart::{Chart, Line};
-pub use report::{Report, Row, Target};
+pub use report::{Report, Row, TakenAt, Target};
 pub use rounds::Samples;
 
 /// How much is measured.
@@ -55,15 +57,33 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("control-plane", control_plane::measure),
 ];
 
-/// Runs one benchmark by its name, or all of them.
+/// Runs one benchmark by its name, or all of them. All of them also make `docs/benchmarks.md`; one
+/// that fails does not keep the others from being run.
 pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
     let chosen: Vec<_> = BENCHMARKS.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
     if chosen.is_empty() {
         let names: Vec<_> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
         bail!("there is no benchmark `{}`. What to do: choose one of {}", name.unwrap_or_default(), names.join(", "));
     }
-    for (_, measure) in chosen {
-        measure(scale)?.publish()?;
+    let taken_at = TakenAt::now();
+    let (mut reports, mut failed) = (Vec::new(), Vec::new());
+    for (name, measure) in chosen {
+        let started = Instant::now();
+        eprintln!("{name}");
+        match measure(scale).and_then(|report| report.publish(&taken_at).map(|()| report)) {
+            Ok(report) => reports.push(report),
+            Err(error) => {
+                eprintln!("{name}: {error:#}");
+                failed.push(*name);
+            }
+        }
+        eprintln!("{name}: {} s", started.elapsed().as_secs());
     }
+    reports.iter().try_for_each(Report::draw)?;
+    if name.is_none() {
+        report::publish_all(&reports, &taken_at)?;
+    }
+    report::sum_up(&reports);
+    ensure!(failed.is_empty(), "not measured: {}. What to do: read what each said above", failed.join(", "));
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! same ping to the same keys.
 //!
 //! They do not do the same: none but Keyward can take a key away without being told anew of all, and
-//! nginx and HAProxy are native programs that hash nothing here. Only what is measured is said.
+//! nginx and `HAProxy` are native programs that hash nothing here. Only what is measured is said.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -134,7 +134,7 @@ fn nginx(name: &str, folder: &Path, fixture: &Fixture) -> Result<Contender> {
         (PING, format!("Basic {pair}"))
     };
     let load = Load::new(CONNECTIONS, fixture.sample(10_000).into_iter().map(credential))?;
-    start(name, &command, folder.join("nginx-said"), listen, load)
+    start(name, &command, &folder.join("nginx-said"), listen, load)
 }
 
 /// One thread and one map from the whole header to a key's id.
@@ -160,11 +160,11 @@ fn haproxy(name: &str, folder: &Path, fixture: &Fixture) -> Result<Contender> {
     fs::write(folder.join("haproxy.cfg"), config)?;
     let mut command = Command::new("haproxy");
     command.args(["-q", "-db", "-f"]).arg(folder.join("haproxy.cfg"));
-    start(name, &command, folder.join("haproxy-said"), listen, live(fixture, PING)?)
+    start(name, &command, &folder.join("haproxy-said"), listen, live(fixture, PING)?)
 }
 
-fn start(name: &str, command: &Command, log: PathBuf, listen: SocketAddr, load: Load) -> Result<Contender> {
-    let mut part = Part::start("peer", command, &log)?;
+fn start(name: &str, command: &Command, log: &Path, listen: SocketAddr, load: Load) -> Result<Contender> {
+    let mut part = Part::start("peer", command, log)?;
     let client = Client::new(&ports::url(listen), None);
     part.wait_until(PATIENCE, || client.get(PING).map(drop))?;
     Ok(Contender::part(name, part, listen, load))

@@ -90,21 +90,23 @@ impl Report {
         Self { name, rows, charts: Vec::new() }
     }
 
-    /// Prints the table, writes `target/bench/NAME.json` and draws what is to be drawn into `docs/`.
-    pub fn publish(&self) -> Result<()> {
+    /// Prints the table and writes `target/bench/NAME.json`.
+    pub fn publish(&self, taken_at: &TakenAt) -> Result<()> {
         let folder = workspace::folder(workspace::target().join("bench"))?;
         let path = folder.join(format!("{}.json", self.name));
-        let mut text = serde_json::to_string_pretty(&self.to_json())?;
+        let mut text = serde_json::to_string_pretty(&self.to_json(taken_at))?;
         text.push('\n');
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        print!("{}", self.to_markdown()?);
-        for chart in &self.charts {
-            chart.draw(&workspace::root().join("docs"))?;
-        }
+        println!("\n**{}**, commit {}, {}\n\n{}", self.name, taken_at.commit, taken_at.machine, self.to_markdown()?);
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
+    /// Draws what is to be drawn into `docs/`.
+    pub fn draw(&self) -> Result<()> {
+        self.charts.iter().try_for_each(|chart| chart.draw(&workspace::root().join("docs")))
+    }
+
+    fn to_json(&self, taken_at: &TakenAt) -> Value {
         let rows: Vec<Value> = self
             .rows
             .iter()
@@ -119,16 +121,11 @@ impl Report {
                 })
             })
             .collect();
-        json!({"name": self.name, "commit": commit(), "machine": machine(), "rows": rows})
+        json!({"name": self.name, "commit": taken_at.commit, "machine": taken_at.machine, "rows": rows})
     }
 
     fn to_markdown(&self) -> Result<String> {
-        let mut table = format!(
-            "\n**{}**, commit {}, {}\n\n| | value | spread | target | holds |\n|---|---:|---:|---:|---|\n",
-            self.name,
-            commit(),
-            machine()
-        );
+        let mut table = "| | value | spread | target | holds |\n|---|---:|---:|---:|---|\n".to_owned();
         for row in &self.rows {
             let target = match row.target {
                 None => String::new(),
@@ -140,6 +137,46 @@ impl Report {
             writeln!(table, "| {} | {} {} | {spread} | {target} | {holds} |", row.row, short(row.value), row.unit)?;
         }
         Ok(table)
+    }
+}
+
+/// Where and of what figures were taken.
+#[derive(Clone, Debug)]
+pub struct TakenAt {
+    commit: String,
+    machine: String,
+}
+
+impl TakenAt {
+    /// The sources and the machine as they are now.
+    pub fn now() -> Self {
+        Self { commit: commit(), machine: machine() }
+    }
+}
+
+/// Writes the tables of all benchmarks into `docs/`.
+pub(super) fn publish_all(reports: &[Report], taken_at: &TakenAt) -> Result<()> {
+    let mut text = format!(
+        "# Benchmarks\n\nEvery figure of one run of `cargo xtask bench`, commit {}, on {}. What they mean, what was \
+         done to reach them and\nwhat stands in the way of the rest is in [performance.md](performance.md). Of several \
+         rounds the median is told, with\nthe lowest and the highest beside it.\n",
+        taken_at.commit, taken_at.machine
+    );
+    for report in reports {
+        write!(text, "\n## {}\n\n{}", report.name, report.to_markdown()?)?;
+    }
+    let path = workspace::root().join("docs/benchmarks.md");
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Says how many targets hold, and which do not.
+pub(super) fn sum_up(reports: &[Report]) {
+    let rows = || reports.iter().flat_map(|report| report.rows.iter().map(move |row| (report.name, row)));
+    let with_target = rows().filter(|(_, row)| row.target.is_some()).count();
+    let missed: Vec<_> = rows().filter(|(_, row)| row.holds() == Some(false)).collect();
+    println!("\n{} of {with_target} targets hold.", with_target - missed.len());
+    for (name, row) in missed {
+        println!("missed: {name}: {} ({} {})", row.row, short(row.value), row.unit);
     }
 }
 

@@ -50,7 +50,6 @@ impl<'a> Spec<'a> {
 
 /// A running Worker, ended when dropped.
 pub(super) struct Worker {
-    pub(super) name: String,
     part: Part,
     listen: SocketAddr,
     inspector: SocketAddr,
@@ -88,8 +87,8 @@ impl Worker {
         }
         command.envs(spec.variables.iter().map(|(name, value)| (name, value)));
         let mut part = Part::start("workerd", &command, &folder.path().join("workerd.log"))?;
-        part.wait_until(PATIENCE, || Ok(drop(TcpStream::connect(listen)?)))?;
-        Ok(Self { name: spec.name.to_owned(), part, listen, inspector, _folder: folder })
+        part.wait_until(PATIENCE, || TcpStream::connect(listen).map(drop).map_err(Into::into))?;
+        Ok(Self { part, listen, inspector, _folder: folder })
     }
 
     /// Where it listens.

@@ -28,8 +28,10 @@ pub const BUILT: &str = "KEYWARD_TEST_PROGRAM";
 /// The product's binary, built where something has changed.
 pub fn keyward(profile: Profile) -> Result<PathBuf> {
     if profile == Profile::Release {
-        build(&["build", "--release", "--package", "keyward-control-plane", "--bin", "keyward"])?;
-        return Ok(workspace::target().join("release/keyward"));
+        return match env::var_os(MEASURED) {
+            Some(program) => Ok(program.into()),
+            None => Ok(measured()?.keyward),
+        };
     }
     match env::var_os(BUILT) {
         Some(program) => Ok(program.into()),
@@ -37,6 +39,35 @@ pub fn keyward(profile: Profile) -> Result<PathBuf> {
         // makes, half of them would be compiled again.
         None => Ok(programs()?.keyward),
     }
+}
+
+/// The variable that names the product's binary as it is shipped, when it is built already.
+pub const MEASURED: &str = "KEYWARD_BENCH_PROGRAM";
+
+/// What `cargo xtask bench` runs, built as it is shipped.
+pub struct Measured {
+    /// The product's binary.
+    pub keyward: PathBuf,
+    /// The benchmarks.
+    pub bench: PathBuf,
+}
+
+/// Builds both in one call, so that they share their dependencies.
+pub fn measured() -> Result<Measured> {
+    build(&[
+        "build",
+        "--release",
+        "--package",
+        "keyward-control-plane",
+        "--bin",
+        "keyward",
+        "--package",
+        "keyward-tests",
+        "--bin",
+        "bench",
+    ])?;
+    let program = |name| workspace::target().join("release").join(name);
+    Ok(Measured { keyward: program("keyward"), bench: program("bench") })
 }
 
 /// Everything that `cargo test` runs, and the programs beside it.
