@@ -14,7 +14,7 @@ use xtask::build::native::{self, Profile};
 use super::database::{Filled, Population};
 use super::serving::{Serving, until};
 use super::sink::{Call, Sink};
-use super::{Report, Row, Scale, Target};
+use super::{Chart, Line, Report, Row, Scale, Target};
 use crate::heads::Heads;
 use crate::stack::generation;
 
@@ -28,14 +28,28 @@ const MILLION: u64 = 1_000_000;
 /// Measures and reports.
 pub(super) fn measure(scale: Scale) -> Result<Report> {
     let program = native::keyward(Profile::Release)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut head_only, mut share) = (Vec::new(), Vec::new(), Vec::new());
     for keys in [10_000, 100_000, MILLION, 10 * MILLION] {
         if keys <= MILLION || scale.full {
-            rows.extend(told(build_and_one_mutation(&program, keys)?));
+            let (found, mutation) = build_and_one_mutation(&program, keys)?;
+            rows.extend(told(found));
+            head_only.push((as_f64(keys), mutation.head_only));
+            share.push((as_f64(keys), mutation.share));
         }
     }
     rows.extend(sustained::rows(&program, &Filled::with(&program, Population::of(MILLION))?)?);
-    Ok(Report { name: "publish", rows, charts: Vec::new() })
+    let lines = vec![
+        Line { name: "its share of the tree, with the head that names it".to_owned(), points: share },
+        Line { name: "the head that says it first".to_owned(), points: head_only },
+    ];
+    let chart = Chart { name: "publish", title: "What one mutation writes to Workers KV", upwards: "KiB", lines };
+    Ok(Report { charts: vec![chart], ..Report::new("publish", rows) })
+}
+
+/// What one mutation wrote, in KiB.
+struct Mutation {
+    head_only: f64,
+    share: f64,
 }
 
 /// What was found so far, for those who wait for the rest.
@@ -46,7 +60,7 @@ fn told(rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
-fn build_and_one_mutation(program: &Path, keys: u64) -> Result<Vec<Row>> {
+fn build_and_one_mutation(program: &Path, keys: u64) -> Result<(Vec<Row>, Mutation)> {
     let filled = Filled::with(program, Population::of(keys))?;
     let sink = Sink::start()?;
     eprintln!("Measuring a full build of {keys} keys");
@@ -71,12 +85,17 @@ fn build_and_one_mutation(program: &Path, keys: u64) -> Result<Vec<Row>> {
     }
     let upload = Row::new(format!("{size} keys: first head to all of it in KV"), uploaded.as_secs_f64(), "s");
     let mut rows = vec![built, upload, memory];
-    rows.extend(one_mutation(&serving, &sink, &filled, &size)?);
-    Ok(rows)
+    let mutation = one_mutation(&serving, &sink, &filled)?;
+    let row = |what: &str, kibibytes: f64, most: f64| {
+        Row::new(format!("{size} keys: {what}"), kibibytes, "KiB").target(Target::AtMost(most))
+    };
+    rows.push(row("one mutation, head only", mutation.head_only, 64.0));
+    rows.push(row("one mutation, its share of the tree and the head that names it", mutation.share, 128.0));
+    Ok((rows, mutation))
 }
 
 /// Disables one key: what its head takes, and what the tree's share takes.
-fn one_mutation(serving: &Serving, sink: &Sink, filled: &Filled, size: &str) -> Result<Vec<Row>> {
+fn one_mutation(serving: &Serving, sink: &Sink, filled: &Filled) -> Result<Mutation> {
     let heads = Heads::of(&serving.control_plane)?;
     serving.settled()?;
     let seen = sink.count();
@@ -102,13 +121,7 @@ fn one_mutation(serving: &Serving, sink: &Sink, filled: &Filled, size: &str) -> 
     let head_only: u64 = calls[..=first].iter().map(Call::bytes).sum();
     let share = calls[first + 1..=tree].iter().map(Call::objects_bytes).sum::<u64>()
         + calls[tree].head.as_ref().map_or(0, Vec::len) as u64;
-    let row = |what: &str, bytes: u64, most: f64| {
-        Row::new(format!("{size} keys: {what}"), as_f64(bytes) / KIB, "KiB").target(Target::AtMost(most))
-    };
-    Ok(vec![
-        row("one mutation, head only", head_only, 64.0),
-        row("one mutation, its share of the tree and the head that names it", share, 128.0),
-    ])
+    Ok(Mutation { head_only: as_f64(head_only) / KIB, share: as_f64(share) / KIB })
 }
 
 fn short(keys: u64) -> String {
