@@ -28,14 +28,20 @@ pub(super) struct Store {
 struct Inside {
     values: Values,
     reads: AtomicU64,
+    /// The longest row of reads of which each began after the one before it had ended.
+    in_a_row: AtomicU64,
     delay_ms: AtomicU64,
 }
 
 impl Store {
     /// Serves values on a free port.
     pub(super) fn start(values: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Result<Self> {
-        let inside =
-            Arc::new(Inside { values: Arc::new(values), reads: AtomicU64::new(0), delay_ms: AtomicU64::new(0) });
+        let inside = Arc::new(Inside {
+            values: Arc::new(values),
+            reads: AtomicU64::new(0),
+            in_a_row: AtomicU64::new(0),
+            delay_ms: AtomicU64::new(0),
+        });
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port is left")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -52,6 +58,12 @@ impl Store {
         self.address
     }
 
+    /// The longest row of reads since the last time it was asked, of which each began after the one
+    /// before it had ended: what one request must wait for. To be told apart, reads must take a while.
+    pub(super) fn take_in_a_row(&self) -> u64 {
+        self.inside.in_a_row.swap(0, Ordering::SeqCst)
+    }
+
     /// How often it was read since the last time it was asked.
     pub(super) fn take_reads(&self) -> u64 {
         self.inside.reads.swap(0, Ordering::Relaxed)
@@ -66,9 +78,11 @@ impl Store {
 
 async fn answer(State(inside): State<Arc<Inside>>, Path(key): Path<String>) -> Result<Vec<u8>, StatusCode> {
     inside.reads.fetch_add(1, Ordering::Relaxed);
+    let place = inside.in_a_row.load(Ordering::SeqCst) + 1;
     let delay = inside.delay_ms.load(Ordering::Relaxed);
     if delay > 0 {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
+    inside.in_a_row.fetch_max(place, Ordering::SeqCst);
     (inside.values)(&key).ok_or(StatusCode::NOT_FOUND)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use keyward_tests::bench::cold::{self, Reads};
 use keyward_tests::heads::Heads;
 use keyward_tests::kv::{Asked, Call, Fault};
 use keyward_tests::stack::eventually;
@@ -19,6 +20,12 @@ pub(super) fn tests() -> Vec<Test> {
         }),
         Test::alone("an_object_that_kv_refused_comes_before_the_head_all_the_same", || {
             alone(&unpublished(), some_objects_refused)
+        }),
+        Test::alone("a_fresh_isolate_reads_three_times_in_a_row_and_then_no_more", || {
+            // A tree of two levels, as that of millions is.
+            let reads = cold::reads(200_000)?;
+            ensure!(reads == Reads { first: 4, in_a_row: 3, next: 0 }, "{reads:?}");
+            Ok(())
         }),
     ]
 }
