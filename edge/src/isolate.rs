@@ -34,6 +34,8 @@ pub(crate) struct Isolate {
     signer: Option<Signer>,
     /// SHA-256 of the head that is held, as the http lane's `ETag` words it.
     pub(crate) head_etag: Option<String>,
+    /// The generation of that head in words, for every grant tells it.
+    generation: String,
     kv: Option<Freshness>,
     http: Option<Freshness>,
     loads: Vec<Load>,
@@ -77,6 +79,7 @@ impl Isolate {
             replica,
             signer,
             head_etag: None,
+            generation: "0".to_owned(),
             kv: config.kv_lane.then(|| Freshness::new(config.kv_refresh_ms)),
             http: config.http_lane.is_some().then(|| Freshness::new(config.http_refresh_ms)),
             loads: Vec::new(),
@@ -112,9 +115,10 @@ impl Isolate {
 
     /// The identity headers' values for a grant, each on a line.
     pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> String {
-        let generation = self.replica.head().map_or(0, |head| head.generation);
         let assertion = self.signer.as_ref().and_then(|signer| signer.assert(grant, asked, now));
-        verdict::identity(grant, generation, assertion.as_deref().unwrap_or_default())
+        let mut lines = String::with_capacity(512);
+        verdict::identity(grant, &self.generation, assertion.as_deref().unwrap_or_default(), &mut lines);
+        lines
     }
 
     /// The public keys of assertions, as JSON.
@@ -220,6 +224,12 @@ impl Isolate {
             Some(_) if self.is_confirmed(now) => State::Fresh,
             Some(_) => State::Stale,
         }
+    }
+
+    /// Notes which head is held since now.
+    pub(crate) fn note_adopted(&mut self, etag: String) {
+        self.generation = self.replica.head().map_or(0, |head| head.generation).to_string();
+        self.head_etag = Some(etag);
     }
 
     /// Notes whose request waits for the first head of all. How credentials are read is not known yet:

@@ -2,8 +2,6 @@
 //!
 //! The numbers are mirrored in `entry.mjs`; a test holds the two together.
 
-use core::fmt::Write as _;
-
 use keyward_shared::decision::{Decision, Grant, Refusal};
 use keyward_shared::snapshot::Need;
 
@@ -68,13 +66,18 @@ pub(crate) const IDENTITY_HEADERS: [&str; 6] = [
     "x-keyward-assertion",
 ];
 
-/// The values of the identity headers, each on a line; the last is empty where no assertion is made.
-pub(crate) fn identity(grant: &Grant, generation: u64, assertion: &str) -> String {
-    let Grant { key, workspace, member, access, .. } = grant;
-    let mut lines = String::with_capacity(96 + assertion.len());
-    // A String takes whatever is written to it.
-    let _ = write!(lines, "{key}\n{workspace}\n{member}\n{}\n{generation}\n{assertion}", access.as_str());
-    lines
+/// Appends the values of the identity headers, each on a line; the last is empty where no assertion is
+/// made.
+pub(crate) fn identity(grant: &Grant, generation: &str, assertion: &str, lines: &mut String) {
+    grant.key.push_to(lines);
+    lines.push('\n');
+    grant.workspace.push_to(lines);
+    lines.push('\n');
+    grant.member.push_to(lines);
+    for value in [grant.access.as_str(), generation, assertion] {
+        lines.push('\n');
+        lines.push_str(value);
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,15 @@ macro_rules! id {
                 self.0
             }
 
+            /// Appends the text form. Where many are written, formatting machinery would cost more than
+            /// the digits.
+            pub fn push_to(self, out: &mut String) {
+                let mut digits = [0; DIGITS];
+                base62::encode(self.0, &mut digits);
+                out.push_str(concat!($prefix, "_"));
+                out.push_str(core::str::from_utf8(&digits).unwrap_or_default());
+            }
+
             /// The identifier that eight random bytes make.
             pub const fn from_random(bytes: [u8; 8]) -> Self {
                 Self(u64::from_be_bytes(bytes))
@@ -46,10 +55,9 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut digits = [0; DIGITS];
-                base62::encode(self.0, &mut digits);
-                f.write_str(concat!($prefix, "_"))?;
-                f.write_str(core::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+                let mut text = String::with_capacity(Self::PREFIX.len() + 1 + DIGITS);
+                self.push_to(&mut text);
+                f.write_str(&text)
             }
         }
 

@@ -90,7 +90,7 @@ async fn take(env: &Env, lane: Lane, bytes: &[u8]) -> Outcome {
     };
     with_isolate(|isolate| match isolate.replica.adopt(*head, settings, platform::now()) {
         Ok(true) => {
-            isolate.head_etag = Some(etag);
+            isolate.note_adopted(etag);
             if let Some((fingerprint, bytes)) = ahead
                 && let Err(error) = isolate.insert_ahead(&fingerprint, bytes)
             {
