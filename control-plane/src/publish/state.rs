@@ -263,7 +263,8 @@ impl<'a> State<'a> {
     /// they name from now on.
     pub(super) async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
         let (making, began) = self.making.take().ok_or(PublishError::Mismatch { what: "tree builder" })?;
-        self.rest_until = Some(Instant::now() + began.elapsed());
+        // Changes have waited for a next tree already.
+        self.rest_until = (making != Making::Next).then(|| Instant::now() + began.elapsed());
         let depth = built.names.shape.depth();
         tracing::info!(?making, generation = built.generation, objects = built.new.len(), depth, "tree built");
         if making == Making::Next && built.names.shape != self.trees.current.shape {
