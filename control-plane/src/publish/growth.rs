@@ -55,13 +55,13 @@ pub(super) struct Trees {
 }
 
 impl Trees {
-    /// What to build now, where `changes_wait` for the tree to take them up.
+    /// What to build now, where `changes_wait` for the tree to take them up. They wait for a next tree
+    /// as well, once: under a stream of bulk work they would always come first, until a leaf is too large.
     pub(super) fn making(&self, changes_wait: bool, now: Instant) -> Option<Making> {
         match &self.next {
             Some(next) if next.switch_at.is_some_and(|at| now >= at) => Some(Making::Switch),
-            _ if changes_wait => Some(Making::Tree),
             None if self.wanted_depth != self.current.shape.depth() => Some(Making::Next),
-            _ => None,
+            _ => changes_wait.then_some(Making::Tree),
         }
     }
 
@@ -99,7 +99,8 @@ impl Trees {
         let reshaped = names.shape != self.current.shape;
         let before = core::mem::replace(&mut self.current, names);
         self.generation = generation;
-        self.wanted_depth = wanted;
+        // A next tree that came out no different is not tried again before something has changed.
+        self.wanted_depth = if making == Making::Next { self.current.shape.depth() } else { wanted };
         let left = match making {
             // What the next tree named the builder knows.
             Making::Switch => {

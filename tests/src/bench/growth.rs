@@ -3,7 +3,7 @@
 //! The control plane is a process on a database of its own that writes to a KV of ours, where a read
 //! takes as long as one from far away; an edge on plain `workerd` reads from it and is asked all the
 //! time. The import is written as rows, as an import over REST writes them. Times are shorter than where
-//! all is left as it is: heads are asked for every 5 s instead of 31, and edges have 30 s to warm
+//! all is left as it is: heads are asked for every 5 s instead of 31, and edges have 40 s to warm
 //! instead of 150.
 
 use std::sync::Arc;
@@ -36,9 +36,9 @@ const IMPORTED: u64 = 200_000;
 /// Different keys that are asked with, and connections that ask: far more leaves are wanted at once than
 /// may be loaded at once.
 const KEYS_IN_USE: u64 = 20_000;
-const CONNECTIONS: u32 = 256;
+const CONNECTIONS: u32 = 64;
 /// How long a read from KV takes.
-const KV_DELAY: Duration = Duration::from_millis(30);
+const KV_DELAY: Duration = Duration::from_millis(80);
 /// Of load without a look at anything else.
 const SLICE: Duration = Duration::from_secs(3);
 /// Slices before anything happens, and after all of it.
@@ -49,7 +49,7 @@ const SWITCH_SLICES: usize = 4;
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Between two creations over REST, which the publisher hears of as it does not of rows.
 const CREATE_EVERY: Duration = Duration::from_millis(250);
-const WARM_UP_SECONDS: &str = "30";
+const WARM_UP_SECONDS: &str = "40";
 
 /// Measures and reports.
 pub(super) fn measure(_scale: Scale) -> Result<Report> {
@@ -121,7 +121,9 @@ fn create(serving: &Serving, filled: &Filled, done: &AtomicBool) -> Result<()> {
     let path = format!("{}/keys", filled.workspace_path(0));
     for number in 0.. {
         let was_done = done.load(Ordering::Relaxed);
-        serving.admin.post(&path, &json!({"name": format!("Created meanwhile {number}")}))?.must_be(201)?;
+        let name = format!("Created meanwhile {number}");
+        let key = json!({"name": name, "access": "read-write", "apis": ["*"]});
+        serving.admin.post(&path, &key)?.must_be(201)?;
         if was_done {
             break;
         }

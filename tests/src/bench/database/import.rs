@@ -2,6 +2,7 @@
 //! thousand keys in a transaction. Filler stands in the event's hash as in the sealed digests.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use keyward_shared::fingerprint::Pepper;
@@ -13,6 +14,9 @@ use super::{Filled, drawn, fingerprint};
 
 /// Keys of one transaction.
 const KEYS: u64 = 1_000;
+/// Between two transactions: SQLite lets no one in line, so whoever else writes must find a gap. It looks
+/// for one every 100 ms at least.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Of a JSON array of [id, workspace, name, hint, fingerprint in hexadecimal].
 const ROWS: [&str; 3] = [
@@ -33,13 +37,14 @@ const EVENT: &str = "INSERT INTO audit_event (seq, at, actor_kind, actor_name, a
 pub(super) async fn import(file: &Path, filled: &Filled, pepper: &Pepper, count: u64) -> Result<()> {
     let first = filled.population.total();
     let options = SqliteConnectOptions::new().filename(file).synchronous(SqliteSynchronous::Full);
-    let mut database = options.busy_timeout(std::time::Duration::from_secs(30)).connect().await?;
+    let mut database = options.busy_timeout(Duration::from_secs(30)).connect().await?;
     let mut from = first;
     while from < first + count {
         let to = (from + KEYS).min(first + count);
         let rows = (from..to).map(|number| row(filled, pepper, number)).collect::<Result<Vec<_>>>()?;
         transaction(&mut database, &Value::from(rows).to_string(), super::FIRST_MS + from).await?;
         from = to;
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(database.close().await?)
 }
