@@ -150,7 +150,8 @@ impl<'a> State<'a> {
             }
             None => false,
         };
-        let news = through > self.generation || self.recent != before || new_settings || !self.named.is_empty();
+        let other_objects = !self.named.is_empty() || !self.retired.is_empty();
+        let news = through > self.generation || self.recent != before || new_settings || other_objects;
         self.generation = through;
         self.behind = !admitted.blocked && through < committed;
         self.waits_for_tree = admitted.blocked;

@@ -78,6 +78,18 @@ async fn a_deeper_tree_is_named_with_all_its_objects_before_it_takes_the_running
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deeper_tree_takes_the_running_ones_place_also_where_nothing_has_changed_since() {
+    let (house, workspace) = house_with_one_leaf().await;
+    let publishing = publisher(&house, "one", Duration::from_secs(1)).await;
+    let mut reader = Reader::new();
+    grow(&house, &workspace, 700..1_700).await;
+    agrees(&house, &publishing, &mut reader).await;
+    reader.until(&publishing.source(), is_deeper).await;
+    agrees(&house, &publishing, &mut reader).await;
+    publishing.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tree_that_is_being_warmed_is_taken_up_by_the_next_publisher() {
     let (house, workspace) = house_with_one_leaf().await;
     let mut reader = Reader::new();
