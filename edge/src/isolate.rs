@@ -14,6 +14,7 @@ use crate::freshness::{Freshness, State};
 use crate::limits::{LOAD_MS, MAX_LOADS};
 use crate::request::Asked;
 use crate::verdict::{self, Verdict};
+use crate::warming::Warming;
 
 /// A lane that heads are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub(crate) struct Isolate {
     kv: Option<Freshness>,
     http: Option<Freshness>,
     loads: Vec<Load>,
+    pub(crate) warming: Warming,
     doubted_at: Option<u64>,
     /// The key that waits for the first head of all.
     awaiting: Option<Digest>,
@@ -83,6 +85,7 @@ impl Isolate {
             kv: config.kv_lane.then(|| Freshness::new(config.kv_refresh_ms)),
             http: config.http_lane.is_some().then(|| Freshness::new(config.http_refresh_ms)),
             loads: Vec::new(),
+            warming: Warming::default(),
             doubted_at: None,
             awaiting: None,
             rollbacks_ignored: 0,
@@ -171,8 +174,22 @@ impl Isolate {
         }
     }
 
+    /// Whether anything should be done in the background: a lane be asked, or the next tree be warmed.
     pub(crate) fn is_due(&self, now: u64) -> bool {
-        self.lanes().any(|lane| lane.is_due(now))
+        self.lanes().any(|lane| lane.is_due(now)) || self.warming_is_due(now)
+    }
+
+    fn warming_is_due(&self, now: u64) -> bool {
+        self.replica.has_next() && self.warming.is_due(now)
+    }
+
+    /// Whether the next tree should be warmed; if so, that is marked as started.
+    pub(crate) fn start_warming(&mut self, now: u64) -> bool {
+        let is_due = self.warming_is_due(now);
+        if is_due {
+            self.warming.start(now);
+        }
+        is_due
     }
 
     /// When the lane that counts last confirmed the head. The other one does not confirm for it: what

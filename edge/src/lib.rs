@@ -18,6 +18,7 @@ mod request;
 mod rim;
 mod status;
 mod verdict;
+mod warming;
 
 pub use answer::{PROBLEMS, Problem};
 pub use config::{CONFIG_TABLE, ConfigError, Variable};

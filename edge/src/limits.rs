@@ -9,5 +9,9 @@ pub const FIRST_HEAD_WAIT_MS: u64 = 2_000;
 pub const LOAD_MS: u64 = 1_000;
 /// Objects that one isolate loads at once; further requests wait within the same time.
 pub const MAX_LOADS: usize = 4;
+/// Objects of the next tree that are loaded ahead at once, beside the lanes: six connections may wait.
+pub const MAX_WARMED_AT_ONCE: usize = 2;
+/// Objects that are loaded ahead in one invocation: 50 subrequests on the free plan.
+pub const MAX_WARMED_IN_A_RUN: usize = 16;
 /// Characters of a header that restrictions ask for; the entry cuts the rest.
 pub const MAX_FACT_CHARS: usize = 2_048;

@@ -23,6 +23,13 @@ enum Step {
     Change(usize, Change),
     Publish(Publish),
     Reshape(usize),
+    Prepare(usize),
+    EndPreparing {
+        switch: bool,
+    },
+    /// A replica loads some objects of the next tree, or begins to.
+    Warm(usize, usize),
+    BeginToWarm(usize, usize),
     Restart {
         restored: bool,
     },
@@ -90,6 +97,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         12 => (target(), change).prop_map(|(target, change)| Step::Change(target, change)),
         7 => publish,
         1 => (0..6_usize).prop_map(Step::Reshape),
+        2 => (0..6_usize).prop_map(Step::Prepare),
+        1 => prop_oneof![3 => Just(true), 1 => Just(false)].prop_map(|switch| Step::EndPreparing { switch }),
+        3 => (replica(), 1..4_usize).prop_map(|(replica, most)| Step::Warm(replica, most)),
+        1 => (replica(), 1..4_usize).prop_map(|(replica, most)| Step::BeginToWarm(replica, most)),
         1 => any::<bool>().prop_map(|restored| Step::Restart { restored }),
         2 => prop_oneof![Just(1), 1..4_000_u64].prop_map(Step::Wait),
         3 => (replica(), any::<Index>()).prop_map(|(replica, head)| Step::Adopt(replica, head)),
@@ -170,6 +181,13 @@ impl World {
             Step::Change(target, change) => self.truth.change(target, change, self.now_ms),
             Step::Publish(how) => self.publisher.publish(&self.truth, how),
             Step::Reshape(number) => self.publisher.reshape(&self.truth, shape(number)),
+            Step::Prepare(number) => self.publisher.prepare(&self.truth, shape(number)),
+            Step::EndPreparing { switch } => self.publisher.end_preparing(&self.truth, switch),
+            Step::Warm(edge, most) => self.warm(edge, most),
+            Step::BeginToWarm(edge, most) => {
+                let needs = self.edges[edge].replica.to_warm(most);
+                self.pending.extend(needs.into_iter().map(|need| (edge, need)));
+            }
             Step::Restart { restored } => self.publisher.restart(&self.truth, restored),
             Step::Wait(ms) => self.now_ms += ms,
             Step::Adopt(edge, head) => {
@@ -202,6 +220,15 @@ impl World {
         };
         assert_eq!(adopted, expected);
         *holds = Some(publication).max(*holds);
+    }
+
+    fn warm(&mut self, edge: usize, most: usize) {
+        let replica = &mut self.edges[edge].replica;
+        let needs = replica.to_warm(most);
+        assert!(needs.len() <= most);
+        for need in needs {
+            replica.insert(&need, self.publisher.store[&need.name].clone()).expect("the right bytes");
+        }
     }
 
     fn answer(&mut self, pending: Index, bytes: &Bytes) {

@@ -39,7 +39,8 @@ impl Heads {
                 Asked::PutBulk(keys) => objects.extend(keys.iter().map(String::as_str)),
                 Asked::Put(_) if call.is_head() => {
                     let head = self.read(&call.value)?;
-                    for name in head.tree.top.iter().chain([&head.settings]) {
+                    let next = head.next.iter().flat_map(|next| &next.top);
+                    for name in head.tree.top.iter().chain(next).chain([&head.settings]) {
                         let place = format!("generation {}", head.generation);
                         ensure!(objects.contains(name.kv_key().as_str()), "{place} came before its object {name}");
                     }

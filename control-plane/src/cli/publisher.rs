@@ -1,5 +1,7 @@
 //! Where the publisher is wired to the configuration.
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use super::CliError;
@@ -7,6 +9,10 @@ use crate::config::{KvTarget, Layers};
 use crate::entropy::{self, SystemEntropy};
 use crate::publish::PublishOptions;
 use crate::secrets::SecretText;
+
+/// How long edges have to warm a tree: they hear of it from KV within a minute or so, over http at once.
+const KV_WARM_UP: Duration = Duration::from_secs(150);
+const HTTP_WARM_UP: Duration = Duration::from_secs(20);
 
 /// How the publisher is set up.
 pub(super) fn options(layers: &Layers<'_>) -> Result<PublishOptions, CliError> {
@@ -23,6 +29,7 @@ pub(super) fn options(layers: &Layers<'_>) -> Result<PublishOptions, CliError> {
         head_ttl: cadence.head_ttl,
         heartbeat: cadence.heartbeat,
         kv_min_interval: cadence.kv_min_interval,
+        warm_up: cadence.warm_up.unwrap_or(if kv.is_some() { KV_WARM_UP } else { HTTP_WARM_UP }),
         holder: holder()?,
     })
 }

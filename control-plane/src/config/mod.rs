@@ -80,6 +80,8 @@ pub struct Cadence {
     pub heartbeat: Duration,
     /// The shortest time between two heads in KV.
     pub kv_min_interval: Duration,
+    /// How long edges have to warm a tree of another depth, where somebody says it.
+    pub warm_up: Option<Duration>,
 }
 
 impl Layers<'_> {
@@ -153,10 +155,15 @@ impl Layers<'_> {
             return Err(invalid(origin, heartbeat.to_string(), "at most half of head_ttl_seconds"));
         }
         let (interval, _) = self.number(&table::KV_MIN_INTERVAL, 0, 60_000, "a number from 0 to 60000")?;
+        let warm_up = match self.get(table::WARM_UP.name)? {
+            Some(_) => Some(self.number(&table::WARM_UP, 0, 3600, "a number from 0 to 3600")?.0),
+            None => None,
+        };
         Ok(Cadence {
             head_ttl: Duration::from_secs(head_ttl),
             heartbeat: Duration::from_secs(heartbeat),
             kv_min_interval: Duration::from_millis(interval),
+            warm_up: warm_up.map(Duration::from_secs),
         })
     }
 

@@ -42,27 +42,53 @@ pub(super) struct BuiltTree {
     pub(super) generation: u64,
     pub(super) new: Vec<ObjectName>,
     pub(super) given_up: Vec<ObjectName>,
+    /// How deep the leaves of a tree of as many records should lie.
+    pub(super) wanted_depth: u8,
 }
 
-/// Builds the tree as of `view`: from `current`, which holds everything up to its generation, or
-/// anew where there is none or its shape no longer fits.
+/// What to build.
+pub(super) enum Wanted {
+    /// A tree of everything, as deep as its records want it.
+    Fitting,
+    /// A tree of everything, its leaves so deep at least.
+    AtDepth(u8),
+    /// This tree, which holds everything up to a generation, with the leaves rebuilt that changed since;
+    /// one of everything where a leaf has grown too large.
+    After(TreeNames, u64),
+}
+
+/// Builds a tree as of `view`.
 pub(super) async fn build(
     store: &dyn Publication,
     mut view: Box<dyn PublicationView>,
     built_for: &BuildFor,
-    current: Option<(TreeNames, u64)>,
+    wanted: Wanted,
 ) -> Result<BuiltTree, PublishError> {
     let records = view.live_count().await?;
-    let depth = wanted_depth(records, current.as_ref().map(|(names, _)| names.shape.depth()));
-    let mut build =
-        Build { store, view: &mut *view, built_for, records, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
-    if let Some((names, since)) = &current
-        && names.shape.depth() == depth
-        && let Some(built) = build.some_leaves(names.clone(), *since).await?
-    {
-        return Ok(built);
-    }
-    let given_up: Vec<_> = current.iter().flat_map(|(names, _)| names.names().copied()).collect();
+    let now = if let Wanted::After(names, _) = &wanted { Some(names.shape.depth()) } else { None };
+    let wanted_depth = wanted_depth(records, now);
+    let mut build = Build {
+        store,
+        view: &mut *view,
+        built_for,
+        records,
+        wanted_depth,
+        staged: Vec::new(),
+        staged_bytes: 0,
+        new: Vec::new(),
+    };
+    let (depth, given_up) = match wanted {
+        Wanted::Fitting => (wanted_depth, Vec::new()),
+        Wanted::AtDepth(depth) => (depth, Vec::new()),
+        Wanted::After(names, since) => {
+            let deeper = wanted_depth.max(names.shape.depth() + 1);
+            let given_up = names.names().copied().collect();
+            if let Some(built) = build.some_leaves(names, since).await? {
+                return Ok(built);
+            }
+            (deeper, given_up)
+        }
+    };
     for depth in depth..=MAX_DEPTH {
         if let Some(mut built) = build.all_leaves(depth).await? {
             built.given_up = given_up;
@@ -79,6 +105,7 @@ struct Build<'a> {
     built_for: &'a BuildFor,
     /// How many there are in all.
     records: u64,
+    wanted_depth: u8,
     staged: Vec<(ObjectName, Vec<u8>)>,
     staged_bytes: usize,
     new: Vec<ObjectName>,
@@ -106,7 +133,8 @@ impl Build<'_> {
             .replace_leaves(self.built_for.origin(), self.stamp(generation), &leaves)
             .ok_or(PublishError::Mismatch { what: "tree" })?;
         self.finish(nodes).await?;
-        Ok(Some(BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up }))
+        let new = std::mem::take(&mut self.new);
+        Ok(Some(BuiltTree { names, generation, new, given_up, wanted_depth: self.wanted_depth }))
     }
 
     /// A tree of all leaves at `depth`; `None` where one is too large.
@@ -121,7 +149,8 @@ impl Build<'_> {
             TreeNames::over_leaves(Shape::of_depth(depth), self.built_for.origin(), self.stamp(generation), leaves)
                 .ok_or(PublishError::Mismatch { what: "tree" })?;
         self.finish(nodes).await?;
-        Ok(Some(BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up: Vec::new() }))
+        let new = std::mem::take(&mut self.new);
+        Ok(Some(BuiltTree { names, generation, new, given_up: Vec::new(), wanted_depth: self.wanted_depth }))
     }
 
     /// The leaves of these places, which lie at one depth; `None` where one is too large.
@@ -298,6 +327,7 @@ mod tests {
             tree_generation: 0,
             settings: other,
             tree: tree.to_tree(),
+            next: None,
             recent: &recent,
         };
         let head = signer.sign(parts).expect("a head").bytes.len();

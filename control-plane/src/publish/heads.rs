@@ -32,6 +32,7 @@ pub(super) struct HeadParts<'a> {
     pub(super) tree_generation: u64,
     pub(super) settings: ObjectName,
     pub(super) tree: Tree,
+    pub(super) next: Option<Tree>,
     pub(super) recent: &'a Recent,
 }
 
@@ -55,7 +56,7 @@ impl HeadSigner {
 
     /// Signs a head and reads it again.
     pub(super) fn sign(&self, parts: HeadParts<'_>) -> Result<SignedBytes, PublishError> {
-        let HeadParts { epoch, generation, issued_at, ttl_ms, tree_generation, settings, tree, recent } = parts;
+        let HeadParts { epoch, generation, issued_at, ttl_ms, tree_generation, settings, tree, next, recent } = parts;
         let head = Head {
             epoch,
             generation,
@@ -69,7 +70,7 @@ impl HeadSigner {
             ack_wanted: false,
             checkpoint: Vec::new(),
             tree,
-            next: None,
+            next,
             recent: recent.to_entries(),
         };
         let bytes = head.sign(&self.deployment, &self.key)?.into_bytes();

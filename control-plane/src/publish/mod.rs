@@ -12,6 +12,7 @@
 mod builder;
 mod collect;
 mod error;
+mod growth;
 mod heads;
 mod history;
 mod kv;

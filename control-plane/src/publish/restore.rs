@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use keyward_shared::settings::Settings;
-use keyward_shared::snapshot::{Head, Node, ObjectName, Place, decode_settings};
+use keyward_shared::snapshot::{Leaf, Node, ObjectName, Place, Tree, decode_settings};
 
 use super::builder::{BuildFor, BuiltTree};
 use super::error::PublishError;
@@ -18,6 +18,8 @@ pub(super) struct LastPublished {
     pub(super) generation: u64,
     pub(super) tree_generation: u64,
     pub(super) tree: TreeNames,
+    /// The tree that was being warmed, and what is in it.
+    pub(super) next: Option<(TreeNames, u64)>,
     pub(super) recent: Recent,
     pub(super) settings: Option<(Settings, ObjectName)>,
 }
@@ -30,6 +32,7 @@ impl LastPublished {
             tree_generation: built.generation,
             recent: Recent::starting_at(built.generation),
             tree: built.names,
+            next: None,
             settings: None,
         }
     }
@@ -49,8 +52,16 @@ pub(super) async fn last_published(
     if head.tree.pepper != built_for.pepper {
         return Ok(None);
     }
-    let Some(tree) = tree_of(store, built_for, &head).await? else {
+    let Some(tree) = tree_of(store, built_for, &head.tree).await? else {
         return Ok(None);
+    };
+    let next = match &head.next {
+        Some(next) => match next_of(store, built_for, next).await? {
+            // Its objects could not be retired by their names.
+            None => return Ok(None),
+            next => next,
+        },
+        None => None,
     };
     let settings = match store.object(&head.settings).await? {
         Some(bytes) => decode_settings(&bytes, built_for.origin()).ok().map(|settings| (settings, head.settings)),
@@ -65,18 +76,44 @@ pub(super) async fn last_published(
         generation: head.generation,
         tree_generation: head.tree_generation,
         tree,
+        next,
         recent,
         settings,
     }))
 }
 
+/// The tree that was being warmed: all of it was built in one generation, which each object tells.
+async fn next_of(
+    store: &dyn PublicationStore,
+    built_for: &BuildFor,
+    next: &Tree,
+) -> Result<Option<(TreeNames, u64)>, PublishError> {
+    let Some(names) = tree_of(store, built_for, next).await? else {
+        return Ok(None);
+    };
+    let depth = next.shape.object_depths().next().unwrap_or_default();
+    let (place, origin) = (Place { depth, prefix: 0 }, built_for.origin());
+    let Some(bytes) = (match next.top.first() {
+        Some(name) => store.object(name).await?,
+        None => None,
+    }) else {
+        return Ok(None);
+    };
+    let stamp = if depth == next.shape.depth() {
+        Leaf::decode(bytes.into_boxed_slice(), origin, place).map(|leaf| leaf.stamp())
+    } else {
+        Node::decode(&bytes, origin, place).map(|node| node.stamp())
+    };
+    Ok(stamp.ok().map(|stamp| (names, stamp.generation)))
+}
+
 async fn tree_of(
     store: &dyn PublicationStore,
     built_for: &BuildFor,
-    head: &Head,
+    tree: &Tree,
 ) -> Result<Option<TreeNames>, PublishError> {
-    let depths: Vec<u8> = head.tree.shape.object_depths().collect();
-    let mut levels = vec![head.tree.top.clone()];
+    let depths: Vec<u8> = tree.shape.object_depths().collect();
+    let mut levels = vec![tree.top.clone()];
     for depth in depths.iter().take(depths.len().saturating_sub(1)) {
         let mut below = Vec::new();
         for (prefix, name) in levels.last().into_iter().flatten().enumerate() {
@@ -92,5 +129,5 @@ async fn tree_of(
         }
         levels.push(below);
     }
-    Ok(TreeNames::new(head.tree.shape.clone(), head.tree.pepper, levels))
+    Ok(TreeNames::new(tree.shape.clone(), tree.pepper, levels))
 }

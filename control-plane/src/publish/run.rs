@@ -52,6 +52,8 @@ pub struct PublishOptions {
     pub heartbeat: Duration,
     /// Between two heads written to KV.
     pub kv_min_interval: Duration,
+    /// How long edges have to load what they use of a tree of another depth before heads name it.
+    pub warm_up: Duration,
     /// Names this process in the lease.
     pub holder: String,
 }
@@ -182,9 +184,8 @@ impl Publisher {
                 heartbeat = Instant::now();
             }
             state.start_building_where_due();
-            // While a tree is being built, the next one is not due: its end is what wakes.
-            let tree_due = state.tree_due.filter(|_| state.building.is_none());
-            let wake = [Some(heartbeat), second_write, tree_due].into_iter().flatten().min().unwrap_or(heartbeat);
+            let wake =
+                [Some(heartbeat), second_write, state.build_at()].into_iter().flatten().min().unwrap_or(heartbeat);
             tokio::select! {
                 biased;
                 _ = renewal.tick() => {

@@ -107,6 +107,15 @@ impl Shared {
         self.with(|condition| condition.sent = Some((order, now)));
     }
 
+    /// The newest head that every edge can read: where some read it from Workers KV, the newest there.
+    pub(super) fn readable(&self) -> Option<HeadOrder> {
+        if self.has_kv {
+            self.with(|condition| condition.sent).map(|(order, _)| order)
+        } else {
+            self.head.borrow().as_ref().map(|head| head.order)
+        }
+    }
+
     fn with<T>(&self, step: impl FnOnce(&mut Condition) -> T) -> T {
         step(&mut self.condition.lock().unwrap_or_else(PoisonError::into_inner))
     }

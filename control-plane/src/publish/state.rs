@@ -9,13 +9,13 @@ use keyward_shared::snapshot::{HeadOrder, ObjectName, Stamp, decode_settings, en
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::builder::{self, BuildFor, BuiltTree};
+use super::builder::{self, BuildFor, BuiltTree, Wanted};
 use super::error::PublishError;
+use super::growth::{Making, Next, Trees};
 use super::heads::HeadParts;
 use super::recent::{Recent, SINGLE_ENTRIES, SecretChange, Span};
 use super::restore;
 use super::run::Publisher;
-use super::tree::TreeNames;
 use crate::domain::time::UnixMillis;
 use crate::store::publication::{NewHead, OutboxRow};
 
@@ -39,8 +39,7 @@ pub(super) struct State<'a> {
     recent: Recent,
     /// What the newest head says is in the tree or in `recent`.
     generation: u64,
-    tree: TreeNames,
-    tree_generation: u64,
+    trees: Trees,
     settings: (Settings, ObjectName),
     order: HeadOrder,
     /// To be named and retired by the next head.
@@ -53,13 +52,13 @@ pub(super) struct State<'a> {
     outbox_done: Option<u64>,
     pub(super) building: Option<JoinHandle<Result<BuiltTree, PublishError>>>,
     /// When the tree should take up what only `recent` holds.
-    pub(super) tree_due: Option<Instant>,
+    tree_due: Option<Instant>,
     /// More was committed than one step takes.
     pub(super) behind: bool,
     /// Only a new tree makes room for what was committed.
     pub(super) waits_for_tree: bool,
-    /// When the tree that is being built was begun.
-    began_building: Option<Instant>,
+    /// What the build makes, and when it was begun.
+    making: Option<(Making, Instant)>,
     /// Trees are built no more than half of the time, so that changes find the database free, unless
     /// one waits that narrows something.
     rest_until: Option<Instant>,
@@ -81,7 +80,7 @@ impl<'a> State<'a> {
             last
         } else {
             tracing::info!(epoch = built_for.epoch, "publishing starts with a tree of every key");
-            let built = builder::build(store.as_ref(), store.view().await?, &built_for, None).await?;
+            let built = builder::build(store.as_ref(), store.view().await?, &built_for, Wanted::Fitting).await?;
             named.clone_from(&built.new);
             restore::LastPublished::fresh(built)
         };
@@ -89,8 +88,12 @@ impl<'a> State<'a> {
             publisher,
             recent: last.recent,
             generation: last.generation,
-            tree: last.tree,
-            tree_generation: last.tree_generation,
+            trees: Trees {
+                generation: last.tree_generation,
+                wanted_depth: last.tree.shape.depth(),
+                current: last.tree,
+                next: last.next.map(|(names, generation)| Next::new(names, generation)),
+            },
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
             named,
@@ -101,7 +104,7 @@ impl<'a> State<'a> {
             tree_due: None,
             behind: false,
             waits_for_tree: false,
-            began_building: None,
+            making: None,
             rest_until: None,
             built_for,
         };
@@ -110,7 +113,7 @@ impl<'a> State<'a> {
             None => state.make_settings(store.view().await?.settings().await?).await?,
         }
         // What is in `recent` alone is taken up by the tree in time.
-        if state.recent.newest().is_some_and(|newest| newest > state.tree_generation) {
+        if state.recent.newest().is_some_and(|newest| newest > state.trees.generation) {
             state.tree_due = Some(Instant::now() + TREE_IDLE);
         }
         Ok(state)
@@ -128,12 +131,12 @@ impl<'a> State<'a> {
         let changes = of_secrets(batch.rows);
         let before = self.recent.clone();
         let span = Span { after: self.generation, through: batch.through, first_too_large: batch.first_too_large };
-        let admitted = self.recent.admit(&changes, span, self.tree_generation)?;
+        let admitted = self.recent.admit(&changes, span, self.trees.generation)?;
         let mut narrowing_waits = !self.recent.carries_narrowing(&changes);
         if admitted.blocked && batch.through < committed {
             let beyond = view.narrowing_after(batch.through, LARGEST_CARRIED, SINGLE_ENTRIES, AHEAD).await?;
             let beyond = of_secrets(beyond);
-            self.recent.admit_ahead(&beyond, self.tree_generation)?;
+            self.recent.admit_ahead(&beyond, self.trees.generation)?;
             narrowing_waits |= !self.recent.carries_narrowing(&beyond);
         }
         // Too large to be carried, so nobody has looked whether it narrows.
@@ -147,11 +150,12 @@ impl<'a> State<'a> {
             }
             None => false,
         };
-        let news = through > self.generation || self.recent != before || new_settings || !self.named.is_empty();
+        let other_objects = !self.named.is_empty() || !self.retired.is_empty();
+        let news = through > self.generation || self.recent != before || new_settings || other_objects;
         self.generation = through;
         self.behind = !admitted.blocked && through < committed;
         self.waits_for_tree = admitted.blocked;
-        let carries_news = self.recent.newest().is_some_and(|newest| newest > self.tree_generation);
+        let carries_news = self.recent.newest().is_some_and(|newest| newest > self.trees.generation);
         if admitted.blocked || self.recent.len() >= HALF_FULL && carries_news {
             let now = Instant::now();
             self.tree_due = Some(self.rest_until.filter(|_| !narrowing_waits).map_or(now, |until| until.max(now)));
@@ -179,16 +183,17 @@ impl<'a> State<'a> {
             generation: self.generation,
             issued_at: now.max(least),
             ttl_ms: u64::try_from(self.publisher.options.head_ttl.as_millis()).unwrap_or(u64::MAX),
-            tree_generation: self.tree_generation,
+            tree_generation: self.trees.generation,
             settings: self.settings.1,
-            tree: self.tree.to_tree(),
+            tree: self.trees.current.to_tree(),
+            next: self.trees.next.as_ref().map(|next| next.names.to_tree()),
             recent: &self.recent,
         })?;
         let record = NewHead {
             bytes: &signed.bytes,
             order: signed.order,
             expires_at: UnixMillis::from_millis(i64::try_from(signed.expires_at).unwrap_or(i64::MAX)),
-            tree_generation: self.tree_generation,
+            tree_generation: self.trees.generation,
             named: &self.named,
             retired: &self.retired,
             afresh: self.afresh,
@@ -201,6 +206,9 @@ impl<'a> State<'a> {
         self.retired.clear();
         self.afresh = false;
         self.order = signed.order;
+        if let Some(next) = &mut self.trees.next {
+            next.named_in.get_or_insert(signed.order);
+        }
         if let Some(through) = self.outbox_done.take() {
             shared.store.forget_outbox(through).await?;
         }
@@ -226,50 +234,69 @@ impl<'a> State<'a> {
     }
 
     pub(super) fn start_building_where_due(&mut self) {
-        if self.building.is_some() || self.tree_due.is_none_or(|due| Instant::now() < due) {
+        let now = Instant::now();
+        let (shared, options) = (&self.publisher.shared, &self.publisher.options);
+        self.trees.count_time(shared.readable(), now, options.warm_up);
+        let changes_wait = self.tree_due.is_some_and(|due| now >= due);
+        let Some(making) = self.trees.making(changes_wait, now).filter(|_| self.building.is_none()) else {
             return;
+        };
+        if making != Making::Next {
+            self.tree_due = None;
         }
-        self.tree_due = None;
-        self.began_building = Some(Instant::now());
-        let (store, built_for) = (Arc::clone(&self.publisher.shared.store), self.built_for.clone());
-        let current = (self.tree.clone(), self.tree_generation);
+        self.making = Some((making, now));
+        let (store, built_for) = (Arc::clone(&shared.store), self.built_for.clone());
+        let wanted = self.trees.wanted(making);
         self.building = Some(tokio::spawn(async move {
             let view = store.view().await?;
-            builder::build(store.as_ref(), view, &built_for, Some(current)).await
+            builder::build(store.as_ref(), view, &built_for, wanted).await
         }));
+    }
+
+    /// When something should be built although nothing happens; while a tree is being built, its end is
+    /// what wakes.
+    pub(super) fn build_at(&self) -> Option<Instant> {
+        let at = self.tree_due.into_iter().chain(self.trees.look_at(Instant::now())).min();
+        at.filter(|_| self.building.is_none())
+    }
+
+    /// Takes a built tree: as the next one, which heads name beside the running one, or as the one that
+    /// they name from now on.
+    pub(super) async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
+        let (making, began) = self.making.take().ok_or(PublishError::Mismatch { what: "tree builder" })?;
+        // Changes have waited for a next tree already.
+        self.rest_until = (making != Making::Next).then(|| Instant::now() + began.elapsed());
+        let depth = built.names.shape.depth();
+        tracing::info!(?making, generation = built.generation, objects = built.new.len(), depth, "tree built");
+        if making == Making::Next && built.names.shape != self.trees.current.shape {
+            self.named.extend(built.new);
+            self.trees.next = Some(Next::new(built.names, built.generation));
+            return Ok(());
+        }
+        self.replace_tree(making, built).await
     }
 
     /// Makes a built tree the one that heads name: what it holds and `recent` does not carry raises
     /// the floors.
-    pub(super) async fn adopt(&mut self, built: BuiltTree) -> Result<(), PublishError> {
-        if let Some(began) = self.began_building.take() {
-            self.rest_until = Some(Instant::now() + began.elapsed());
-        }
+    async fn replace_tree(&mut self, making: Making, built: BuiltTree) -> Result<(), PublishError> {
         let store = &self.publisher.shared.store;
         let mut view = store.view().await?;
-        for mark in view.marks_after(self.tree_generation).await? {
+        for mark in view.marks_after(self.trees.generation).await? {
             if mark.generation <= built.generation {
                 self.recent.in_tree(mark.generation, &mark.fingerprint, mark.narrowing);
             }
         }
         let settings = view.settings().await?;
         drop(view);
-        tracing::info!(
-            generation = built.generation,
-            objects = built.new.len(),
-            depth = built.names.shape.depth(),
-            "tree built"
-        );
-        self.tree = built.names;
-        self.tree_generation = built.generation;
         self.generation = self.generation.max(built.generation);
         self.named.extend(built.new);
         self.retired.extend(built.given_up);
+        self.retired.extend(self.trees.replace(making, built.names, built.generation, built.wanted_depth));
         if settings != self.settings.0 {
             self.make_settings(settings).await?;
         }
         let kept_from = self.recent.oldest().unwrap_or(u64::MAX);
-        self.outbox_done = Some(built.generation.min(kept_from.saturating_sub(1)));
+        self.outbox_done = Some(self.trees.oldest().min(kept_from.saturating_sub(1)));
         Ok(())
     }
 }

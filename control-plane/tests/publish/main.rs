@@ -1,6 +1,7 @@
 //! The publisher on a real SQLite file: after every publish, a replica that follows the heads and loads
 //! what it lacks says of every secret exactly what the database says.
 
+mod growth;
 #[path = "../lifecycle/house.rs"]
 #[expect(dead_code, reason = "shared with the tests of the use cases, which need more of it")]
 mod house;
@@ -31,6 +32,10 @@ async fn publisher(house: &House, holder: &str) -> PublisherHandle {
 }
 
 async fn publisher_by(house: &House, holder: &str, clock: Arc<dyn Clock>) -> PublisherHandle {
+    publisher_with(house, holder, clock, Duration::from_secs(1)).await
+}
+
+async fn publisher_with(house: &House, holder: &str, clock: Arc<dyn Clock>, warm_up: Duration) -> PublisherHandle {
     let options = PublishOptions {
         deployment: "test".to_owned(),
         signing_seed: Zeroizing::new([3; 32]),
@@ -39,6 +44,7 @@ async fn publisher_by(house: &House, holder: &str, clock: Arc<dyn Clock>) -> Pub
         head_ttl: Duration::from_hours(24),
         heartbeat: Duration::from_mins(5),
         kv_min_interval: Duration::from_millis(1_100),
+        warm_up,
         holder: holder.to_owned(),
     };
     let store = Arc::new(house.store.clone());

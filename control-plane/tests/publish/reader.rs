@@ -72,6 +72,10 @@ impl Reader {
                     let origin = Origin { deployment: "test", pepper: head.tree.pepper };
                     let settings = decode_settings(&settings, origin).expect("settings");
                     self.replica.adopt(head, settings, now()).expect("never backwards");
+                    for need in self.replica.to_warm(2) {
+                        let bytes = load(source, &need.name).await;
+                        self.replica.insert(&need, bytes).expect("the object that was asked for");
+                    }
                 }
                 if self.replica.head().is_some_and(&wanted) {
                     return;
@@ -100,7 +104,10 @@ impl Reader {
             loop {
                 let need = match self.replica.lookup_exact(&fingerprint) {
                     Lookup::Need(need) => need,
-                    Lookup::Found(record, policy) => break assert_eq!(Some((record, policy.to_policy())), truth),
+                    Lookup::Found(record, policy) => {
+                        assert_eq!(Some((record, policy.to_policy())), truth);
+                        break self.replica.promote(&fingerprint);
+                    }
                     Lookup::Absent => break assert_eq!(None, truth),
                     Lookup::NoHead => panic!("there is a head"),
                 };

@@ -7,6 +7,7 @@
 
 use core::cell::{Cell, RefCell};
 
+use futures_util::future::join;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -159,10 +160,15 @@ pub async fn settle(
     }
 }
 
-/// Starts the refreshes that are due; to be handed to `waitUntil`.
+/// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`.
 #[wasm_bindgen]
 pub async fn refresh(env: Env) {
-    if let Some(lanes) = with_isolate(|isolate| isolate.start_due(platform::now())) {
+    let now = platform::now();
+    let started = with_isolate(|isolate| (isolate.start_due(now), isolate.start_warming(now)));
+    let (lanes, warms) = started.unwrap_or_default();
+    if warms {
+        join(super::refresh::run(env.clone(), lanes), super::warm::run(env)).await;
+    } else {
         super::refresh::run(env, lanes).await;
     }
 }

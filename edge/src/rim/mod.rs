@@ -10,3 +10,4 @@ mod own;
 mod platform;
 mod refresh;
 mod settle;
+mod warm;

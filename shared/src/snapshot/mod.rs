@@ -18,6 +18,7 @@ mod policies;
 mod replica;
 mod settings_object;
 mod tree;
+mod warm;
 
 pub use error::{DecodeError, EncodeError};
 pub use head::{

@@ -4,14 +4,13 @@
 //! each held object it keeps `through`, the newest `tree_generation` up to which the object is known
 //! right, and believes a leaf only as far as the head's floors let it.
 
-use super::cache::{Cache, Held, Object};
+use super::cache::{Cache, Held, Object, Of};
 use super::error::DecodeError;
 use super::head::{Head, HeadOrder};
 use super::leaf::Leaf;
 use super::name::ObjectName;
 use super::node::Node;
 use super::object::{Origin, Place};
-use super::tree::Shape;
 use crate::fingerprint::{Fingerprint, Pepper, PepperId};
 use crate::policy::PolicyRef;
 use crate::record::Record;
@@ -30,8 +29,10 @@ pub struct Need {
     pub place: Place,
     /// Whether it is a leaf.
     pub is_leaf: bool,
+    /// The generation up to which it is known right beyond the one it was built in.
     through: u64,
-    shape_version: u64,
+    /// The holding that it is for.
+    version: u64,
 }
 
 /// What the replica says of a fingerprint.
@@ -95,8 +96,8 @@ pub struct ReplicaOptions {
 enum Judged {
     /// At that entry of `recent`.
     Recent(usize),
-    /// At the leaf of that prefix, at its record of that position, if it has one.
-    Leaf(u32, Option<usize>),
+    /// At that tree's leaf of that prefix, at its record of that position, if it has one.
+    Leaf(Of, u32, Option<usize>),
     Need(Need),
     NoHead,
 }
@@ -108,8 +109,6 @@ pub struct Replica {
     settings: Settings,
     settings_version: u32,
     routes: RouteTable,
-    shape: Option<(Shape, PepperId)>,
-    shape_version: u64,
     cache: Cache,
 }
 
@@ -123,8 +122,6 @@ impl Replica {
             settings: Settings::default(),
             settings_version: 0,
             routes: RouteTable::default(),
-            shape: None,
-            shape_version: 0,
         }
     }
 
@@ -160,7 +157,7 @@ impl Replica {
     }
 
     /// Bytes the held objects take.
-    pub const fn held_bytes(&self) -> usize {
+    pub fn held_bytes(&self) -> usize {
         self.cache.held_bytes()
     }
 
@@ -191,12 +188,7 @@ impl Replica {
         if !self.would_adopt(&head, now_ms)? {
             return Ok(false);
         }
-        let shape = (head.tree.shape.clone(), head.tree.pepper);
-        if self.shape.as_ref() != Some(&shape) {
-            self.cache.clear(&shape.0);
-            self.shape = Some(shape);
-            self.shape_version += 1;
-        }
+        self.cache.follow(&head.tree, head.next.as_ref());
         if self.settings != settings || self.head.is_none() {
             self.routes = RouteTable::new(settings.routes.clone());
             self.settings = settings;
@@ -233,25 +225,42 @@ impl Replica {
         if got != need.name {
             return Err(DecodeError::Name { expected: need.name, got });
         }
-        let Some((_, pepper)) = self.shape.as_ref().filter(|_| need.shape_version == self.shape_version) else {
+        let of = self.cache.of_version(need.version);
+        let Some((of, holding)) = of.and_then(|of| Some((of, self.cache.holding(of)?))) else {
             return Ok(());
         };
-        let origin = Origin { deployment: &self.options.deployment, pepper: *pepper };
+        let origin = Origin { deployment: &self.options.deployment, pepper: holding.pepper() };
         let object = if need.is_leaf {
             Object::Leaf(Leaf::decode(bytes.into_boxed_slice(), origin, need.place)?)
         } else {
             Object::Node(Node::decode(&bytes, origin, need.place)?)
         };
-        if !self.cache.takes(need.place, &object) {
+        if !holding.takes(need.place, &object) {
             return Err(DecodeError::Meaningless { what: "node bits" });
         }
-        self.cache.insert(need.place, Held::new(need.name, need.through, object));
+        self.cache.insert(of, need.place, Held::new(need.name, need.through, object));
         Ok(())
     }
 
     /// Marks the leaf that covers `fingerprint` as used, so that it outlives those that only refuse.
     pub fn promote(&mut self, fingerprint: &Fingerprint) {
         self.cache.promote(fingerprint);
+    }
+
+    /// Whether a next tree is being built, so that [`Self::to_warm`] may know of something.
+    pub fn has_next(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.next.is_some())
+    }
+
+    /// Objects of the next tree that are worth loading before heads name it, at most `most`: those that
+    /// cover what is in use of the current one. Taken by [`Self::insert`] like any other.
+    pub fn to_warm(&self, most: usize) -> Vec<Need> {
+        let next = self.head.as_ref().and_then(|head| head.next.as_ref());
+        let Some((next, holding)) = next.zip(self.cache.holding(Of::Next)) else {
+            return Vec::new();
+        };
+        let need = |(place, name, is_leaf)| Need { name, place, is_leaf, through: 0, version: holding.version };
+        self.cache.to_warm(next, most).into_iter().map(need).collect()
     }
 
     fn answer(&self, judged: Judged) -> Lookup<'_> {
@@ -265,10 +274,10 @@ impl Replica {
                     .map_or(Lookup::Absent, |(record, policy)| Lookup::Found(*record, policy.into())),
                 None => Lookup::NoHead,
             },
-            Judged::Leaf(_, None) => Lookup::Absent,
-            Judged::Leaf(prefix, Some(position)) => self
+            Judged::Leaf(_, _, None) => Lookup::Absent,
+            Judged::Leaf(of, prefix, Some(position)) => self
                 .cache
-                .leaf_at(prefix)
+                .leaf_at(of, prefix)
                 .and_then(|leaf| leaf.at(position))
                 .map_or(Lookup::NoHead, |(record, policy)| Lookup::Found(record, policy)),
         }
@@ -283,13 +292,17 @@ impl Replica {
         if let Ok(at) = head.recent.binary_search_by(|entry| entry.fingerprint.cmp(fingerprint)) {
             return Judged::Recent(at);
         }
-        if let Some((prefix, leaf, through)) = self.cache.leaf_towards(fingerprint) {
+        for of in [Of::Current, Of::Next] {
+            let holding = self.cache.holding(of).filter(|holding| holding.pepper() == head.tree.pepper);
+            let Some((prefix, leaf, through)) = holding.and_then(|holding| holding.leaf_towards(fingerprint)) else {
+                continue;
+            };
             let position = leaf.position(fingerprint);
             let record = position.and_then(|position| leaf.record_at(position));
             let allows = now_ms.is_some_and(|now_ms| record.is_some_and(|record| record.allows_at(now_ms)));
             let floor = if allows { head.narrowed_since } else { head.recent_since };
             if through >= floor {
-                return Judged::Leaf(prefix, position);
+                return Judged::Leaf(of, prefix, position);
             }
         }
         self.walk(fingerprint)
@@ -305,18 +318,21 @@ impl Replica {
         let Some(mut child) = head.tree.first_towards(fingerprint) else {
             return Judged::NoHead;
         };
-        let levels = self.cache.levels_mut();
-        let leaves = levels.len().saturating_sub(1);
-        for (index, level) in levels.iter_mut().enumerate() {
+        let Some(holding) = self.cache.current_mut() else {
+            return Judged::NoHead;
+        };
+        let version = holding.version;
+        let leaves = holding.levels.len().saturating_sub(1);
+        for (index, level) in holding.levels.iter_mut().enumerate() {
             let (place, name) = child;
             let is_leaf = index == leaves;
             let held = level.places.get_mut(&place.prefix);
             let Some(held) = held.filter(|held| held.name == name) else {
-                return Judged::Need(Need { name, place, is_leaf, through, shape_version: self.shape_version });
+                return Judged::Need(Need { name, place, is_leaf, through, version });
             };
             held.through = held.through.max(through);
             match &held.object {
-                Object::Leaf(leaf) => return Judged::Leaf(place.prefix, leaf.position(fingerprint)),
+                Object::Leaf(leaf) => return Judged::Leaf(Of::Current, place.prefix, leaf.position(fingerprint)),
                 Object::Node(node) => match node.child_towards(fingerprint) {
                     Some(next) => child = next,
                     None => return Judged::NoHead,

@@ -52,6 +52,8 @@ pub(crate) struct Publisher {
     narrowed_since: u64,
     recent: BTreeMap<Fingerprint, Entry>,
     built: Built,
+    /// The tree that is warmed, and everything up to which generation is in it.
+    next: Option<(Built, u64)>,
     pub(crate) store: Store,
     pub(crate) published: Vec<Publication>,
 }
@@ -70,6 +72,7 @@ impl Publisher {
             narrowed_since: 0,
             recent: BTreeMap::new(),
             built: Built::new(shape, &BTreeMap::new(), stamp, &mut store),
+            next: None,
             store,
             published: Vec::new(),
         };
@@ -107,6 +110,26 @@ impl Publisher {
         self.issue(truth);
     }
 
+    /// Builds a tree of another shape beside the running one, as of what is published, and names it.
+    pub(crate) fn prepare(&mut self, truth: &Truth, shape: Shape) {
+        let stamp = Stamp { epoch: self.epoch, generation: self.generation };
+        let states = truth.at(self.generation);
+        self.next = Some((Built::new(shape, &states, stamp, &mut self.store), self.generation));
+        self.issue(truth);
+    }
+
+    /// Makes the tree that was prepared the one that heads name, with the leaves built anew that changed
+    /// since, or gives it up.
+    pub(crate) fn end_preparing(&mut self, truth: &Truth, switch: bool) {
+        if let Some((next, since)) = self.next.take().filter(|_| switch) {
+            let target = self.generation;
+            self.built = next;
+            self.tree_generation = since.min(self.tree_generation);
+            self.build_tree(truth, target);
+        }
+        self.issue(truth);
+    }
+
     /// Another publisher takes over: a new epoch. With `restored`, the first head after a restored
     /// backup: everything is in the tree and all floors are equal.
     pub(crate) fn restart(&mut self, truth: &Truth, restored: bool) {
@@ -117,6 +140,7 @@ impl Publisher {
             self.recent_since = self.generation;
             self.narrowed_since = self.generation;
             self.recent.clear();
+            self.next = None;
             let states = truth.at(self.generation);
             let shape = self.built.tree().shape;
             self.built = Built::new(shape, &states, self.stamp(), &mut self.store);
@@ -185,7 +209,7 @@ impl Publisher {
             ack_wanted: false,
             checkpoint: Vec::new(),
             tree: self.built.tree(),
-            next: None,
+            next: self.next.as_ref().map(|(next, _)| next.tree()),
             recent: recent
                 .into_iter()
                 .map(|(fingerprint, entry)| RecentEntry {

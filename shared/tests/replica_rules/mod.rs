@@ -4,6 +4,7 @@
 mod belief;
 mod heads;
 mod objects;
+mod warming;
 
 use keyward_shared::fingerprint::{Fingerprint, Pepper};
 use keyward_shared::record::Record;

@@ -21,6 +21,7 @@ use xtask::parts::ports;
 use xtask::workspace::{self, Stamp};
 
 mod fill;
+mod import;
 
 /// Raised when other rows are written for the same number of keys.
 const VERSION: &str = "1";
@@ -123,6 +124,14 @@ impl Filled {
             fs::copy(&file, &to).with_context(|| format!("cannot copy to {}", to.display()))?;
         }
         Ok(copy)
+    }
+
+    /// Imports so many further keys into a copy that is being served, in all workspaces: rows as an
+    /// import writes them, a thousand keys in a transaction. Their numbers follow on those that were filled in.
+    pub(super) fn import(&self, copy: &Copy, keys: u64) -> Result<()> {
+        let pepper = pepper(&copy.data_dir())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(import::import(&copy.data_dir().join("keyward.db"), self, &pepper, keys))
     }
 
     /// A key's path in the REST API.

@@ -12,6 +12,7 @@ mod decide;
 mod edge;
 pub mod fixture;
 mod gateway;
+mod growth;
 mod latency;
 mod load;
 mod memory;
@@ -54,6 +55,7 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
     ("latency", latency::measure),
     ("publish", publish::measure),
+    ("growth", growth::measure),
     ("control-plane", control_plane::measure),
 ];
 

@@ -32,20 +32,31 @@ pub(super) struct Serving {
     process: PathBuf,
     // Ended before the database goes.
     _part: Part,
-    _database: Copy,
+    pub(super) database: Copy,
 }
 
 impl Serving {
     /// Starts on a copy of a database, on one core or wherever the system puts it, and waits for the
     /// first head.
     pub(super) fn start(program: &Path, database: Copy, kv: Option<SocketAddr>, core: Option<u8>) -> Result<Self> {
+        Self::start_with(program, database, kv, core, &[])
+    }
+
+    /// The same with further settings, as `KEYWARD_*` variables.
+    pub(super) fn start_with(
+        program: &Path,
+        database: Copy,
+        kv: Option<SocketAddr>,
+        core: Option<u8>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let control_plane = ControlPlane {
             program: program.to_owned(),
             data_dir: database.data_dir(),
             listen: ports::free()?,
             database: None,
             kv_url: kv.map(|address| format!("http://{address}")),
-            settings: Vec::new(),
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
         let mut serve = control_plane.command("serve");
         serve.args(["--listen", &control_plane.listen.to_string()]);
@@ -62,7 +73,7 @@ impl Serving {
         part.wait_until(PATIENCE, || lane.get("/v1/snapshot/head")?.must_be(200).map(drop))?;
         let first_head_after = began.elapsed();
         let process = process_of(&control_plane)?;
-        Ok(Self { control_plane, admin, first_head_after, process, _part: part, _database: database })
+        Ok(Self { control_plane, admin, first_head_after, process, _part: part, database })
     }
 
     /// What it says of its publishing.

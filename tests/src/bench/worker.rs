@@ -24,7 +24,7 @@ pub(super) struct Spec<'a> {
     /// Where each module's file lies; the first is the entry.
     pub(super) modules: Vec<(&'a str, Kind, PathBuf)>,
     /// Its variables.
-    pub(super) variables: Vec<(&'static str, String)>,
+    pub(super) variables: Vec<(&'a str, String)>,
     /// Its KV binding.
     pub(super) kv: Option<SocketAddr>,
     /// The path that answers once it runs, whatever the status.
@@ -35,7 +35,7 @@ pub(super) struct Spec<'a> {
 
 impl<'a> Spec<'a> {
     /// The edge as it is shipped, from its entry module's folder.
-    pub(super) fn edge(name: &'a str, entry: &Path, variables: Vec<(&'static str, String)>, kv: SocketAddr) -> Self {
+    pub(super) fn edge(name: &'a str, entry: &Path, variables: Vec<(&'a str, String)>, kv: SocketAddr) -> Self {
         let folder = entry.parent().unwrap_or(Path::new("."));
         let modules = MODULES.map(|(module, kind)| (module, kind, folder.join(module)));
         Self { name, modules: modules.to_vec(), variables, kv: Some(kv), ready: "/.keyward/status", inspected: false }

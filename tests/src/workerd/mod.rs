@@ -114,7 +114,7 @@ impl Workerd {
 }
 
 /// The secrets that `keyward init` makes for an edge.
-fn secrets(path: &Path) -> Result<BTreeMap<String, String>> {
+pub(crate) fn secrets(path: &Path) -> Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let variable = |line: &str| {
         let (name, value) = line.split_once('=')?;
