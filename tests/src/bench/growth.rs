@@ -96,7 +96,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
     let new_depth = kv.head()?.tree.shape.depth();
     ensure!(new_depth > depth, "the tree of {new_depth} bits is no deeper than before");
     let mut rows = vec![
-        Row::new(format!("import of {IMPORTED} keys, as rows, to the last slice of it"), seconds, "s"),
+        Row::new(format!("import of {}k keys, as rows", IMPORTED / 1000), seconds, "s"),
         Row::new("depth of the tree before", f64::from(depth), "bits"),
         Row::new("depth of the tree after", f64::from(new_depth), "bits"),
     ];
