@@ -1,5 +1,7 @@
 //! What only shows from inside: how the connections are set, and what a full disk does.
 
+mod group;
+
 use std::sync::Arc;
 
 use keyward_shared::fingerprint::Pepper;
@@ -20,8 +22,8 @@ fn lifecycle(store: &SqliteStore) -> Lifecycle {
     Lifecycle::new(Arc::new(store.clone()), Arc::new(Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]))))
 }
 
-async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
-    let verb = CreateWorkspace {
+fn verb(number: u8) -> CreateWorkspace {
+    CreateWorkspace {
         name: format!("Workspace {number}"),
         slug: None,
         staff_max_access: None,
@@ -29,11 +31,17 @@ async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
         max_keys: None,
         external_id: None,
         metadata: Map::from_iter([("k".to_owned(), Value::from("v".repeat(4_000)))]),
-    };
-    let entropy = Entropy::from_bytes(&[number; Entropy::BYTES]);
+    }
+}
+
+fn context(number: u8) -> Context {
     // Both identifiers of this draw are the same number, which different tables may share.
-    let context = Context::new(Actor::system("test"), UnixMillis::from_millis(1_800_000_000_000), entropy);
-    lifecycle.execute(&context, verb).await.map(drop)
+    let entropy = Entropy::from_bytes(&[number; Entropy::BYTES]);
+    Context::new(Actor::system("test"), UnixMillis::from_millis(1_800_000_000_000), entropy)
+}
+
+async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
+    lifecycle.execute(&context(number), verb(number)).await.map(drop)
 }
 
 #[tokio::test]
