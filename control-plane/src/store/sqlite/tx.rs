@@ -33,7 +33,10 @@ pub(super) struct SqliteTx {
 impl SqliteTx {
     pub(super) async fn begin(writer: &Writer) -> Result<Self, StoreError> {
         let turn = writer.turn().await?;
-        let Begun { turn, generation, last_seq } = in_task(turn.begin_change()).await??;
+        // Given up halfway, the first of a group loses nobody's changes.
+        let begun =
+            if turn.is_behind_others() { in_task(turn.begin_change()).await? } else { turn.begin_change().await };
+        let Begun { turn, generation, last_seq } = begun?;
         Ok(Self { turn: Some(turn), generation, last_seq, untouched: true })
     }
 
