@@ -68,7 +68,7 @@ impl Lifecycle {
 }
 
 impl IdempotentCall {
-    pub(super) const fn id(&self) -> &[u8; 32] {
+    pub(crate) const fn id(&self) -> &[u8; 32] {
         &self.id
     }
 

@@ -75,8 +75,9 @@ pub struct KeptAnswer {
 /// The database, for reading and for beginning a transaction.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Begins a transaction and takes the lock that orders generations; it is held to commit or
-    /// drop. Dropped without a commit it leaves nothing.
+    /// Begins a transaction and takes the lock that orders generations; it is held until all of it is
+    /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
+    /// wrote, durable or not; if that is lost, so is this one.
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
 
     /// The newest generation that this process committed; changes when one commits. What another
@@ -218,7 +219,8 @@ pub trait Tx: Send {
     /// Marks a token revoked.
     async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError>;
 
-    /// The answer kept for a call, unless it is to be forgotten at `now`.
+    /// The answer kept for a call, unless it is to be forgotten at `now`. What it tells is durable.
+    /// Asked before anything else of a transaction, which may be another generation's afterwards.
     async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError>;
 
     /// Commits the transaction's rows together with the change's events, what it touched, its

@@ -44,8 +44,8 @@ async fn a_call_that_is_given_up_changes_everything_or_nothing() {
         })
         .await;
         drop(call);
-        // Waits for whatever of it is still under way.
-        drop(house.store.begin().await.expect("a transaction"));
+        // Waits for whatever of it is still under way, and commits it.
+        house.store.ready().await.expect("nothing is held");
         let made = house.number("SELECT COUNT(*) FROM key").await - before;
         let whole = format!(
             "SELECT (SELECT COUNT(*) FROM secret) - (SELECT COUNT(*) FROM key)

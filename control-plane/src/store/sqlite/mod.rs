@@ -1,11 +1,13 @@
 //! The store on SQLite: one writer, several readers, every commit synced.
 //!
-//! Write-ahead logging lets readers go on while the writer writes; `synchronous = FULL` makes an
-//! acknowledged commit survive a power cut. The SQL is in files of its own below `sql/`.
+//! Changes that meet are committed together (`group.rs`). Write-ahead logging lets readers go on while
+//! the writer writes; `synchronous = FULL` makes an acknowledged commit survive a power cut. The SQL is
+//! in files of its own below `sql/`.
 
 mod api;
 mod audit;
 mod error;
+mod group;
 mod idempotency;
 mod json;
 mod key;
@@ -20,12 +22,12 @@ mod settings;
 mod token;
 mod tx;
 mod workspace;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,6 +46,7 @@ use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 use error::failed;
+use writer::Writer;
 
 pub use open::Schema;
 
@@ -56,15 +59,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a probe waits for the writer.
 const READY_PATIENCE: Duration = Duration::from_secs(1);
 const READERS: u32 = 4;
+/// Prepared statements that a connection keeps: more than there are, so that none is prepared twice.
+const STATEMENTS: usize = 256;
 
 /// The store on one SQLite file.
 #[derive(Clone)]
 pub struct SqliteStore {
     /// One connection: writes wait for each other here instead of in SQLite.
-    pub(in crate::store) writer: SqlitePool,
+    pub(in crate::store) writer: Writer,
     /// Connections that only read.
     pub(in crate::store) readers: SqlitePool,
-    committed: Arc<watch::Sender<Generation>>,
 }
 
 impl SqliteStore {
@@ -81,16 +85,17 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(PATIENCE);
+            .busy_timeout(PATIENCE)
+            .statement_cache_capacity(STATEMENTS);
         if schema == Schema::Migrate {
             open::make_file(options.get_filename())?;
         }
-        let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
-        open::settle(schema, &writer).await?;
+        let writer = Writer::open(&options).await?;
+        open::settle(schema, &mut *writer.alone().await?).await?;
         let reading = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool().max_connections(READERS).connect_with(reading).await.map_err(failed)?;
-        let store = Self { writer, readers, committed: Arc::new(watch::Sender::new(Generation(0))) };
-        store.committed.send_replace(store.generation().await?);
+        let store = Self { writer, readers };
+        store.writer.line.committed.send_replace(store.generation().await?);
         Ok(store)
     }
 
@@ -121,21 +126,21 @@ fn pool() -> SqlitePoolOptions {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
-        Ok(Box::new(tx::SqliteTx::begin(&self.writer, Arc::clone(&self.committed)).await?))
+        Ok(Box::new(tx::SqliteTx::begin(&self.writer).await?))
     }
 
     fn committed(&self) -> watch::Receiver<Generation> {
-        self.committed.subscribe()
+        self.writer.line.committed.subscribe()
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
+        let commits = self.writer.commits();
         // Only the write lock tells whether a change would be taken.
-        let probe = async {
-            let tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-            tx.rollback().await.map_err(failed)
-        };
+        let probe = async { self.writer.transaction().await?.roll_back().await };
         match tokio::time::timeout(READY_PATIENCE, probe).await {
             Ok(answer) => answer,
+            // Many wait, and they are served.
+            Err(_) if self.writer.commits() != commits => Ok(()),
             Err(_) => Err(StoreError::Unavailable("the writer is busy".into())),
         }
     }
@@ -175,6 +180,6 @@ impl Store for SqliteStore {
     }
 
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError> {
-        idempotency::forget(&mut *self.writer.acquire().await.map_err(failed)?, now).await
+        idempotency::forget(&mut *self.writer.alone().await?, now).await
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use keyward_shared::fingerprint::PepperId;
-use sqlx::SqlitePool;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::error::failed;
@@ -35,7 +35,7 @@ impl SqliteStore {
 
     /// Makes this database that of `ours` unless it has an identity, and tells whose it is.
     pub async fn claim(&self, ours: &Identity) -> Result<Identity, StoreError> {
-        let mut writer = self.writer.acquire().await.map_err(failed)?;
+        let mut writer = self.writer.alone().await?;
         let claim = sqlx::query(IDENTITY_CLAIM).bind(&ours.deployment);
         let claim = claim.bind(ours.pepper.as_u64().cast_signed()).bind(i64::from(ours.kek));
         claim.execute(&mut *writer).await.map_err(failed)?;
@@ -59,7 +59,7 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Brings the schema to this version's, or refuses any other.
-pub(super) async fn settle(schema: Schema, writer: &SqlitePool) -> Result<(), StoreError> {
+pub(super) async fn settle(schema: Schema, writer: &mut SqliteConnection) -> Result<(), StoreError> {
     match schema {
         Schema::Migrate => MIGRATIONS.run(writer).await.map_err(|error| StoreError::Migration(Box::new(error))),
         Schema::Keep => {

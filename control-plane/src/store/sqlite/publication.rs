@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::{FromRow, SqliteConnection};
 
 use super::error::failed;
 use super::publication_view::SqliteView;
@@ -49,6 +49,9 @@ sql! {
     COUNTERS_RAISE = "counters_raise.sql";
 }
 
+/// Bytes that one transaction stages. A change that waits for the writer waits for no more.
+const STAGED_AT_ONCE: usize = 1 << 20;
+
 fn name(bytes: Vec<u8>) -> Result<ObjectName, StoreError> {
     bytes.try_into().map(ObjectName::from_bytes).map_err(|_| StoreError::corrupt("snapshot_object.name"))
 }
@@ -73,7 +76,7 @@ impl Publication for SqliteStore {
         _now: UnixMillis,
         until: UnixMillis,
     ) -> Result<Option<u64>, StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        let mut transaction = self.writer.transaction().await?;
         let epoch: Option<i64> = sqlx::query_scalar(LEASE_ACQUIRE)
             .bind(holder)
             .bind(until.as_millis())
@@ -83,17 +86,22 @@ impl Publication for SqliteStore {
         if let Some(epoch) = epoch {
             sqlx::query(EPOCH_SET).bind(epoch).execute(&mut *transaction).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
         Ok(epoch.map(number))
     }
 
     async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError> {
         let renewed = sqlx::query(LEASE_RENEW).bind(holder).bind(until.as_millis());
-        Ok(renewed.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+        Ok(renewed.execute(&mut *self.writer.alone().await?).await.map_err(failed)?.rows_affected() == 1)
     }
 
     async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
-        sqlx::query(LEASE_RELEASE).bind(holder).execute(&self.writer).await.map(drop).map_err(failed)
+        sqlx::query(LEASE_RELEASE)
+            .bind(holder)
+            .execute(&mut *self.writer.alone().await?)
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 
     async fn recorded_head(&self) -> Result<Option<RecordedHead>, StoreError> {
@@ -134,19 +142,27 @@ impl Publication for SqliteStore {
     }
 
     async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
-        for (name, bytes) in objects {
-            let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-            let staged = sqlx::query(OBJECT_STAGE).bind(name.as_bytes().as_slice()).bind(size);
-            staged.execute(&mut *transaction).await.map_err(failed)?;
-            let staged = sqlx::query(BYTES_STAGE).bind(name.as_bytes().as_slice()).bind(bytes.as_slice());
-            staged.execute(&mut *transaction).await.map_err(failed)?;
+        let mut objects = objects.iter().peekable();
+        while objects.peek().is_some() {
+            let mut transaction = self.writer.transaction().await?;
+            let mut staged_bytes = 0;
+            while staged_bytes < STAGED_AT_ONCE
+                && let Some((name, bytes)) = objects.next()
+            {
+                staged_bytes += bytes.len();
+                let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+                let staged = sqlx::query(OBJECT_STAGE).bind(name.as_bytes().as_slice()).bind(size);
+                staged.execute(&mut *transaction).await.map_err(failed)?;
+                let staged = sqlx::query(BYTES_STAGE).bind(name.as_bytes().as_slice()).bind(bytes.as_slice());
+                staged.execute(&mut *transaction).await.map_err(failed)?;
+            }
+            transaction.commit().await?;
         }
-        transaction.commit().await.map_err(failed)
+        Ok(())
     }
 
     async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        let mut transaction = self.writer.transaction().await?;
         let held: Option<i64> =
             sqlx::query_scalar(LEASE_HELD).bind(holder).fetch_optional(&mut *transaction).await.map_err(failed)?;
         if held.is_none() {
@@ -178,12 +194,12 @@ impl Publication for SqliteStore {
         if head.compared {
             sqlx::query(HEAD_COMPARED).execute(&mut *transaction).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
         Ok(true)
     }
 
     async fn mark_head_compared(&self) -> Result<(), StoreError> {
-        sqlx::query(HEAD_COMPARED).execute(&self.writer).await.map(drop).map_err(failed)
+        sqlx::query(HEAD_COMPARED).execute(&mut *self.writer.alone().await?).await.map(drop).map_err(failed)
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
@@ -207,12 +223,12 @@ impl Publication for SqliteStore {
     }
 
     async fn mark_objects_sent(&self, names: &[ObjectName], at: UnixMillis) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        let mut transaction = self.writer.transaction().await?;
         for name in names {
             let sent = sqlx::query(OBJECT_SENT).bind(name.as_bytes().as_slice()).bind(at.as_millis());
             sent.execute(&mut *transaction).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await
     }
 
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError> {
@@ -221,7 +237,7 @@ impl Publication for SqliteStore {
             .bind(stored(order.generation))
             .bind(stored(order.issued_at))
             .bind(at.as_millis())
-            .execute(&self.writer)
+            .execute(&mut *self.writer.alone().await?)
             .await
             .map(drop)
             .map_err(failed)
@@ -234,15 +250,20 @@ impl Publication for SqliteStore {
     }
 
     async fn forget_staged(&self) -> Result<u64, StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        let mut transaction = self.writer.transaction().await?;
         sqlx::query(STAGED_BYTES_FORGET).execute(&mut *transaction).await.map_err(failed)?;
         let forgotten = sqlx::query(STAGED_FORGET).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
         Ok(forgotten.rows_affected())
     }
 
     async fn forget_outbox(&self, through: u64) -> Result<(), StoreError> {
-        sqlx::query(OUTBOX_FORGET).bind(stored(through)).execute(&self.writer).await.map(drop).map_err(failed)
+        sqlx::query(OUTBOX_FORGET)
+            .bind(stored(through))
+            .execute(&mut *self.writer.alone().await?)
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 
     async fn collectable(&self, expired_before: UnixMillis, limit: u32) -> Result<Vec<ObjectName>, StoreError> {
@@ -256,16 +277,16 @@ impl Publication for SqliteStore {
     }
 
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        let mut transaction = self.writer.transaction().await?;
         for name in names {
             execute_on(&mut transaction, OBJECT_FORGET, name).await?;
             execute_on(&mut transaction, BYTES_FORGET, name).await?;
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await
     }
 
     async fn raise_counters(&self, epoch: u64, generation: u64, expiry: UnixMillis) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await.map_err(failed)?;
+        let mut transaction = self.writer.transaction().await?;
         let raised = sqlx::query(COUNTERS_RAISE).bind(stored(epoch)).bind(stored(generation));
         raised.execute(&mut *transaction).await.map_err(failed)?;
         let lifted = sqlx::query(HEAD_FORGET).bind(stored(epoch)).bind(stored(generation)).bind(expiry.as_millis());
@@ -274,7 +295,7 @@ impl Publication for SqliteStore {
         let expiry: Option<i64> =
             sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
         sqlx::query(OBJECTS_RETIRE_ALL).bind(expiry).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await
     }
 
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError> {
@@ -293,11 +314,7 @@ impl Publication for SqliteStore {
     }
 }
 
-async fn execute_on(
-    transaction: &mut Transaction<'_, Sqlite>,
-    sql: &'static str,
-    name: &ObjectName,
-) -> Result<(), StoreError> {
+async fn execute_on(connection: &mut SqliteConnection, sql: &'static str, name: &ObjectName) -> Result<(), StoreError> {
     let query = sqlx::query(sql).bind(name.as_bytes().as_slice());
-    query.execute(&mut **transaction).await.map(drop).map_err(failed)
+    query.execute(connection).await.map(drop).map_err(failed)
 }

@@ -1,5 +1,7 @@
 //! What only shows from inside: how the connections are set, and what a full disk does.
 
+mod group;
+
 use std::sync::Arc;
 
 use keyward_shared::fingerprint::Pepper;
@@ -20,8 +22,8 @@ fn lifecycle(store: &SqliteStore) -> Lifecycle {
     Lifecycle::new(Arc::new(store.clone()), Arc::new(Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]))))
 }
 
-async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
-    let verb = CreateWorkspace {
+fn verb(number: u8) -> CreateWorkspace {
+    CreateWorkspace {
         name: format!("Workspace {number}"),
         slug: None,
         staff_max_access: None,
@@ -29,11 +31,17 @@ async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
         max_keys: None,
         external_id: None,
         metadata: Map::from_iter([("k".to_owned(), Value::from("v".repeat(4_000)))]),
-    };
-    let entropy = Entropy::from_bytes(&[number; Entropy::BYTES]);
+    }
+}
+
+fn context(number: u8) -> Context {
     // Both identifiers of this draw are the same number, which different tables may share.
-    let context = Context::new(Actor::system("test"), UnixMillis::from_millis(1_800_000_000_000), entropy);
-    lifecycle.execute(&context, verb).await.map(drop)
+    let entropy = Entropy::from_bytes(&[number; Entropy::BYTES]);
+    Context::new(Actor::system("test"), UnixMillis::from_millis(1_800_000_000_000), entropy)
+}
+
+async fn create(lifecycle: &Lifecycle, number: u8) -> Result<(), Refusal> {
+    lifecycle.execute(&context(number), verb(number)).await.map(drop)
 }
 
 #[tokio::test]
@@ -41,10 +49,16 @@ async fn commits_are_synced_and_readers_only_read() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = SqliteStore::open(&url(&dir)).await.expect("a store");
     for (pragma, expected) in [("PRAGMA synchronous", 2_i64), ("PRAGMA foreign_keys", 1)] {
-        let value: i64 = sqlx::query_scalar(pragma).fetch_one(&store.writer).await.expect("a value");
+        let value: i64 = sqlx::query_scalar(pragma)
+            .fetch_one(&mut *store.writer.alone().await.expect("a turn"))
+            .await
+            .expect("a value");
         assert_eq!(value, expected, "{pragma}");
     }
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.expect("a value");
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *store.writer.alone().await.expect("a turn"))
+        .await
+        .expect("a value");
     assert_eq!(mode, "wal");
     assert!(sqlx::query("DELETE FROM counter").execute(&store.readers).await.is_err());
 }
@@ -55,9 +69,12 @@ async fn a_full_disk_refuses_the_change_whole_and_says_that_it_may_pass() {
     let store = SqliteStore::open(&url(&dir)).await.expect("a store");
     let lifecycle = lifecycle(&store);
     create(&lifecycle, 1).await.expect("a workspace");
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.expect("a value");
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+        .fetch_one(&mut *store.writer.alone().await.expect("a turn"))
+        .await
+        .expect("a value");
     let limit = |pages: i64| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(limit(pages)).execute(&store.writer).await.expect("a limit");
+    sqlx::query(limit(pages)).execute(&mut *store.writer.alone().await.expect("a turn")).await.expect("a limit");
     let before = lifecycle.generation().await.expect("a generation");
     let mut refused = None;
     for number in 2..20 {
@@ -68,7 +85,10 @@ async fn a_full_disk_refuses_the_change_whole_and_says_that_it_may_pass() {
     }
     assert!(matches!(refused, Some(Refusal::Store(StoreError::Unavailable(_)))), "{refused:?}");
     let after = lifecycle.generation().await.expect("a generation");
-    sqlx::query(limit(pages + 1_000)).execute(&store.writer).await.expect("a limit");
+    sqlx::query(limit(pages + 1_000))
+        .execute(&mut *store.writer.alone().await.expect("a turn"))
+        .await
+        .expect("a limit");
     create(&lifecycle, 20).await.expect("a workspace");
     assert!(after >= before);
     assert_eq!(lifecycle.generation().await.expect("a generation").0, after.0 + 1);

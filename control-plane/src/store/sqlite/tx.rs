@@ -1,15 +1,14 @@
-//! A writing transaction.
-
-use std::sync::Arc;
+//! A change, from its beginning to its commit.
 
 use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
-use sqlx::{Sqlite, SqlitePool, Transaction};
-use tokio::sync::watch;
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
 
-use super::error::failed;
-use super::{api, audit, idempotency, key, member, secret, settings, token, workspace};
+use super::group::Begun;
+use super::writer::{Turn, Writer, in_task};
+use super::{api, idempotency, key, member, secret, settings, token, workspace};
 use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::change::{Change, Generation};
 use crate::domain::key::Key;
@@ -21,27 +20,45 @@ use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 use crate::store::{KeptAnswer, NewSecret, StoreError, StoredKey, Tx};
 
-const BEGIN: &str = include_str!("sql/begin.sql");
-
-/// Rolls back when it is dropped.
+/// A change in a group. Dropped it is undone.
 pub(super) struct SqliteTx {
-    tx: Transaction<'static, Sqlite>,
+    /// Gone where a caller gave up while it was on its way.
+    turn: Option<Turn>,
     generation: Generation,
     last_seq: u64,
-    committed: Arc<watch::Sender<Generation>>,
+    /// Whether nothing was asked of it yet.
+    untouched: bool,
 }
 
 impl SqliteTx {
-    pub(super) async fn begin(
-        writer: &SqlitePool,
-        committed: Arc<watch::Sender<Generation>>,
-    ) -> Result<Self, StoreError> {
-        // Taking the write lock at once leaves no room for two that read and then both want to write.
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-        let (generation, last_seq): (i64, i64) = sqlx::query_as(BEGIN).fetch_one(&mut *tx).await.map_err(failed)?;
-        let generation = Generation(generation.cast_unsigned());
-        Ok(Self { tx, generation, last_seq: last_seq.cast_unsigned(), committed })
+    pub(super) async fn begin(writer: &Writer) -> Result<Self, StoreError> {
+        let turn = writer.turn().await?;
+        // Given up halfway, the first of a group loses nobody's changes.
+        let begun =
+            if turn.is_behind_others() { in_task(turn.begin_change()).await? } else { turn.begin_change().await };
+        let Begun { turn, generation, last_seq } = begun?;
+        Ok(Self { turn: Some(turn), generation, last_seq, untouched: true })
     }
+
+    fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        self.untouched = false;
+        self.turn.as_mut().map(|turn| &mut turn.connection).ok_or_else(given_up)
+    }
+
+    /// Makes the changes before this one durable.
+    async fn begin_behind(&mut self) -> Result<&mut Turn, StoreError> {
+        if !self.untouched {
+            return Err(StoreError::Misused("a kept answer is asked for first".into()));
+        }
+        let turn = self.turn.take().ok_or_else(given_up)?;
+        let Begun { turn, generation, last_seq } = in_task(turn.begin_behind()).await??;
+        (self.generation, self.last_seq) = (generation, last_seq);
+        Ok(self.turn.insert(turn))
+    }
+}
+
+fn given_up() -> StoreError {
+    StoreError::Misused("a transaction that was given up".into())
 }
 
 #[async_trait]
@@ -51,43 +68,43 @@ impl Tx for SqliteTx {
     }
 
     async fn workspace(&mut self, id: WorkspaceId) -> Result<Option<Workspace>, StoreError> {
-        workspace::by_id(&mut self.tx, id).await
+        workspace::by_id(self.conn()?, id).await
     }
 
     async fn slug_taken(&mut self, slug: &Slug, except: Option<WorkspaceId>) -> Result<bool, StoreError> {
-        workspace::slug_taken(&mut self.tx, slug, except).await
+        workspace::slug_taken(self.conn()?, slug, except).await
     }
 
     async fn insert_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError> {
-        workspace::insert(&mut self.tx, workspace).await
+        workspace::insert(self.conn()?, workspace).await
     }
 
     async fn update_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError> {
-        workspace::update(&mut self.tx, workspace).await
+        workspace::update(self.conn()?, workspace).await
     }
 
     async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError> {
-        workspace::delete(&mut self.tx, id, at).await
+        workspace::delete(self.conn()?, id, at).await
     }
 
     async fn member(&mut self, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>, StoreError> {
-        member::by_id(&mut self.tx, workspace, id).await
+        member::by_id(self.conn()?, workspace, id).await
     }
 
     async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError> {
-        member::default(&mut self.tx, workspace).await
+        member::default(self.conn()?, workspace).await
     }
 
     async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError> {
-        member::insert(&mut self.tx, member).await
+        member::insert(self.conn()?, member).await
     }
 
     async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId) -> Result<bool, StoreError> {
-        member::team_exists(&mut self.tx, workspace, id).await
+        member::team_exists(self.conn()?, workspace, id).await
     }
 
     async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
-        key::by_id(&mut self.tx, workspace, id).await
+        key::by_id(self.conn()?, workspace, id).await
     }
 
     async fn keys_after(
@@ -96,11 +113,11 @@ impl Tx for SqliteTx {
         after: Option<KeyId>,
         limit: u16,
     ) -> Result<Vec<StoredKey>, StoreError> {
-        key::after(&mut self.tx, workspace, after, limit).await
+        key::after(self.conn()?, workspace, after, limit).await
     }
 
     async fn key_count(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError> {
-        key::count(&mut self.tx, workspace).await
+        key::count(self.conn()?, workspace).await
     }
 
     async fn key_name_taken(
@@ -109,75 +126,82 @@ impl Tx for SqliteTx {
         name: &Name,
         except: Option<KeyId>,
     ) -> Result<bool, StoreError> {
-        key::name_taken(&mut self.tx, workspace, name, except).await
+        key::name_taken(self.conn()?, workspace, name, except).await
     }
 
     async fn insert_key(&mut self, key: &Key, secret: NewSecret<'_>) -> Result<(), StoreError> {
-        key::insert(&mut self.tx, key, secret).await
+        key::insert(self.conn()?, key, secret).await
     }
 
     async fn update_key(&mut self, key: &Key, at: UnixMillis) -> Result<(), StoreError> {
-        key::update(&mut self.tx, key, at).await
+        key::update(self.conn()?, key, at).await
     }
 
     async fn secret_known(&mut self, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
-        secret::known(&mut self.tx, fingerprint).await
+        secret::known(self.conn()?, fingerprint).await
     }
 
     async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError> {
-        secret::insert(&mut self.tx, secret).await
+        secret::insert(self.conn()?, secret).await
     }
 
     async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError> {
-        secret::live_of_workspace(&mut self.tx, workspace).await
+        secret::live_of_workspace(self.conn()?, workspace).await
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue, StoreError> {
-        api::catalogue(&mut self.tx).await
+        api::catalogue(self.conn()?).await
     }
 
     async fn take_api_number(&mut self) -> Result<Option<u16>, StoreError> {
-        api::take_number(&mut self.tx).await
+        api::take_number(self.conn()?).await
     }
 
     async fn insert_api(&mut self, api: &Api) -> Result<(), StoreError> {
-        api::insert(&mut self.tx, api).await
+        api::insert(self.conn()?, api).await
     }
 
     async fn update_api(&mut self, api: &Api) -> Result<(), StoreError> {
-        api::update(&mut self.tx, api).await
+        api::update(self.conn()?, api).await
     }
 
     async fn delete_api(&mut self, name: &ApiName, at: UnixMillis) -> Result<(), StoreError> {
-        api::delete(&mut self.tx, name, at).await
+        api::delete(self.conn()?, name, at).await
     }
 
     async fn settings(&mut self) -> Result<SettingsDocument, StoreError> {
-        settings::get(&mut self.tx).await
+        settings::get(self.conn()?).await
     }
 
     async fn update_settings(&mut self, settings: &SettingsDocument) -> Result<(), StoreError> {
-        settings::put(&mut self.tx, settings).await
+        settings::put(self.conn()?, settings).await
     }
 
     async fn token_by_hash(&mut self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
-        token::by_hash(&mut self.tx, hash).await
+        token::by_hash(self.conn()?, hash).await
     }
 
     async fn token(&mut self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        token::by_id(&mut self.tx, id).await
+        token::by_id(self.conn()?, id).await
     }
 
     async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
-        token::insert(&mut self.tx, token, hash).await
+        token::insert(self.conn()?, token, hash).await
     }
 
     async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
-        token::revoke(&mut self.tx, id, at).await
+        token::revoke(self.conn()?, id, at).await
     }
 
     async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError> {
-        idempotency::get(&mut self.tx, id, now).await
+        let turn = self.turn.as_mut().ok_or_else(given_up)?;
+        let kept = idempotency::get(&mut turn.connection, id, now).await?;
+        if kept.is_none() || !turn.is_behind_others() {
+            return Ok(kept);
+        }
+        // It may be the answer of a change that is not durable yet, and may never be.
+        let turn = self.begin_behind().await?;
+        idempotency::get(&mut turn.connection, id, now).await
     }
 
     async fn commit(mut self: Box<Self>, change: Change, answer: Option<KeptAnswer>) -> Result<Generation, StoreError> {
@@ -185,13 +209,10 @@ impl Tx for SqliteTx {
         if change.generation() != generation {
             return Err(StoreError::Misused("a change of another transaction".into()));
         }
-        audit::record(&mut self.tx, &change, self.last_seq, answer.as_ref()).await?;
-        self.tx.commit().await.map_err(failed)?;
-        self.committed.send_if_modified(|newest| {
-            let newer = *newest < generation;
-            *newest = (*newest).max(generation);
-            newer
-        });
+        let turn = self.turn.take().ok_or_else(given_up)?;
+        let (told, durable) = oneshot::channel();
+        tokio::spawn(turn.finish_change(change, self.last_seq, answer, told));
+        durable.await.map_err(|error| StoreError::Unavailable(Box::new(error)))??;
         Ok(generation)
     }
 }
