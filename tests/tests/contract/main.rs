@@ -24,6 +24,7 @@ mod ping;
 mod restrictions;
 mod routes;
 mod secrets;
+mod size;
 mod turns;
 mod verify;
 
@@ -129,6 +130,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("commands", commands::tests()),
         ("faults", faults::tests()),
         ("secrets", secrets::tests()),
+        ("size", size::tests()),
     ]
 }
 

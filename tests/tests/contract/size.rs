@@ -3,24 +3,28 @@
 use std::fs::File;
 use std::io;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use xtask::build::edge::{self, Variant};
 use xtask::setup;
 
+use crate::Test;
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![Test::alone("the_edges_webassembly_is_small", small)]
+}
+
 /// Most bytes of the WebAssembly, compressed as the platform counts them.
 const MAX_COMPRESSED: usize = 150_000;
 
-#[test]
-fn the_edge_is_small() -> Result<()> {
+fn small() -> Result<()> {
     let entry = edge::entry(&setup::tools()?, Variant::default())?;
     let path = entry.with_file_name("build/index_bg.wasm");
     let mut module = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
     let raw = io::copy(&mut module, &mut compressed)?;
     let compressed = compressed.finish()?.len();
-    eprintln!("{raw} bytes of WebAssembly, {compressed} compressed");
-    assert!(compressed <= MAX_COMPRESSED, "{compressed} bytes compressed, at most {MAX_COMPRESSED}");
+    ensure!(compressed <= MAX_COMPRESSED, "{raw} bytes, {compressed} compressed, at most {MAX_COMPRESSED}");
     Ok(())
 }
