@@ -67,13 +67,19 @@ pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
         let names: Vec<_> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
         bail!("there is no benchmark `{}`. What to do: choose one of {}", name.unwrap_or_default(), names.join(", "));
     }
-    let taken_at = TakenAt::now();
+    let (all, taken_at) = (name.is_none(), TakenAt::now());
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
     for (name, measure) in chosen {
         let started = Instant::now();
         eprintln!("{name}");
         match measure(scale).and_then(|report| report.publish(&taken_at).map(|()| report)) {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                reports.push(report);
+                // At once, so that nothing is lost where a later one takes too long for somebody.
+                if all {
+                    report::publish_all(&reports, &taken_at)?;
+                }
+            }
             Err(error) => {
                 eprintln!("{name}: {error:#}");
                 failed.push(*name);
@@ -82,9 +88,6 @@ pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
         eprintln!("{name}: {} s", started.elapsed().as_secs());
     }
     reports.iter().try_for_each(Report::draw)?;
-    if name.is_none() {
-        report::publish_all(&reports, &taken_at)?;
-    }
     report::sum_up(&reports);
     ensure!(failed.is_empty(), "not measured: {}. What to do: read what each said above", failed.join(", "));
     Ok(())
