@@ -13,8 +13,11 @@ use keyward_shared::snapshot::{EncodeError, Head, MAX_RECENT_BYTES, MAX_RECENT_E
 
 use crate::store::publication::OutboxMark;
 
-/// Entries that only changes of single keys may use, so that none waits behind bulk work.
+/// Entries that only narrowing changes of single keys may use, so that no revocation waits behind bulk
+/// work, be it one large change or a flood of small ones.
 const RESERVED_FOR_SINGLE: usize = 64;
+/// Bytes that are kept for them: each with a policy of usual size.
+const RESERVED_BYTES: usize = RESERVED_FOR_SINGLE * 96;
 /// A change of one key touches at most its secrets: current, retiring, and a new one.
 pub(super) const SINGLE_ENTRIES: u32 = 3;
 
@@ -41,7 +44,8 @@ pub(super) struct SecretChange {
 struct Entry {
     generation: u64,
     narrowing: bool,
-    bulk: bool,
+    /// Whether it leaves room for others: bulk work does, and what only widens.
+    yields: bool,
     state: Option<(Record, Policy)>,
     /// The policy as it is encoded: policies that are alike are carried once.
     encoded: Option<Arc<[u8]>>,
@@ -50,7 +54,7 @@ struct Entry {
 impl Entry {
     fn new(generation: u64, narrowing: bool, bulk: bool, state: Option<(Record, Policy)>) -> Result<Self, EncodeError> {
         let encoded = state.as_ref().map(|(_, policy)| policy.encode().map(Arc::from)).transpose()?;
-        Ok(Self { generation, narrowing, bulk, state, encoded })
+        Ok(Self { generation, narrowing, yields: bulk || !narrowing, state, encoded })
     }
 }
 
@@ -58,7 +62,7 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Weight {
     entries: usize,
-    bulk: usize,
+    yielding: usize,
     bytes: usize,
     /// How many entries share each policy.
     policies: BTreeMap<Arc<[u8]>, usize>,
@@ -67,7 +71,7 @@ struct Weight {
 impl Weight {
     fn add(&mut self, entry: &Entry) {
         self.entries += 1;
-        self.bulk += usize::from(entry.bulk);
+        self.yielding += usize::from(entry.yields);
         self.bytes += Head::recent_entry_bytes(entry.state.is_some());
         if let Some(encoded) = &entry.encoded {
             let shared = self.policies.entry(Arc::clone(encoded)).or_default();
@@ -80,7 +84,7 @@ impl Weight {
 
     fn remove(&mut self, entry: &Entry) {
         self.entries -= 1;
-        self.bulk -= usize::from(entry.bulk);
+        self.yielding -= usize::from(entry.yields);
         self.bytes -= Head::recent_entry_bytes(entry.state.is_some());
         if let Some(encoded) = &entry.encoded
             && let Some(shared) = self.policies.get_mut(encoded)
@@ -93,10 +97,12 @@ impl Weight {
         }
     }
 
-    const fn fits(&self) -> bool {
+    /// Whether it fits a head, and, where what came last `yields`, leaves the room that is kept.
+    const fn fits(&self, yields: bool) -> bool {
+        let kept = if yields { RESERVED_BYTES } else { 0 };
         self.entries <= MAX_RECENT_ENTRIES
-            && self.bulk <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE
-            && self.bytes + Head::RECENT_FIXED_BYTES <= MAX_RECENT_BYTES
+            && self.yielding <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE
+            && self.bytes + Head::RECENT_FIXED_BYTES + kept <= MAX_RECENT_BYTES
     }
 }
 
@@ -265,6 +271,7 @@ impl Recent {
         let floors = (self.all_since, self.narrowed_since);
         // What was there before, newest step last, to be put back.
         let mut undo: Vec<(Fingerprint, Option<Entry>)> = Vec::new();
+        let mut yields = false;
         for change in mutation {
             let before = self.entries.get(&change.fingerprint);
             // An edge may still hold a leaf from before the earlier change: as long as one of them
@@ -272,9 +279,10 @@ impl Recent {
             let narrowing = change.narrowing || before.is_some_and(|entry| entry.narrowing);
             let bulk = is_bulk(change.entries_of_mutation);
             let entry = Entry::new(change.generation, narrowing, bulk, change.state.clone())?;
+            yields |= entry.yields;
             undo.push((change.fingerprint, self.insert(change.fingerprint, entry)));
         }
-        while !self.weight.fits() {
+        while !self.weight.fits(yields) {
             let droppable = self
                 .entries
                 .iter()
@@ -364,11 +372,20 @@ mod tests {
     #[test]
     fn what_the_tree_lacks_is_kept_and_the_generation_waits() {
         let mut recent = Recent::default();
-        let first: Vec<_> = (1..=512).map(|n| change(n, u64::from(n), false)).collect();
+        let first: Vec<_> = (1..=512).map(|n| change(n, u64::from(n), true)).collect();
         assert_eq!(recent.admit(&first, span(0, 512), 0), Ok(Admitted { through: 512, blocked: false }));
         let more = [change(1_000, 513, true)];
         assert_eq!(recent.admit(&more, span(512, 513), 0), Ok(Admitted { through: 512, blocked: true }));
         assert_eq!((recent.len(), recent.recent_since()), (512, 0));
+    }
+
+    #[test]
+    fn a_disable_overtakes_a_flood_of_creations() {
+        let mut recent = Recent::default();
+        let mut changes: Vec<_> = (1..=600).map(|n| change(n, u64::from(n), false)).collect();
+        changes.push(change(1_000, 601, true));
+        assert_eq!(recent.admit(&changes, span(0, 601), 0), Ok(Admitted { through: 448, blocked: true }));
+        assert_eq!((recent.len(), recent.newest()), (449, Some(601)), "ahead of the generation");
     }
 
     #[test]
