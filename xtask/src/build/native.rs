@@ -54,18 +54,7 @@ pub struct Measured {
 
 /// Builds both in one call, so that they share their dependencies.
 pub fn measured() -> Result<Measured> {
-    build(&[
-        "build",
-        "--release",
-        "--package",
-        "keyward-control-plane",
-        "--bin",
-        "keyward",
-        "--package",
-        "keyward-tests",
-        "--bin",
-        "bench",
-    ])?;
+    build_beside_keyward("bench", &["--release"])?;
     let program = |name| workspace::target().join("release").join(name);
     Ok(Measured { keyward: program("keyward"), bench: program("bench") })
 }
@@ -85,23 +74,19 @@ pub struct Programs {
 
 /// Builds the programs of `cargo xtask dev`. One call for both, so that they share their dependencies.
 pub fn programs() -> Result<Programs> {
-    build(&[
-        "build",
-        "--package",
-        "keyward-control-plane",
-        "--bin",
-        "keyward",
-        "--package",
-        "keyward-tests",
-        "--bin",
-        "demo-origin",
-    ])?;
+    build_beside_keyward("demo-origin", &[])?;
     Ok(Programs { keyward: program("keyward"), demo_origin: program("demo-origin") })
 }
 
 /// Where a development build of a program lies.
 pub fn program(name: &str) -> PathBuf {
     workspace::target().join("debug").join(name)
+}
+
+/// The product's binary and one of the tests' programs, in one call, so that they share their dependencies.
+fn build_beside_keyward(program: &str, flags: &[&str]) -> Result<()> {
+    let packages = ["--package", "keyward-control-plane", "--bin", "keyward", "--package", "keyward-tests", "--bin"];
+    build(&[&["build"], flags, &packages, &[program]].concat())
 }
 
 fn build(words: &[&str]) -> Result<()> {
