@@ -82,6 +82,10 @@ pub(crate) fn identity(grant: &Grant, generation: &str, assertion: &str, lines: 
 
 #[cfg(test)]
 mod tests {
+    use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+    use keyward_shared::policy::Access;
+    use keyward_shared::record::Slot;
+
     use super::*;
 
     #[test]
@@ -106,6 +110,27 @@ mod tests {
         }
         for name in IDENTITY_HEADERS {
             assert!(entry.contains(&format!("'{name}'")), "entry.mjs lacks {name}");
+        }
+    }
+
+    #[test]
+    fn the_entry_knows_where_each_identifier_begins() {
+        let grant = |bits| Grant {
+            key: KeyId::from_u64(bits),
+            workspace: WorkspaceId::from_u64(bits),
+            member: MemberId::from_u64(bits),
+            access: Access::ReadOnly,
+            slot: Slot::Current,
+        };
+        for bits in [0, 1, u64::MAX] {
+            let mut lines = String::new();
+            identity(&grant(bits), "7", "", &mut lines);
+            let places = [("WORKSPACE_AT", "ws_"), ("MEMBER_AT", "mem_"), ("ACCESS_AT", "read-only\n7\n")];
+            for (name, begins) in places {
+                let at = lines.find(begins).expect("each line");
+                let line = format!("const {name} = {at};");
+                assert!(include_str!("../entry.mjs").contains(&line), "entry.mjs lacks `{line}`");
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ const CLOUDFLARE = 'class Base { constructor(ctx, env) { this.ctx = ctx; this.en
 globalThis.addEventListener ??= () => {};
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { module, variables, kv, url, sets } = JSON.parse((await lines.next()).value);
+const { module, variables, kv, url, sets, decisions } = JSON.parse((await lines.next()).value);
 const entry = pathToFileURL(module).href;
 registerHooks({
   resolve: (specifier, context, next) =>
@@ -62,14 +62,22 @@ await Promise.all(waiting);
 now = Date.now();
 await settle(env, ctx, 'GET', url, Object.values(sets)[0][0], undefined, now);
 
-function judgeAll(set) {
+function judgeOnce(set) {
   let passed = 0;
-  const begun = process.hrtime.bigint();
   for (const authorization of set) {
     const verdict = ask('GET', url, authorization, now);
     if ((verdict & NUMBER) === GRANT && granted(verdict >>> GRANT_SHIFT).length > 0) passed += 1;
   }
-  return [Number(process.hrtime.bigint() - begun) / set.length, passed];
+  return passed;
+}
+
+// The first pass finds what others left in the processor's caches; it is not timed.
+function judgeAll(set) {
+  judgeOnce(set);
+  let [passed, passes] = [0, 0];
+  const begun = process.hrtime.bigint();
+  for (; passes * set.length < decisions; passes += 1) passed = judgeOnce(set);
+  return [Number(process.hrtime.bigint() - begun) / (passes * set.length), passed];
 }
 
 // What most people write: two calls of WebCrypto and a look into a Map of fingerprints.
