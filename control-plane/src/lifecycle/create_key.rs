@@ -69,13 +69,16 @@ impl Verb for CreateKey {
         let member = member(tx, &self).await?;
         let key = self.key(id, &workspace, &member, &secret, &catalogue, call)?;
         key_support::check_team(tx, &key).await?;
-        key_support::check_name(tx, &key, None).await?;
+        let clash = tx.clash(workspace.id, &key.name, &secret.fingerprint).await?;
+        if clash.name {
+            return Err(Refusal::NameTaken);
+        }
         if let Some(max) = workspace.max_keys
             && tx.key_count(workspace.id).await? >= u64::from(max)
         {
             return Err(Refusal::KeyLimit { max });
         }
-        if tx.secret_known(&secret.fingerprint).await? {
+        if clash.secret {
             return Err(Refusal::SecretExists);
         }
         let new_secret = NewSecret { key_id: id, secret: &secret, sealed_digest: &sealed_digest };

@@ -23,6 +23,10 @@ const KEYS_AT_A_TIME: u16 = 1_000;
 impl Verb for DeleteWorkspace {
     type Answer = ();
 
+    fn is_bulk(&self) -> bool {
+        true
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
         let now = call.context.now;
         let workspace = key_support::workspace(tx, self.workspace).await?;

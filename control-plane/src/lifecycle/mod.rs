@@ -112,6 +112,11 @@ pub trait Verb: Send {
     /// What it answers.
     type Answer: Send;
 
+    /// Whether it may touch any number of rows, and so keep others waiting.
+    fn is_bulk(&self) -> bool {
+        false
+    }
+
     /// Applies it within the transaction. Nothing is committed here: a refusal leaves no trace.
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Self::Answer, Change), Refusal>;
 }

@@ -49,6 +49,10 @@ pub struct PatchWorkspace {
 impl Verb for PatchWorkspace {
     type Answer = Workspace;
 
+    fn is_bulk(&self) -> bool {
+        self.fields.slug.is_some() || self.fields.status.is_some()
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Workspace, Change), Refusal> {
         let before = key_support::workspace(tx, self.workspace).await?;
         call.context.check_version(before.version)?;

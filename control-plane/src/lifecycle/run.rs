@@ -2,7 +2,8 @@
 //! its generation and, for an idempotent call, the answer itself.
 
 use super::{Call, Context, IdempotentCall, Lifecycle, Refusal, StoredAnswer, Verb};
-use crate::domain::change::Generation;
+use crate::domain::change::{Change, Generation};
+use crate::store::{StoreError, Tx};
 
 /// A mutation that happened, now or at an earlier call with the same `Idempotency-Key`.
 pub struct Done {
@@ -30,14 +31,14 @@ impl Lifecycle {
             Some(call) => Some(self.running.claim(*call.id()).ok_or(Refusal::IdempotencyRunning)?),
             None => None,
         };
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.begin(verb.is_bulk()).await?;
         if let Some(call) = idempotent
             && let Some(kept) = tx.kept_answer(call.id(), context.now).await?
         {
             let (answer, generation) = call.open(&self.vault, &kept)?;
             return Ok(Done { answer, generation, replayed: true });
         }
-        let (answer, change) = verb.apply(&mut *tx, Call { context, vault: &self.vault }).await?;
+        let (tx, answer, change) = self.apply(tx, context, verb).await?;
         let generation = change.generation();
         let answer = render(answer, generation);
         let kept = match idempotent {
@@ -50,9 +51,28 @@ impl Lifecycle {
 
     /// Applies `verb` and commits, for callers that need no stored answer.
     pub async fn execute<V: Verb>(&self, context: &Context, verb: V) -> Result<(V::Answer, Generation), Refusal> {
-        let mut tx = self.store.begin().await?;
-        let (answer, change) = verb.apply(&mut *tx, Call { context, vault: &self.vault }).await?;
+        let tx = self.begin(verb.is_bulk()).await?;
+        let (tx, answer, change) = self.apply(tx, context, verb).await?;
         let generation = tx.commit(change, None).await?;
         Ok((answer, generation))
+    }
+
+    async fn begin(&self, bulk: bool) -> Result<Box<dyn Tx>, StoreError> {
+        if bulk { self.store.begin_apart().await } else { self.store.begin().await }
+    }
+
+    async fn apply<V: Verb>(
+        &self,
+        mut tx: Box<dyn Tx>,
+        context: &Context,
+        verb: V,
+    ) -> Result<(Box<dyn Tx>, V::Answer, Change), Refusal> {
+        match verb.apply(&mut *tx, Call { context, vault: &self.vault }).await {
+            Ok((answer, change)) => Ok((tx, answer, change)),
+            Err(refusal) => {
+                tx.abandon().await?;
+                Err(refusal)
+            }
+        }
     }
 }

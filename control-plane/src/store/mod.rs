@@ -48,6 +48,15 @@ pub struct NewSecret<'a> {
     pub sealed_digest: &'a [u8],
 }
 
+/// What another key has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clash {
+    /// The name: another key of the workspace, neither archived nor deleted, has it.
+    pub name: bool,
+    /// The secret: it was accepted once, here or in another workspace.
+    pub secret: bool,
+}
+
 /// A place in the list of workspaces: behind the one made at this time with this identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkspacePosition {
@@ -79,6 +88,10 @@ pub trait Store: Send + Sync {
     /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
     /// wrote, durable or not; if that is lost, so is this one.
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// The same, with all that was written before it made durable first: for one that takes long, so
+    /// that nobody's change waits for its end.
+    async fn begin_apart(&self) -> Result<Box<dyn Tx>, StoreError>;
 
     /// The newest generation that this process committed; changes when one commits. What another
     /// process commits does not show here.
@@ -162,6 +175,14 @@ pub trait Tx: Send {
     /// How many keys of the workspace are neither archived nor deleted.
     async fn key_count(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError>;
 
+    /// What a new key would have that another one has already.
+    async fn clash(
+        &mut self,
+        workspace: WorkspaceId,
+        name: &Name,
+        fingerprint: &Fingerprint,
+    ) -> Result<Clash, StoreError>;
+
     /// Whether a key of the workspace other than `except`, neither archived nor deleted, has the name.
     async fn key_name_taken(
         &mut self,
@@ -222,6 +243,10 @@ pub trait Tx: Send {
     /// The answer kept for a call, unless it is to be forgotten at `now`. What it tells is durable.
     /// Asked before anything else of a transaction, which may be another generation's afterwards.
     async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError>;
+
+    /// Undoes the transaction. Comes back when all that it saw is durable, so that a refusal that rests
+    /// on it is true whatever happens next.
+    async fn abandon(self: Box<Self>) -> Result<(), StoreError>;
 
     /// Commits the transaction's rows together with the change's events, what it touched, its
     /// generation and the answer to be kept: all of it durably, or nothing.

@@ -1,7 +1,8 @@
 //! Rows of `audit_event` and `outbox`, and of `idempotency` where an answer is kept: what every commit
 //! writes.
 
-use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
+use keyward_shared::id::{TeamId, WorkspaceId};
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::error::{failed, one_row};
@@ -11,7 +12,6 @@ use crate::domain::change::Change;
 use crate::domain::text::Reason;
 use crate::store::{KeptAnswer, StoreError};
 
-const INSERT: &str = include_str!("sql/audit_event_insert.sql");
 const COMMIT: &str = include_str!("sql/commit.sql");
 const COMMIT_WITH_ANSWER: &str = concat!(include_str!("sql/commit.sql"), include_str!("sql/commit_answer.sql"));
 
@@ -22,48 +22,46 @@ pub(super) async fn record(
     last_seq: u64,
     answer: Option<&KeptAnswer>,
 ) -> Result<(), StoreError> {
-    let mut seq = last_seq;
-    for event in change.events() {
-        seq += 1;
-        insert(conn, event, seq, change.generation().0).await?;
-    }
-    finish(conn, change, seq, answer).await
+    let generation = change.generation().0;
+    let events: Vec<Value> = (last_seq + 1..)
+        .zip(change.events())
+        .map(|(seq, event)| row(event, seq, generation))
+        .collect::<Result<_, _>>()?;
+    finish(conn, change, last_seq, &events, answer).await
 }
 
-async fn insert(conn: &mut SqliteConnection, event: &AuditEvent, seq: u64, generation: u64) -> Result<(), StoreError> {
+/// The values of an event's row, in the order of `commit.sql`.
+fn row(event: &AuditEvent, seq: u64, generation: u64) -> Result<Value, StoreError> {
     let hash = event.hash(seq, generation).map_err(|error| StoreError::Misused(Box::new(error)))?;
     let actor = &event.actor;
-    let done = sqlx::query(INSERT)
-        .bind(seq.cast_signed())
-        .bind(event.at.as_millis())
-        .bind(actor.kind.as_str())
-        .bind(actor.id())
-        .bind(&actor.name)
-        .bind(actor.ip.map(|ip| ip.to_string()))
-        .bind(actor.on_behalf_of.as_ref().map(MemberId::to_string))
-        .bind(event.action.as_str())
-        .bind(event.entity.as_str())
-        .bind(&event.target.id)
-        .bind(&event.target.name)
-        .bind(event.workspace_id.map(|id: WorkspaceId| id.as_u64().cast_signed()))
-        .bind(event.team_id.map(|id: TeamId| id.as_u64().cast_signed()))
-        .bind(json::write(&actor.team_ids, "audit_event.actor_team_ids")?)
-        .bind(event.reason.as_ref().map(Reason::as_str))
-        .bind(json::write(event.details.as_value(), "audit_event.details")?)
-        .bind(&actor.request_id)
-        .bind(generation.cast_signed())
-        .bind(&hash[..])
-        .execute(conn)
-        .await
-        .map_err(failed)?;
-    one_row(done.rows_affected(), "audit_event")
+    Ok(json!([
+        seq,
+        event.at.as_millis(),
+        actor.kind.as_str(),
+        actor.id(),
+        actor.name,
+        actor.ip,
+        actor.on_behalf_of,
+        event.action.as_str(),
+        event.entity.as_str(),
+        event.target.id,
+        event.target.name,
+        event.workspace_id.map(|id: WorkspaceId| id.as_u64().cast_signed()),
+        event.team_id.map(|id: TeamId| id.as_u64().cast_signed()),
+        json::write(&actor.team_ids, "audit_event.actor_team_ids")?,
+        event.reason.as_ref().map(Reason::as_str),
+        json::write(event.details.as_value(), "audit_event.details")?,
+        actor.request_id,
+        hex::encode(hash),
+    ]))
 }
 
-/// One statement for all that was touched, however many secrets a workspace has.
+/// One way to the database for all of it, however many events there are and secrets a workspace has.
 async fn finish(
     conn: &mut SqliteConnection,
     change: &Change,
-    seq: u64,
+    last_seq: u64,
+    events: &[Value],
     answer: Option<&KeptAnswer>,
 ) -> Result<(), StoreError> {
     let secrets = change
@@ -73,11 +71,13 @@ async fn finish(
     let settings = change.touches_settings().then(|| (String::new(), 1));
     let entries: Vec<(String, u8)> = secrets.chain(settings).collect();
     let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    let happened = events.len() as u64;
     let finish = sqlx::query(if answer.is_some() { COMMIT_WITH_ANSWER } else { COMMIT })
-        .bind(seq.cast_signed())
+        .bind((last_seq + happened).cast_signed())
         .bind(change.generation().0.cast_signed())
         .bind(json::write(&entries, "outbox")?)
-        .bind(count);
+        .bind(count)
+        .bind(json::write(&events, "audit_event")?);
     let finish = match answer {
         None => finish,
         Some(answer) => finish
@@ -88,7 +88,7 @@ async fn finish(
             .bind(answer.expires_at.as_millis()),
     };
     let done = finish.execute(conn).await.map_err(failed)?;
-    // The counter's row, what was touched, and the answer's row.
-    let others = entries.len() as u64 + u64::from(answer.is_some());
+    // The counter's row, the events, what was touched, and the answer's row.
+    let others = happened + entries.len() as u64 + u64::from(answer.is_some());
     one_row(done.rows_affected().saturating_sub(others), "counter")
 }

@@ -13,34 +13,54 @@ use tokio::sync::oneshot;
 use super::audit;
 use super::error::failed;
 use super::writer::{COMMIT, Open, ROLL_BACK, Turn};
+use crate::domain::api::Catalogue;
 use crate::domain::change::{Change, Generation};
+use crate::domain::settings::SettingsDocument;
 use crate::store::{KeptAnswer, StoreError};
 
 const FIRST: &str = concat!(include_str!("sql/group_begin.sql"), include_str!("sql/begin.sql"));
 const NEXT: &str = concat!(include_str!("sql/group_next.sql"), include_str!("sql/begin.sql"));
 
-/// The most changes that are committed together.
-const MOST: usize = 64;
-/// How long the first of a group waits for others that are there: on a busy machine about as long as the
-/// wait for the disk that they share.
-/// Tests want their groups on a slow machine, too.
-const LONGEST: Duration = Duration::from_millis(if cfg!(test) { 60_000 } else { 20 });
+/// When a group takes nobody else in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The most changes that are committed together.
+    pub(super) most: usize,
+    /// How long the first of a group waits for others that are there.
+    pub(super) longest: Duration,
+}
+
+impl Bounds {
+    /// On a busy machine the wait is about as long as the one for the disk that they share.
+    pub(super) const USUAL: Self = Self { most: 64, longest: Duration::from_millis(20) };
+}
+
+/// What the changes of a group read again and again. No other process can change it before the group's
+/// end.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) settings: Option<SettingsDocument>,
+    pub(super) catalogue: Option<Catalogue>,
+}
 
 /// Changes that wait for their commit.
 pub(super) struct Group {
     since: Instant,
+    bounds: Bounds,
+    pub(super) known: Known,
     newest: Generation,
     told: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Group {
-    fn new() -> Self {
-        Self { since: Instant::now(), newest: Generation(0), told: Vec::new() }
+    fn new(bounds: Bounds) -> Self {
+        Self { since: Instant::now(), bounds, known: Known::default(), newest: Generation(0), told: Vec::new() }
     }
 
     /// Whether it waits no longer, whoever might join.
     pub(super) fn is_due(&self) -> bool {
-        self.told.len() >= MOST || (!self.told.is_empty() && self.since.elapsed() >= LONGEST)
+        let Bounds { most, longest } = self.bounds;
+        self.told.len() >= most || (!self.told.is_empty() && self.since.elapsed() >= longest)
     }
 }
 
@@ -56,7 +76,8 @@ impl Turn {
     pub(super) async fn begin_change(mut self) -> Result<Begun, StoreError> {
         self.tidy_up().await;
         let sql = if self.group.is_some() { NEXT } else { FIRST };
-        self.group.get_or_insert_with(Group::new);
+        let bounds = self.line().bounds;
+        self.group.get_or_insert_with(|| Group::new(bounds));
         self.open = Open::Change;
         let (generation, last_seq): (i64, i64) =
             sqlx::query_as(sql).fetch_one(&mut self.connection).await.map_err(failed)?;
@@ -67,8 +88,17 @@ impl Turn {
     /// Commits the changes before this one, then begins it again: for one that has written nothing.
     pub(super) async fn begin_behind(mut self) -> Result<Begun, StoreError> {
         self.tidy_up().await;
-        self.commit_group().await;
+        // Those whose changes could not be made durable are told; they aren't seen any more.
+        let _ = self.commit_group().await;
         self.begin_change().await
+    }
+
+    /// Undoes the change and makes those before it durable, for the refusal may rest on them.
+    pub(super) async fn abandon_change(mut self) -> Result<(), StoreError> {
+        self.tidy_up().await;
+        let durable = self.commit_group().await;
+        self.end().await;
+        durable
     }
 
     /// Whether the change that is open sees others that are not durable.
@@ -102,16 +132,15 @@ impl Turn {
     }
 
     /// Makes the group's changes durable and tells whose they are. Not to be given up halfway.
-    pub(super) async fn commit_group(&mut self) {
-        let Some(group) = self.group.take() else { return };
+    pub(super) async fn commit_group(&mut self) -> Result<(), StoreError> {
+        let Some(group) = self.group.take() else { return Ok(()) };
         if group.told.is_empty() {
             let _ = self.run(ROLL_BACK).await;
-            return;
+            return Ok(());
         }
         if let Err(error) = self.run(COMMIT).await {
             let _ = self.run(ROLL_BACK).await;
-            tell_all(group, error);
-            return;
+            return Err(tell_all(group, error));
         }
         self.count_commit();
         self.line().committed.send_if_modified(|newest| {
@@ -123,22 +152,24 @@ impl Turn {
             // Who has gone away needs no answer.
             let _ = told.send(Ok(()));
         }
+        Ok(())
     }
 
     /// Gives up a group whose transaction SQLite has ended.
     pub(super) async fn lose_group(&mut self) {
         let _ = self.run(ROLL_BACK).await;
         if let Some(group) = self.group.take() {
-            tell_all(group, StoreError::Unavailable("the database ended the transaction".into()));
+            let _ = tell_all(group, StoreError::Unavailable("the database ended the transaction".into()));
         }
     }
 }
 
-fn tell_all(group: Group, error: StoreError) {
+fn tell_all(group: Group, error: StoreError) -> StoreError {
     let error = Arc::new(error);
     for told in group.told {
         let _ = told.send(Err(shared(&error)));
     }
+    shared(&error)
 }
 
 /// One failure as each of many callers gets it.

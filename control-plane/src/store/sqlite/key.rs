@@ -1,8 +1,11 @@
 //! Rows of `key`, with their live secrets and what is said of their members.
 
+use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
 use keyward_shared::record::Slot;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{FromRow, Sqlite, SqliteConnection};
 
 use super::error::{failed, one_row};
 use super::{json, secret};
@@ -10,13 +13,16 @@ use crate::domain::key::{Environment, Key, Life, Live, Rotation, Secret};
 use crate::domain::member::{MemberSummary, Role};
 use crate::domain::text::{ExternalId, Name};
 use crate::domain::time::{UnixMillis, UnixSeconds};
-use crate::store::{NewSecret, StoreError, StoredKey};
+use crate::store::{Clash, NewSecret, StoreError, StoredKey};
 
 const BY_ID: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_by_id.sql"));
 const AFTER: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_after.sql"));
 const COUNT: &str = include_str!("sql/key_count.sql");
 const NAME_TAKEN: &str = include_str!("sql/key_name_taken.sql");
+const CLASH: &str = include_str!("sql/key_clash.sql");
 const INSERT: &str = include_str!("sql/key_insert.sql");
+const INSERT_WITH_FIRST: &str =
+    concat!(include_str!("sql/key_insert.sql"), ";\n", include_str!("sql/secret_insert_first.sql"));
 const UPDATE: &str = include_str!("sql/key_update.sql");
 
 #[derive(FromRow)]
@@ -161,6 +167,22 @@ pub(super) async fn count(conn: &mut SqliteConnection, workspace: WorkspaceId) -
     Ok(count.cast_unsigned())
 }
 
+pub(super) async fn clash(
+    conn: &mut SqliteConnection,
+    workspace: WorkspaceId,
+    name: &Name,
+    fingerprint: &Fingerprint,
+) -> Result<Clash, StoreError> {
+    let (name, secret) = sqlx::query_as(CLASH)
+        .bind(workspace.as_u64().cast_signed())
+        .bind(name.as_str())
+        .bind(&fingerprint.as_bytes()[..])
+        .fetch_one(conn)
+        .await
+        .map_err(failed)?;
+    Ok(Clash { name, secret })
+}
+
 pub(super) async fn name_taken(
     conn: &mut SqliteConnection,
     workspace: WorkspaceId,
@@ -177,15 +199,19 @@ pub(super) async fn name_taken(
 }
 
 pub(super) async fn insert(conn: &mut SqliteConnection, key: &Key, first: NewSecret<'_>) -> Result<(), StoreError> {
-    write(conn, INSERT, key).await?;
     let mut effects = key.effects();
     if let (Some(only), None) = (effects.next(), effects.next())
         && only.slot == Slot::Current
         && only.fingerprint == first.secret.fingerprint
     {
-        return secret::insert_first(conn, first, only.deadline).await;
+        let both = secret::bind_first(bound(INSERT_WITH_FIRST, key)?, &first, only.deadline);
+        return match both.execute(conn).await.map_err(failed)?.rows_affected() {
+            2 => Ok(()),
+            _ => Err(StoreError::corrupt("key")),
+        };
     }
     drop(effects);
+    write(conn, INSERT, key).await?;
     secret::insert(conn, first).await?;
     secret::place(conn, key, key.created_at).await
 }
@@ -196,6 +222,11 @@ pub(super) async fn update(conn: &mut SqliteConnection, key: &Key, at: UnixMilli
 }
 
 async fn write(conn: &mut SqliteConnection, sql: &'static str, key: &Key) -> Result<(), StoreError> {
+    let done = bound(sql, key)?.execute(conn).await.map_err(failed)?;
+    one_row(done.rows_affected(), "key")
+}
+
+fn bound(sql: &'static str, key: &Key) -> Result<Query<'static, Sqlite, SqliteArguments>, StoreError> {
     let (status, rotation, archived_at, deleted_at) = match &key.life {
         Life::Live(live) if live.disabled => ("disabled", live.rotation.as_ref(), None, None),
         Life::Live(live) => ("active", live.rotation.as_ref(), None, None),
@@ -203,7 +234,7 @@ async fn write(conn: &mut SqliteConnection, sql: &'static str, key: &Key) -> Res
         Life::Deleted { at } => ("deleted", None, None, Some(*at)),
     };
     let millis = |deadline: UnixSeconds| deadline.instant().as_millis();
-    let done = sqlx::query(sql)
+    let query = sqlx::query(sql)
         .bind(key.id.as_u64().cast_signed())
         .bind(key.workspace_id.as_u64().cast_signed())
         .bind(key.member_id.as_u64().cast_signed())
@@ -227,11 +258,8 @@ async fn write(conn: &mut SqliteConnection, sql: &'static str, key: &Key) -> Res
         .bind(key.last_used_at.map(UnixMillis::as_millis))
         .bind(archived_at.map(UnixMillis::as_millis))
         .bind(deleted_at.map(UnixMillis::as_millis))
-        .bind(key.version.cast_signed())
-        .execute(conn)
-        .await
-        .map_err(failed)?;
-    one_row(done.rows_affected(), "key")
+        .bind(key.version.cast_signed());
+    Ok(query)
 }
 
 fn seconds(millis: i64, what: &'static str) -> Result<UnixSeconds, StoreError> {

@@ -34,7 +34,7 @@ use async_trait::async_trait;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite, SqlitePool};
+use sqlx::{Sqlite, SqlitePool};
 use tokio::sync::watch;
 
 use super::{Store, StoreError, StoredKey, Tx, WorkspacePosition};
@@ -46,6 +46,7 @@ use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 use error::failed;
+use group::Bounds;
 use writer::Writer;
 
 pub use open::Schema;
@@ -79,6 +80,10 @@ impl SqliteStore {
 
     /// Opens the database at `url` and does with an older schema as told.
     pub async fn open_with(url: &str, schema: Schema) -> Result<Self, StoreError> {
+        Self::open_bounded(url, schema, Bounds::USUAL).await
+    }
+
+    async fn open_bounded(url: &str, schema: Schema, bounds: Bounds) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(failed)?
             .create_if_missing(schema == Schema::Migrate)
@@ -90,7 +95,7 @@ impl SqliteStore {
         if schema == Schema::Migrate {
             open::make_file(options.get_filename())?;
         }
-        let writer = Writer::open(&options).await?;
+        let writer = Writer::open(&options, bounds).await?;
         open::settle(schema, &mut *writer.alone().await?).await?;
         let reading = options.create_if_missing(false).pragma("query_only", "ON");
         let readers = pool().max_connections(READERS).connect_with(reading).await.map_err(failed)?;
@@ -117,16 +122,16 @@ fn pool() -> SqlitePoolOptions {
         .max_lifetime(None)
         // A file does not go away as a server does; the test costs as much as a statement.
         .test_before_acquire(false)
-        // On a full disk and some other faults SQLite itself ends the transaction
-        // (<https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>),
-        // which the driver does not notice: it would begin none on that connection ever again.
-        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
         Ok(Box::new(tx::SqliteTx::begin(&self.writer).await?))
+    }
+
+    async fn begin_apart(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(Box::new(tx::SqliteTx::begin_apart(&self.writer).await?))
     }
 
     fn committed(&self) -> watch::Receiver<Generation> {

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::error::failed;
 use super::publication_view::SqliteView;
-use super::{SqliteStore, secret};
+use super::{SqliteStore, json, secret};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
 use crate::store::publication::{LiveKey, NewHead, ObjectTotals, Publication, PublicationView, RecordedHead};
@@ -34,23 +34,24 @@ sql! {
     OBJECT_STAGE = "object_stage.sql";
     BYTES_STAGE = "bytes_stage.sql";
     BYTES_FORGET = "bytes_forget.sql";
-    STAGED_BYTES_FORGET = "staged_bytes_forget.sql";
-    OBJECT_NAME = "object_name.sql";
-    OBJECT_RETIRE = "object_retire.sql";
+    OBJECTS_NAME = "objects_name.sql";
+    OBJECTS_RETIRE = "objects_retire.sql";
     OBJECT_GET = "object_get.sql";
-    OBJECT_SENT = "object_sent.sql";
-    OBJECT_FORGET = "object_forget.sql";
+    OBJECTS_SENT = "objects_sent.sql";
+    OBJECTS_FORGET = "objects_forget.sql";
     OBJECTS_UNSENT = "objects_unsent.sql";
     OBJECTS_RETIRE_ALL = "objects_retire_all.sql";
     OBJECTS_COLLECTABLE = "objects_collectable.sql";
     OBJECT_TOTALS = "object_totals.sql";
-    STAGED_FORGET = "staged_forget.sql";
+    OBJECTS_STAGED = "objects_staged.sql";
     OUTBOX_FORGET = "outbox_forget.sql";
     COUNTERS_RAISE = "counters_raise.sql";
 }
 
 /// Bytes that one transaction stages. A change that waits for the writer waits for no more.
 const STAGED_AT_ONCE: usize = 1 << 20;
+/// Objects that one transaction forgets, for the same reason: about as many bytes.
+const FORGOTTEN_AT_ONCE: usize = 32;
 
 fn name(bytes: Vec<u8>) -> Result<ObjectName, StoreError> {
     bytes.try_into().map(ObjectName::from_bytes).map_err(|_| StoreError::corrupt("snapshot_object.name"))
@@ -174,13 +175,10 @@ impl Publication for SqliteStore {
             let retired = sqlx::query(OBJECTS_RETIRE_ALL).bind(before);
             retired.execute(&mut *transaction).await.map_err(failed)?;
         }
-        for name in head.named {
-            execute_on(&mut transaction, OBJECT_NAME, name).await?;
-        }
-        for name in head.retired {
-            let retired = sqlx::query(OBJECT_RETIRE).bind(name.as_bytes().as_slice()).bind(before);
-            retired.execute(&mut *transaction).await.map_err(failed)?;
-        }
+        let named = sqlx::query(OBJECTS_NAME).bind(list(head.named)?);
+        named.execute(&mut *transaction).await.map_err(failed)?;
+        let retired = sqlx::query(OBJECTS_RETIRE).bind(list(head.retired)?).bind(before);
+        retired.execute(&mut *transaction).await.map_err(failed)?;
         sqlx::query(HEAD_PUT)
             .bind(stored(head.order.epoch))
             .bind(stored(head.order.generation))
@@ -223,12 +221,8 @@ impl Publication for SqliteStore {
     }
 
     async fn mark_objects_sent(&self, names: &[ObjectName], at: UnixMillis) -> Result<(), StoreError> {
-        let mut transaction = self.writer.transaction().await?;
-        for name in names {
-            let sent = sqlx::query(OBJECT_SENT).bind(name.as_bytes().as_slice()).bind(at.as_millis());
-            sent.execute(&mut *transaction).await.map_err(failed)?;
-        }
-        transaction.commit().await
+        let sent = sqlx::query(OBJECTS_SENT).bind(list(names)?).bind(at.as_millis());
+        sent.execute(&mut *self.writer.alone().await?).await.map(drop).map_err(failed)
     }
 
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError> {
@@ -250,11 +244,9 @@ impl Publication for SqliteStore {
     }
 
     async fn forget_staged(&self) -> Result<u64, StoreError> {
-        let mut transaction = self.writer.transaction().await?;
-        sqlx::query(STAGED_BYTES_FORGET).execute(&mut *transaction).await.map_err(failed)?;
-        let forgotten = sqlx::query(STAGED_FORGET).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await?;
-        Ok(forgotten.rows_affected())
+        let staged: Vec<Vec<u8>> = sqlx::query_scalar(OBJECTS_STAGED).fetch_all(&self.readers).await.map_err(failed)?;
+        let staged = staged.into_iter().map(name).collect::<Result<Vec<_>, _>>()?;
+        self.forget(&staged, "staged").await
     }
 
     async fn forget_outbox(&self, through: u64) -> Result<(), StoreError> {
@@ -277,12 +269,7 @@ impl Publication for SqliteStore {
     }
 
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.transaction().await?;
-        for name in names {
-            execute_on(&mut transaction, OBJECT_FORGET, name).await?;
-            execute_on(&mut transaction, BYTES_FORGET, name).await?;
-        }
-        transaction.commit().await
+        self.forget(names, "retired").await.map(drop)
     }
 
     async fn raise_counters(&self, epoch: u64, generation: u64, expiry: UnixMillis) -> Result<(), StoreError> {
@@ -314,7 +301,24 @@ impl Publication for SqliteStore {
     }
 }
 
-async fn execute_on(connection: &mut SqliteConnection, sql: &'static str, name: &ObjectName) -> Result<(), StoreError> {
-    let query = sqlx::query(sql).bind(name.as_bytes().as_slice());
-    query.execute(connection).await.map(drop).map_err(failed)
+impl SqliteStore {
+    /// Forgets those of the objects that are in `state`; says how many.
+    async fn forget(&self, names: &[ObjectName], state: &str) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        for names in names.chunks(FORGOTTEN_AT_ONCE) {
+            let names = list(names)?;
+            let mut transaction = self.writer.transaction().await?;
+            let objects = sqlx::query(OBJECTS_FORGET).bind(&names).bind(state);
+            forgotten += objects.execute(&mut *transaction).await.map_err(failed)?.rows_affected();
+            sqlx::query(BYTES_FORGET).bind(&names).execute(&mut *transaction).await.map_err(failed)?;
+            transaction.commit().await?;
+        }
+        Ok(forgotten)
+    }
+}
+
+/// Names as statements take them: a JSON array of hexadecimal texts.
+fn list(names: &[ObjectName]) -> Result<String, StoreError> {
+    let names: Vec<String> = names.iter().map(|name| hex::encode(name.as_bytes())).collect();
+    json::write(&names, "snapshot_object.name")
 }

@@ -3,7 +3,9 @@
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::record::{Deadline, Slot};
-use sqlx::SqliteConnection;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqliteConnection};
 
 use super::error::{failed, one_row};
 use crate::domain::key::Key;
@@ -12,7 +14,6 @@ use crate::store::{NewSecret, StoreError};
 
 const KNOWN: &str = include_str!("sql/secret_known.sql");
 const INSERT: &str = include_str!("sql/secret_insert.sql");
-const INSERT_FIRST: &str = include_str!("sql/secret_insert_first.sql");
 const UNPLACE: &str = include_str!("sql/secret_unplace.sql");
 const PLACE: &str = include_str!("sql/secret_place.sql");
 const END: &str = include_str!("sql/secret_end.sql");
@@ -23,35 +24,29 @@ pub(super) async fn known(conn: &mut SqliteConnection, fingerprint: &Fingerprint
 }
 
 pub(super) async fn insert(conn: &mut SqliteConnection, new: NewSecret<'_>) -> Result<(), StoreError> {
-    insert_by(INSERT, conn, new, None).await
-}
-
-/// Adds the secret of a new key in its place.
-pub(super) async fn insert_first(
-    conn: &mut SqliteConnection,
-    new: NewSecret<'_>,
-    deadline: Deadline,
-) -> Result<(), StoreError> {
-    insert_by(INSERT_FIRST, conn, new, deadline.seconds()).await
-}
-
-async fn insert_by(
-    sql: &'static str,
-    conn: &mut SqliteConnection,
-    new: NewSecret<'_>,
-    deadline_s: Option<u32>,
-) -> Result<(), StoreError> {
-    let done = sqlx::query(sql)
+    let done = sqlx::query(INSERT)
         .bind(new.key_id.as_u64().cast_signed())
         .bind(&new.secret.fingerprint.as_bytes()[..])
         .bind(new.sealed_digest)
         .bind(new.secret.hint.as_deref())
         .bind(new.secret.created_at.as_millis())
-        .bind(deadline_s)
         .execute(conn)
         .await
         .map_err(failed)?;
     one_row(done.rows_affected(), "secret")
+}
+
+/// Adds to a new key's values those of its secret, in its place.
+pub(super) fn bind_first(
+    key: Query<'static, Sqlite, SqliteArguments>,
+    new: &NewSecret<'_>,
+    deadline: Deadline,
+) -> Query<'static, Sqlite, SqliteArguments> {
+    key.bind(new.secret.fingerprint.as_bytes().to_vec())
+        .bind(new.sealed_digest.to_vec())
+        .bind(new.secret.hint.clone())
+        .bind(deadline.seconds())
+        .bind(new.secret.created_at.as_millis())
 }
 
 /// Gives the key's secrets their slots and deadlines; whatever the key no longer names is final

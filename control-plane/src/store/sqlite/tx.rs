@@ -6,7 +6,7 @@ use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::group::Begun;
+use super::group::{Begun, Known};
 use super::writer::{Turn, Writer, in_task};
 use super::{api, idempotency, key, member, secret, settings, token, workspace};
 use crate::domain::api::{Api, ApiName, Catalogue};
@@ -18,7 +18,7 @@ use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
-use crate::store::{KeptAnswer, NewSecret, StoreError, StoredKey, Tx};
+use crate::store::{Clash, KeptAnswer, NewSecret, StoreError, StoredKey, Tx};
 
 /// A change in a group. Dropped it is undone.
 pub(super) struct SqliteTx {
@@ -40,9 +40,21 @@ impl SqliteTx {
         Ok(Self { turn: Some(turn), generation, last_seq, untouched: true })
     }
 
+    /// Begins with nothing before it that is not durable.
+    pub(super) async fn begin_apart(writer: &Writer) -> Result<Self, StoreError> {
+        let turn = writer.turn().await?;
+        let Begun { turn, generation, last_seq } = in_task(turn.begin_behind()).await??;
+        Ok(Self { turn: Some(turn), generation, last_seq, untouched: true })
+    }
+
     fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.untouched = false;
         self.turn.as_mut().map(|turn| &mut turn.connection).ok_or_else(given_up)
+    }
+
+    /// What changes of this group have read already.
+    fn known(&mut self) -> Result<&mut Known, StoreError> {
+        self.turn.as_mut().and_then(|turn| turn.group.as_mut()).map(|group| &mut group.known).ok_or_else(given_up)
     }
 
     /// Makes the changes before this one durable.
@@ -120,6 +132,15 @@ impl Tx for SqliteTx {
         key::count(self.conn()?, workspace).await
     }
 
+    async fn clash(
+        &mut self,
+        workspace: WorkspaceId,
+        name: &Name,
+        fingerprint: &Fingerprint,
+    ) -> Result<Clash, StoreError> {
+        key::clash(self.conn()?, workspace, name, fingerprint).await
+    }
+
     async fn key_name_taken(
         &mut self,
         workspace: WorkspaceId,
@@ -150,7 +171,11 @@ impl Tx for SqliteTx {
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue, StoreError> {
-        api::catalogue(self.conn()?).await
+        if let Some(known) = self.known()?.catalogue.clone() {
+            return Ok(known);
+        }
+        let catalogue = api::catalogue(self.conn()?).await?;
+        Ok(self.known()?.catalogue.insert(catalogue).clone())
     }
 
     async fn take_api_number(&mut self) -> Result<Option<u16>, StoreError> {
@@ -158,22 +183,30 @@ impl Tx for SqliteTx {
     }
 
     async fn insert_api(&mut self, api: &Api) -> Result<(), StoreError> {
+        self.known()?.catalogue = None;
         api::insert(self.conn()?, api).await
     }
 
     async fn update_api(&mut self, api: &Api) -> Result<(), StoreError> {
+        self.known()?.catalogue = None;
         api::update(self.conn()?, api).await
     }
 
     async fn delete_api(&mut self, name: &ApiName, at: UnixMillis) -> Result<(), StoreError> {
+        self.known()?.catalogue = None;
         api::delete(self.conn()?, name, at).await
     }
 
     async fn settings(&mut self) -> Result<SettingsDocument, StoreError> {
-        settings::get(self.conn()?).await
+        if let Some(known) = self.known()?.settings.clone() {
+            return Ok(known);
+        }
+        let settings = settings::get(self.conn()?).await?;
+        Ok(self.known()?.settings.insert(settings).clone())
     }
 
     async fn update_settings(&mut self, settings: &SettingsDocument) -> Result<(), StoreError> {
+        self.known()?.settings = None;
         settings::put(self.conn()?, settings).await
     }
 
@@ -202,6 +235,11 @@ impl Tx for SqliteTx {
         // It may be the answer of a change that is not durable yet, and may never be.
         let turn = self.begin_behind().await?;
         idempotency::get(&mut turn.connection, id, now).await
+    }
+
+    async fn abandon(mut self: Box<Self>) -> Result<(), StoreError> {
+        let turn = self.turn.take().ok_or_else(given_up)?;
+        in_task(turn.abandon_change()).await?
     }
 
     async fn commit(mut self: Box<Self>, change: Change, answer: Option<KeptAnswer>) -> Result<Generation, StoreError> {

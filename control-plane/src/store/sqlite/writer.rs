@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, watch};
 
 use super::PATIENCE;
 use super::error::failed;
-use super::group::Group;
+use super::group::{Bounds, Group, Known};
 use crate::domain::change::Generation;
 use crate::store::StoreError;
 
@@ -35,6 +35,7 @@ pub(in crate::store) struct Writer {
 
 /// What can be known without a turn.
 pub(super) struct Line {
+    pub(super) bounds: Bounds,
     /// Who has asked for a turn and not got it yet. Each of them commits a group that is left open, or
     /// sees to it that somebody does.
     waiting: AtomicUsize,
@@ -64,11 +65,11 @@ pub(super) enum Open {
 }
 
 impl Writer {
-    pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, StoreError> {
+    pub(super) async fn open(options: &SqliteConnectOptions, bounds: Bounds) -> Result<Self, StoreError> {
         let connection = options.connect().await.map_err(failed)?;
         let seat = Seat { connection, open: Open::Nothing, group: None };
         let committed = watch::Sender::new(Generation(0));
-        let line = Line { waiting: AtomicUsize::new(0), commits: AtomicU64::new(0), committed };
+        let line = Line { bounds, waiting: AtomicUsize::new(0), commits: AtomicU64::new(0), committed };
         Ok(Self { seat: Arc::new(Mutex::new(Some(seat))), line: Arc::new(line) })
     }
 
@@ -96,7 +97,7 @@ impl Writer {
         let cleared = in_task(async move {
             let mut turn = turn;
             turn.tidy_up().await;
-            turn.commit_group().await;
+            let _ = turn.commit_group().await;
             turn
         });
         Ok(Alone(cleared.await?))
@@ -199,6 +200,9 @@ impl Turn {
                 if self.run(UNDO).await.is_err() {
                     self.lose_group().await;
                 }
+                if let Some(group) = &mut self.group {
+                    group.known = Known::default();
+                }
             }
         }
         self.open = Open::Nothing;
@@ -208,7 +212,7 @@ impl Turn {
     pub(super) async fn end(mut self) {
         self.tidy_up().await;
         if self.group.as_ref().is_some_and(|group| group.is_due() || !self.somebody_waits()) {
-            self.commit_group().await;
+            let _ = self.commit_group().await;
         }
     }
 

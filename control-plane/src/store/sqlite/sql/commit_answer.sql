@@ -1,6 +1,6 @@
 -- Only an answer that nobody may ask for any more is replaced.
 INSERT INTO idempotency (id, request_hash, sealed_answer, created_at, expires_at)
-VALUES (?5, ?6, ?7, ?8, ?9)
+VALUES (?6, ?7, ?8, ?9, ?10)
 ON CONFLICT (id) DO UPDATE SET
     request_hash = excluded.request_hash,
     sealed_answer = excluded.sealed_answer,

@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::{context, create, lifecycle, url, verb};
 use crate::lifecycle::{Lifecycle, Refusal, StoredAnswer};
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::group::Bounds;
 use crate::store::sqlite::writer::Open;
+use crate::store::sqlite::{Schema, SqliteStore};
 use crate::store::{Store as _, StoreError};
 
 struct House {
@@ -22,8 +23,13 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        // As long as it takes on a slow machine.
+        Self::with(Bounds { most: 64, longest: Duration::from_mins(1) }).await
+    }
+
+    async fn with(bounds: Bounds) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = SqliteStore::open(&url(&dir)).await.expect("a store");
+        let store = SqliteStore::open_bounded(&url(&dir), Schema::Migrate, bounds).await.expect("a store");
         let lifecycle = Arc::new(lifecycle(&store));
         Self { _dir: dir, store, lifecycle }
     }
@@ -36,6 +42,19 @@ impl House {
     async fn number(&self, sql: &'static str) -> u64 {
         let number: i64 = sqlx::query_scalar(sql).fetch_one(&self.store.readers).await.expect("a number");
         number.cast_unsigned()
+    }
+
+    /// Lets so many changes come while another is on its way, and says how many commits they made.
+    async fn commits_of(&self, changes: u8) -> u64 {
+        let held = self.hold().await;
+        let waiting: Vec<_> = (0..changes).map(|number| self.spawn(number)).collect();
+        settle().await;
+        let before = self.store.writer.commits();
+        drop(held);
+        for outcome in waiting {
+            soon(outcome).await.expect("no panic").expect("a workspace");
+        }
+        self.store.writer.commits() - before
     }
 
     async fn workspaces(&self) -> u64 {
@@ -71,6 +90,15 @@ async fn settle() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
+/// Asks for a turn, and doesn't take it yet.
+async fn wait_in_line<T>(mut turn: std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>) {
+    std::future::poll_fn(|task| {
+        assert!(turn.as_mut().poll(task).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
 async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(4), work).await.expect("in time")
 }
@@ -85,6 +113,51 @@ async fn changes_that_meet_are_all_there_and_share_their_commits() {
     assert_eq!(house.is_whole().await, 160);
     let commits = house.store.writer.commits() - before;
     assert!(commits <= 20, "{commits} commits for 160 changes");
+}
+
+#[tokio::test]
+async fn a_group_that_is_full_or_has_waited_long_takes_nobody_else_in() {
+    let long = Duration::from_mins(1);
+    assert_eq!(House::with(Bounds { most: 4, longest: long }).await.commits_of(12).await, 3);
+    assert_eq!(House::with(Bounds { most: 64, longest: long }).await.commits_of(12).await, 1);
+    assert_eq!(House::with(Bounds { most: 64, longest: Duration::ZERO }).await.commits_of(12).await, 12);
+}
+
+#[tokio::test]
+async fn nobodys_change_waits_for_the_end_of_one_that_takes_long() {
+    let house = House::new().await;
+    let held = house.hold().await;
+    let first = house.spawn(1);
+    settle().await;
+    let long = house.store.begin_apart();
+    let (long, ()) = tokio::join!(soon(long), async {
+        settle().await;
+        drop(held);
+    });
+    let mut long = long.expect("a transaction");
+    soon(first).await.expect("no panic").expect("a workspace");
+    assert_eq!(house.workspaces().await, 1);
+    assert_eq!(long.take_api_number().await.expect("an answer"), Some(1));
+    drop(long);
+    assert_eq!(house.is_whole().await, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_only_when_what_it_rests_on_is_durable() {
+    let house = House::new().await;
+    let held = house.hold().await;
+    let made = house.spawn(1);
+    settle().await;
+    let refused = house.spawn(1);
+    settle().await;
+    let mut waits = house.store.begin();
+    wait_in_line(waits.as_mut()).await;
+    drop(held);
+    assert!(matches!(soon(refused).await.expect("no panic"), Err(Refusal::SlugTaken | Refusal::Store(_))));
+    assert_eq!(house.workspaces().await, 1, "it is durable");
+    drop(waits);
+    soon(made).await.expect("no panic").expect("a workspace");
+    assert_eq!(house.is_whole().await, 1);
 }
 
 #[tokio::test]
@@ -126,7 +199,7 @@ async fn what_is_refused_or_dropped_in_a_group_leaves_the_others() {
     assert!(soon(refused).await.expect("no panic").is_err());
     soon(dropped).await.expect("no panic");
     soon(last).await.expect("no panic").expect("a workspace");
-    assert_eq!(house.store.writer.commits(), before + 1, "it was one group");
+    assert_eq!(house.store.writer.commits(), before + 2, "a refusal is told when those before it are durable");
     assert_eq!(house.is_whole().await, 2);
     assert_eq!(house.hold().await.take_api_number().await.expect("an answer"), Some(1), "it was given back");
 }
@@ -206,11 +279,7 @@ async fn a_group_left_open_for_one_that_gives_up_is_committed() {
     let made = house.spawn(1);
     settle().await;
     let mut waits = house.store.begin();
-    std::future::poll_fn(|task| {
-        assert!(waits.as_mut().poll(task).is_pending());
-        Poll::Ready(())
-    })
-    .await;
+    wait_in_line(waits.as_mut()).await;
     drop(held);
     settle().await;
     assert!(!made.is_finished() && house.workspaces().await == 0, "it waits for the other");
@@ -257,11 +326,7 @@ async fn an_answer_is_told_only_when_it_is_durable() {
     });
     settle().await;
     let mut waits = house.store.begin();
-    std::future::poll_fn(|task| {
-        assert!(waits.as_mut().poll(task).is_pending());
-        Poll::Ready(())
-    })
-    .await;
+    wait_in_line(waits.as_mut()).await;
     drop(held);
     settle().await;
     assert_eq!(house.workspaces().await, 0, "it is not durable");
@@ -278,7 +343,7 @@ async fn an_answer_is_told_only_when_it_is_durable() {
 
 #[tokio::test]
 async fn whoever_is_busy_is_ready() {
-    let house = House::new().await;
+    let house = House::with(Bounds { most: 1, longest: Duration::ZERO }).await;
     let held = house.hold().await;
     let waiting = [house.spawn(1), house.spawn(2)];
     assert!(house.store.ready().await.is_err(), "nothing moves");
@@ -287,6 +352,26 @@ async fn whoever_is_busy_is_ready() {
         soon(outcome).await.expect("no panic").expect("a workspace");
     }
     house.store.ready().await.expect("it moves");
+    // Both keep the next from a turn for longer than a probe waits; between them something is done.
+    let (first, between) = (house.hold().await, house.spawn(3));
+    settle().await;
+    let second = house.store.begin();
+    let moving = async {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        drop(first);
+        let second = second.await;
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        drop(second);
+    };
+    let (probed, ()) = tokio::join!(
+        async {
+            settle().await;
+            house.store.ready().await
+        },
+        moving
+    );
+    probed.expect("many wait, and they are served");
+    soon(between).await.expect("no panic").expect("a workspace");
     house.store.close().await;
     assert!(matches!(house.store.begin().await.err(), Some(StoreError::Unavailable(_))));
 }

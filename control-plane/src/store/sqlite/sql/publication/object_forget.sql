@@ -1,1 +1,0 @@
-DELETE FROM snapshot_object WHERE name = ?1 AND state = 'retired'

@@ -1,1 +1,0 @@
-UPDATE snapshot_object SET state = 'named', named_until = NULL WHERE name = ?1

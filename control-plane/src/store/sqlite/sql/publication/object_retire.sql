@@ -1,1 +1,0 @@
-UPDATE snapshot_object SET state = 'retired', named_until = ?2 WHERE name = ?1

@@ -1,1 +1,0 @@
-UPDATE snapshot_object SET sent_at = ?2 WHERE name = ?1

@@ -1,0 +1,1 @@
+SELECT name FROM snapshot_object WHERE state = 'staged'

@@ -1,1 +1,0 @@
-DELETE FROM snapshot_bytes WHERE name IN (SELECT name FROM snapshot_object WHERE state = 'staged')

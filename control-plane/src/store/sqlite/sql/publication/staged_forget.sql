@@ -1,1 +1,0 @@
-DELETE FROM snapshot_object WHERE state = 'staged'
