@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_shared::settings::Settings;
-use keyward_shared::snapshot::{HeadOrder, ObjectName, Stamp, decode_settings, encode_settings};
+use keyward_shared::snapshot::{HeadOrder, MAX_CLOCK_AHEAD_MS, ObjectName, Stamp, decode_settings, encode_settings};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -27,8 +27,9 @@ const BATCH: u32 = 2_048;
 const LARGEST_CARRIED: u32 = 448;
 /// Rows of narrowing changes that are looked for beyond a full batch.
 const AHEAD: u32 = 512;
-/// A clock further behind than this was set back: edges refuse heads a minute ahead of their own.
-const SET_BACK_MS: u64 = 30_000;
+/// A clock further behind than this was set back. Until then heads are issued ahead of it: by a tenth of
+/// what edges let a head be ahead of their own.
+const SET_BACK_MS: u64 = MAX_CLOCK_AHEAD_MS / 10;
 /// Entries from which on the tree takes them up without waiting.
 const HALF_FULL: usize = 256;
 
