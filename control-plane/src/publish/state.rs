@@ -140,8 +140,7 @@ impl<'a> State<'a> {
             self.recent.admit_ahead(&beyond, self.trees.generation)?;
             narrowing_waits |= !self.recent.carries_narrowing(&beyond);
         }
-        // Too large to be carried, so nobody has looked whether it narrows.
-        narrowing_waits |= batch.first_too_large.is_some();
+        narrowing_waits |= batch.too_large_narrows;
         drop(view);
         let through = admitted.through.max(self.generation);
         let new_settings = match settings.filter(|settings| *settings != self.settings.0) {
@@ -337,3 +336,6 @@ pub(super) async fn finished(
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

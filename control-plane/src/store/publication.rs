@@ -55,6 +55,8 @@ pub struct OutboxBatch {
     pub through: u64,
     /// The first mutation that was too large.
     pub first_too_large: Option<u64>,
+    /// Whether it or a later one that was too large narrows something.
+    pub too_large_narrows: bool,
 }
 
 /// A head as it was recorded.

@@ -20,6 +20,7 @@ use crate::store::publication::{LiveSecret, OutboxBatch, OutboxMark, OutboxRow, 
 
 const CHANGES_AFTER: &str = include_str!("sql/publication/changes_after.sql");
 const FIRST_TOO_LARGE: &str = include_str!("sql/publication/first_too_large.sql");
+const TOO_LARGE_NARROWS: &str = include_str!("sql/publication/too_large_narrows.sql");
 const TOUCHED_AFTER: &str = include_str!("sql/publication/touched_after.sql");
 const MARKS_AFTER: &str = include_str!("sql/publication/marks_after.sql");
 const NARROWING_AFTER: &str = include_str!("sql/publication/narrowing_after.sql");
@@ -151,6 +152,15 @@ impl PublicationView for SqliteView {
             .fetch_one(self.connection())
             .await
             .map_err(failed)?;
+        let too_large_narrows = match first_too_large {
+            Some(first) => sqlx::query_scalar(TOO_LARGE_NARROWS)
+                .bind(first)
+                .bind(largest)
+                .fetch_one(self.connection())
+                .await
+                .map_err(failed)?,
+            None => false,
+        };
         let mut rows: Vec<(i64, Vec<u8>, bool, i64)> = sqlx::query_as(CHANGES_AFTER)
             .bind(stored(generation))
             .bind(largest)
@@ -166,7 +176,7 @@ impl PublicationView for SqliteView {
             through = rows.last().map_or(generation, |row| number(row.0));
         }
         let rows = self.with_states(rows).await?;
-        Ok(OutboxBatch { rows, through, first_too_large: first_too_large.map(number) })
+        Ok(OutboxBatch { rows, through, first_too_large: first_too_large.map(number), too_large_narrows })
     }
 
     async fn narrowing_after(

@@ -1,0 +1,145 @@
+//! What only shows from inside: when a tree is built, and of what.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use keyward_shared::fingerprint::Pepper;
+use keyward_shared::id::WorkspaceId;
+use keyward_shared::policy::Access;
+use serde_json::Map;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::clock::{Clock as _, SystemClock};
+use crate::domain::actor::Actor;
+use crate::domain::key::Environment;
+use crate::domain::restrictions::RestrictionsInput;
+use crate::domain::workspace::WorkspaceStatus;
+use crate::lifecycle::vault::Kek;
+use crate::lifecycle::{
+    Context, CreateKey, CreateWorkspace, Entropy, KeyFields, KeySource, Lifecycle, PatchWorkspace, PutApi, Vault, Verb,
+    WorkspaceFields,
+};
+use crate::publish::PublishOptions;
+use crate::store::sqlite::SqliteStore;
+
+const HOLDER: &str = "test";
+
+/// Keys of one workspace, and a publisher that is led step by step.
+struct House {
+    _dir: TempDir,
+    lifecycle: Lifecycle,
+    publisher: Publisher,
+    workspace: WorkspaceId,
+    drawn: Cell<u64>,
+}
+
+impl House {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
+        let store = SqliteStore::open(&url).await.expect("a store");
+        let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
+        let lifecycle = Lifecycle::new(Arc::new(store.clone()), Arc::new(vault));
+        let options = PublishOptions {
+            deployment: "test".to_owned(),
+            signing_seed: Zeroizing::new([3; 32]),
+            pepper: Pepper::new([1; 32]).id(),
+            kv: None,
+            head_ttl: Duration::from_hours(24),
+            heartbeat: Duration::from_mins(5),
+            kv_min_interval: Duration::from_millis(1_100),
+            warm_up: Duration::from_hours(1),
+            holder: HOLDER.to_owned(),
+        };
+        let publisher = Publisher::new(Arc::new(store), Arc::new(SystemClock), options).await.expect("a publisher");
+        let mut house =
+            Self { _dir: dir, lifecycle, publisher, workspace: WorkspaceId::from_u64(0), drawn: Cell::new(0) };
+        house.run(PutApi { name: "data".to_owned(), title: None, routes: Vec::new() }).await;
+        let workspace = CreateWorkspace {
+            name: "acme".to_owned(),
+            slug: None,
+            staff_max_access: None,
+            reveal: None,
+            max_keys: None,
+            external_id: None,
+            metadata: Map::new(),
+        };
+        house.workspace = house.run(workspace).await.id;
+        house
+    }
+
+    async fn run<V: Verb>(&self, verb: V) -> V::Answer {
+        self.drawn.set(self.drawn.get() + 1);
+        let mut bytes = [0; Entropy::BYTES];
+        for (part, chunk) in (0_u8..).zip(bytes.chunks_mut(32)) {
+            chunk.copy_from_slice(
+                &Sha256::new().chain_update(self.drawn.get().to_be_bytes()).chain_update([part]).finalize(),
+            );
+        }
+        let context = Context::new(Actor::system("test"), SystemClock.now(), Entropy::from_bytes(&bytes));
+        self.lifecycle.execute(&context, verb).await.expect("done").0
+    }
+
+    async fn keys(&self, number: usize) {
+        for _ in 0..number {
+            let fields = KeyFields {
+                name: format!("key {}", self.drawn.get()),
+                access: Access::ReadOnly,
+                apis: vec!["data".to_owned()],
+                environment: Environment::Live,
+                member_id: None,
+                team_id: None,
+                expires_at: None,
+                rotate_every_days: None,
+                restrictions: RestrictionsInput::default(),
+                external_id: None,
+                metadata: Map::new(),
+            };
+            self.run(CreateKey { workspace: self.workspace, fields, source: KeySource::Generate }).await;
+        }
+    }
+
+    async fn set(&self, status: WorkspaceStatus) {
+        let fields = WorkspaceFields { status: Some(status), ..WorkspaceFields::default() };
+        self.run(PatchWorkspace { workspace: self.workspace, fields }).await;
+    }
+}
+
+/// Takes up publishing and serves a first head.
+async fn resumed(publisher: &Publisher) -> State<'_> {
+    let now = publisher.shared.now();
+    let until = UnixMillis::from_millis(now.as_millis() + 3_600_000);
+    let epoch = publisher.shared.store.acquire_lease(HOLDER, now, until).await.expect("a store").expect("the lease");
+    let built_for = BuildFor { deployment: "test".to_owned(), pepper: publisher.options.pepper, epoch };
+    let mut state = State::resume(publisher, built_for).await.expect("a publisher's state");
+    assert!(state.step(true).await.expect("a step"));
+    state
+}
+
+/// Builds what there is to be built and takes it, and serves a head of it.
+async fn build(state: &mut State<'_>) {
+    state.start_building_where_due();
+    let built = finished(&mut state.building).await.expect("a tree");
+    state.adopt(built).await.expect("adopted");
+    assert!(state.step(false).await.expect("a step"));
+}
+
+#[tokio::test]
+async fn of_changes_too_large_for_a_head_only_one_that_narrows_ends_the_rest_between_builds() {
+    let house = House::new().await;
+    house.keys(LARGEST_CARRIED as usize + 1).await;
+    let mut state = resumed(&house.publisher).await;
+    let rest = Instant::now() + Duration::from_hours(1);
+    for (status, ends_it) in [(WorkspaceStatus::Suspended, true), (WorkspaceStatus::Active, false)] {
+        house.set(status).await;
+        state.rest_until = Some(rest);
+        state.step(false).await.expect("a step");
+        assert!(state.waits_for_tree);
+        assert_eq!(state.tree_due.is_some_and(|due| due < rest), ends_it, "{status:?}");
+        state.tree_due = Some(Instant::now());
+        build(&mut state).await;
+    }
+}
