@@ -5,7 +5,7 @@
 
 use keyward_shared::fingerprint::{Fingerprint, PepperId};
 use keyward_shared::snapshot::{
-    EncodeError, Leaf, LeafBuilder, MAX_LEAF_BYTES, Node, ObjectName, Origin, Place, Shape, Stamp,
+    EncodeError, Leaf, LeafBuilder, MAX_LEAF_BYTES, Node, ObjectName, Origin, Place, RECORD_BYTES, Shape, Stamp,
 };
 
 use super::error::PublishError;
@@ -20,6 +20,8 @@ const STAGE_BYTES: usize = 4 << 20;
 const READ_RECORDS: u64 = 1 << 19;
 /// A leaf that has grown beyond this has the tree deepened, long before edges would refuse it.
 const LEAF_LIMIT: usize = MAX_LEAF_BYTES / 2;
+/// More records than this are beyond it, whatever their policies.
+const LEAF_RECORDS: u64 = (LEAF_LIMIT / RECORD_BYTES) as u64;
 
 /// For whom objects are built.
 #[derive(Debug, Clone)]
@@ -116,10 +118,19 @@ impl Build<'_> {
         Stamp { epoch: self.built_for.epoch, generation }
     }
 
+    /// Whether some leaf at `depth` cannot but be too large. Then none is read: one alone may be more than
+    /// memory takes.
+    const fn is_outgrown(&self, depth: u8) -> bool {
+        depth < MAX_DEPTH && self.records >> depth > LEAF_RECORDS
+    }
+
     /// The tree with the leaves rebuilt that changed after `since`; `None` where one has grown too large.
     async fn some_leaves(&mut self, mut names: TreeNames, since: u64) -> Result<Option<BuiltTree>, PublishError> {
         let generation = self.view.generation();
         let depth = names.shape.depth();
+        if self.is_outgrown(depth) {
+            return Ok(None);
+        }
         let (touched, _) = self.view.touched_after(since).await?;
         let mut prefixes: Vec<u32> = touched.iter().map(|fingerprint| fingerprint.leading_bits(depth)).collect();
         prefixes.sort_unstable();
@@ -139,6 +150,9 @@ impl Build<'_> {
 
     /// A tree of all leaves at `depth`; `None` where one is too large.
     async fn all_leaves(&mut self, depth: u8) -> Result<Option<BuiltTree>, PublishError> {
+        if self.is_outgrown(depth) {
+            return Ok(None);
+        }
         self.new.clear();
         let generation = self.view.generation();
         let places: Vec<_> = (0..1_u32 << depth).map(|prefix| Place { depth, prefix }).collect();
@@ -255,102 +269,4 @@ fn bounds(place: Place) -> (Fingerprint, Fingerprint) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::heads::{HeadParts, HeadSigner};
-    use super::super::recent::{Recent, SecretChange, Span};
-    use super::*;
-    use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
-    use keyward_shared::policy::{Access, Apis, Policy, Restrictions, SlugHash};
-    use keyward_shared::record::{Deadline, Record, Slot};
-    use keyward_shared::snapshot::SigningKey;
-
-    const STAMP: Stamp = Stamp { epoch: 1, generation: 2 };
-
-    fn record(number: u64) -> Record {
-        let (key, member) = (KeyId::from_u64(number), MemberId::from_u64(number));
-        let deadline = Deadline::NEVER;
-        Record { key, member, deadline, slot: Slot::Current, disabled: false, paused: false, suspended: false }
-    }
-
-    /// Every key of a workspace of its own, which shares nothing.
-    fn policy(number: u64) -> Policy {
-        Policy {
-            workspace: WorkspaceId::from_u64(number),
-            slug: SlugHash::of(&number.to_string()),
-            access: Access::ReadWrite,
-            apis: Apis::All,
-            restrictions: Restrictions::default(),
-        }
-    }
-
-    fn fingerprint(number: u32) -> Fingerprint {
-        let mut bytes = [7; Fingerprint::LEN];
-        bytes[..4].copy_from_slice(&number.to_be_bytes());
-        Fingerprint::from_bytes(bytes)
-    }
-
-    /// The head that carries one change, and what the tree writes of it: the leaf, the nodes above it
-    /// and the head that names them.
-    fn bytes_of_one_change(keys: u64) -> (usize, usize) {
-        let built_for = BuildFor { deployment: "test".to_owned(), pepper: PepperId::from_u64(1), epoch: 1 };
-        let depth = wanted_depth(keys, None);
-        let mean = keys >> depth;
-        // Fuller than any leaf of a million is.
-        let count = u32::try_from(mean + 6 * mean.isqrt()).expect("a leaf's records");
-        let records = (0..count).map(|number| (fingerprint(number), record(u64::from(number)), number)).collect();
-        let policies = (0..u64::from(count)).map(policy).collect();
-        let secrets = LiveSecrets::new(records, vec![count as usize], policies).expect("live secrets");
-        let place = Place { depth, prefix: 0 };
-        let range = secrets.ranges().next().expect("a range");
-        let leaf = encode_leaf(built_for.origin(), place, STAMP, range).expect("a leaf");
-        let other = ObjectName::of(b"another leaf");
-        let (mut tree, _) =
-            TreeNames::over_leaves(Shape::of_depth(depth), built_for.origin(), STAMP, vec![other; 1 << depth])
-                .expect("a tree");
-        let (nodes, _) =
-            tree.replace_leaves(built_for.origin(), STAMP, &[(0, ObjectName::of(&leaf))]).expect("a leaf's nodes");
-        let mut recent = Recent::default();
-        let change = SecretChange {
-            fingerprint: fingerprint(1),
-            generation: 1,
-            narrowing: true,
-            entries_of_mutation: 1,
-            state: Some((record(1), policy(1))),
-        };
-        recent.admit(&[change], Span { after: 0, through: 1, first_too_large: None }, 0).expect("a change");
-        let signer = HeadSigner::new("test".to_owned(), SigningKey::from_seed(&[3; 32])).expect("a signer");
-        let parts = HeadParts {
-            epoch: 1,
-            generation: 1,
-            issued_at: 1,
-            ttl_ms: 1,
-            tree_generation: 0,
-            settings: other,
-            tree: tree.to_tree(),
-            next: None,
-            recent: &recent,
-        };
-        let head = signer.sign(parts).expect("a head").bytes.len();
-        (head, leaf.len() + nodes.iter().map(|node| node.bytes.len()).sum::<usize>() + head)
-    }
-
-    #[test]
-    fn one_change_takes_as_few_bytes_among_ten_million_keys_as_among_ten_thousand() {
-        for keys in [10_000, 100_000, 1_000_000, 10_000_000] {
-            let (head, share) = bytes_of_one_change(keys);
-            assert!(head <= 64 << 10, "{keys} keys: a head of {head} bytes");
-            assert!(share <= 128 << 10, "{keys} keys: {share} bytes for the tree's share");
-        }
-    }
-
-    #[test]
-    fn the_bounds_of_a_place_are_its_first_and_last_fingerprint() {
-        let (first, last) = bounds(Place::ROOT);
-        assert_eq!((first.as_bytes(), last.as_bytes()), (&[0; 16], &[0xff; 16]));
-        let place = Place { depth: 11, prefix: 77 };
-        let (first, last) = bounds(place);
-        assert!(place.covers(&first) && place.covers(&last));
-        let (next, _) = bounds(Place { depth: 11, prefix: 78 });
-        assert!(last < next);
-    }
-}
+mod tests;
