@@ -44,7 +44,7 @@ pub(super) struct BuiltTree {
     pub(super) generation: u64,
     pub(super) new: Vec<ObjectName>,
     pub(super) given_up: Vec<ObjectName>,
-    /// How deep the leaves of a tree of as many records should lie.
+    /// How deep the leaves of a tree of as many records should lie, given how deep these lie.
     pub(super) wanted_depth: u8,
 }
 
@@ -69,16 +69,8 @@ pub(super) async fn build(
     let records = view.live_count().await?;
     let now = if let Wanted::After(names, _) = &wanted { Some(names.shape.depth()) } else { None };
     let wanted_depth = wanted_depth(records, now);
-    let mut build = Build {
-        store,
-        view: &mut *view,
-        built_for,
-        records,
-        wanted_depth,
-        staged: Vec::new(),
-        staged_bytes: 0,
-        new: Vec::new(),
-    };
+    let mut build =
+        Build { store, view: &mut *view, built_for, records, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
     let (depth, given_up) = match wanted {
         Wanted::Fitting => (wanted_depth, Vec::new()),
         Wanted::AtDepth(depth) => (depth, Vec::new()),
@@ -107,7 +99,6 @@ struct Build<'a> {
     built_for: &'a BuildFor,
     /// How many there are in all.
     records: u64,
-    wanted_depth: u8,
     staged: Vec<(ObjectName, Vec<u8>)>,
     staged_bytes: usize,
     new: Vec<ObjectName>,
@@ -144,8 +135,7 @@ impl Build<'_> {
             .replace_leaves(self.built_for.origin(), self.stamp(generation), &leaves)
             .ok_or(PublishError::Mismatch { what: "tree" })?;
         self.finish(nodes).await?;
-        let new = std::mem::take(&mut self.new);
-        Ok(Some(BuiltTree { names, generation, new, given_up, wanted_depth: self.wanted_depth }))
+        Ok(Some(self.built(names, generation, given_up)))
     }
 
     /// A tree of all leaves at `depth`; `None` where one is too large.
@@ -163,8 +153,13 @@ impl Build<'_> {
             TreeNames::over_leaves(Shape::of_depth(depth), self.built_for.origin(), self.stamp(generation), leaves)
                 .ok_or(PublishError::Mismatch { what: "tree" })?;
         self.finish(nodes).await?;
-        let new = std::mem::take(&mut self.new);
-        Ok(Some(BuiltTree { names, generation, new, given_up: Vec::new(), wanted_depth: self.wanted_depth }))
+        Ok(Some(self.built(names, generation, Vec::new())))
+    }
+
+    fn built(&mut self, names: TreeNames, generation: u64, given_up: Vec<ObjectName>) -> BuiltTree {
+        // Fat policies may have it deeper than its number of records alone wants it.
+        let wanted_depth = wanted_depth(self.records, Some(names.shape.depth()));
+        BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up, wanted_depth }
     }
 
     /// The leaves of these places, which lie at one depth; `None` where one is too large.

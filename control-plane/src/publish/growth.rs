@@ -99,18 +99,16 @@ impl Trees {
         let reshaped = names.shape != self.current.shape;
         let before = core::mem::replace(&mut self.current, names);
         self.generation = generation;
-        // A next tree that came out no different is not tried again before something has changed.
-        self.wanted_depth = if making == Making::Next { self.current.shape.depth() } else { wanted };
+        self.wanted_depth = wanted;
         let left = match making {
             // What the next tree named the builder knows.
             Making::Switch => {
                 self.next = None;
                 Some(before)
             }
-            Making::Next => Some(before),
             // What is warmed fits no longer.
-            Making::Tree if reshaped => self.next.take().map(|next| next.names),
-            Making::Tree => None,
+            _ if reshaped => self.next.take().map(|next| next.names),
+            _ => None,
         };
         left.iter().flat_map(TreeNames::names).copied().collect()
     }

@@ -268,7 +268,7 @@ impl<'a> State<'a> {
         self.rest_until = (making != Making::Next).then(|| Instant::now() + began.elapsed());
         let depth = built.names.shape.depth();
         tracing::info!(?making, generation = built.generation, objects = built.new.len(), depth, "tree built");
-        if making == Making::Next && built.names.shape != self.trees.current.shape {
+        if making == Making::Next {
             self.named.extend(built.new);
             self.trees.next = Some(Next::new(built.names, built.generation));
             return Ok(());

@@ -83,7 +83,19 @@ impl House {
         self.lifecycle.execute(&context, verb).await.expect("done").0
     }
 
+    /// Creates keys that share one policy.
     async fn keys(&self, number: usize) {
+        self.keys_with(number, |_| RestrictionsInput::default()).await;
+    }
+
+    /// Creates keys of about a kilobyte each, for each has a policy of its own.
+    async fn fat_keys(&self, number: usize) {
+        let referrer = |key, number| format!("example.com/{key}/{number}/{}", "p".repeat(200));
+        let restrictions = |key| (0..4).map(|number| referrer(key, number)).collect();
+        self.keys_with(number, |key| RestrictionsInput { referrers: restrictions(key), ..Default::default() }).await;
+    }
+
+    async fn keys_with(&self, number: usize, restrictions: impl Fn(u64) -> RestrictionsInput) {
         for _ in 0..number {
             let fields = KeyFields {
                 name: format!("key {}", self.drawn.get()),
@@ -94,7 +106,7 @@ impl House {
                 team_id: None,
                 expires_at: None,
                 rotate_every_days: None,
-                restrictions: RestrictionsInput::default(),
+                restrictions: restrictions(self.drawn.get()),
                 external_id: None,
                 metadata: Map::new(),
             };
@@ -142,4 +154,21 @@ async fn of_changes_too_large_for_a_head_only_one_that_narrows_ends_the_rest_bet
         state.tree_due = Some(Instant::now());
         build(&mut state).await;
     }
+}
+
+/// Fat keys that one leaf takes.
+const FULL: usize = 500;
+/// More of them than it takes beside those.
+const MORE: usize = 100;
+
+#[tokio::test]
+async fn a_tree_that_fat_policies_deepened_is_left_as_deep() {
+    let house = House::new().await;
+    house.fat_keys(FULL).await;
+    let mut state = resumed(&house.publisher).await;
+    house.fat_keys(MORE).await;
+    state.step(false).await.expect("a step");
+    state.tree_due = Some(Instant::now());
+    build(&mut state).await;
+    assert_eq!((state.trees.current.shape.depth(), state.trees.wanted_depth), (1, 1));
 }
