@@ -46,6 +46,8 @@ pub(super) struct BuiltTree {
     pub(super) given_up: Vec<ObjectName>,
     /// How deep the leaves of a tree of as many records should lie, given how deep these lie.
     pub(super) wanted_depth: u8,
+    /// Whether it was made of the deeper tree that was given beside one.
+    pub(super) of_deeper: bool,
 }
 
 /// What to build.
@@ -54,9 +56,9 @@ pub(super) enum Wanted {
     Fitting,
     /// A tree of everything, its leaves so deep at least.
     AtDepth(u8),
-    /// This tree, which holds everything up to a generation, with the leaves rebuilt that changed since;
-    /// one of everything where a leaf has grown too large.
-    After(TreeNames, u64),
+    /// A tree that holds everything up to a generation, with the leaves rebuilt that changed since. Where
+    /// one has grown too large, the same of the deeper tree, if there is one; else one of everything.
+    After { tree: (TreeNames, u64), deeper: Option<(TreeNames, u64)> },
 }
 
 /// Builds a tree as of `view`.
@@ -67,20 +69,24 @@ pub(super) async fn build(
     wanted: Wanted,
 ) -> Result<BuiltTree, PublishError> {
     let records = view.live_count().await?;
-    let now = if let Wanted::After(names, _) = &wanted { Some(names.shape.depth()) } else { None };
-    let wanted_depth = wanted_depth(records, now);
     let mut build =
         Build { store, view: &mut *view, built_for, records, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
     let (depth, given_up) = match wanted {
-        Wanted::Fitting => (wanted_depth, Vec::new()),
+        Wanted::Fitting => (wanted_depth(records, None), Vec::new()),
         Wanted::AtDepth(depth) => (depth, Vec::new()),
-        Wanted::After(names, since) => {
-            let deeper = wanted_depth.max(names.shape.depth() + 1);
+        Wanted::After { tree: (names, since), deeper } => {
+            let mut outgrown = names.shape.depth();
             let given_up = names.names().copied().collect();
             if let Some(built) = build.some_leaves(names, since).await? {
                 return Ok(built);
             }
-            (deeper, given_up)
+            if let Some((names, since)) = deeper {
+                outgrown = names.shape.depth();
+                if let Some(built) = build.some_leaves(names, since).await? {
+                    return Ok(BuiltTree { of_deeper: true, ..built });
+                }
+            }
+            (wanted_depth(records, Some(outgrown)).max(outgrown + 1), given_up)
         }
     };
     for depth in depth..=MAX_DEPTH {
@@ -122,6 +128,7 @@ impl Build<'_> {
         if self.is_outgrown(depth) {
             return Ok(None);
         }
+        self.new.clear();
         let (touched, _) = self.view.touched_after(since).await?;
         let mut prefixes: Vec<u32> = touched.iter().map(|fingerprint| fingerprint.leading_bits(depth)).collect();
         prefixes.sort_unstable();
@@ -159,7 +166,7 @@ impl Build<'_> {
     fn built(&mut self, names: TreeNames, generation: u64, given_up: Vec<ObjectName>) -> BuiltTree {
         // Fat policies may have it deeper than its number of records alone wants it.
         let wanted_depth = wanted_depth(self.records, Some(names.shape.depth()));
-        BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up, wanted_depth }
+        BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up, wanted_depth, of_deeper: false }
     }
 
     /// The leaves of these places, which lie at one depth; `None` where one is too large.

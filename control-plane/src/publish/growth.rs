@@ -2,7 +2,8 @@
 //!
 //! A tree of another depth is built beside the running one and named as the next, so that edges load
 //! what they use of it. When they have had the time, it takes up what has changed since, and heads
-//! name it instead. Only where a leaf has grown too large the change is made at once.
+//! name it instead. Only where a leaf has grown too large the change is made at once: to the next tree,
+//! where there is one already.
 
 use std::time::Duration;
 
@@ -67,10 +68,14 @@ impl Trees {
 
     /// What the builder is to be told for it.
     pub(super) fn wanted(&self, making: Making) -> Wanted {
-        match (making, &self.next) {
+        let next = self.next.as_ref().map(|next| (next.names.clone(), next.generation));
+        match (making, next) {
             (Making::Next, _) => Wanted::AtDepth(self.wanted_depth),
-            (Making::Switch, Some(next)) => Wanted::After(next.names.clone(), next.generation),
-            (Making::Tree | Making::Switch, _) => Wanted::After(self.current.clone(), self.generation),
+            (Making::Switch, Some(tree)) => Wanted::After { tree, deeper: None },
+            (Making::Tree | Making::Switch, next) => {
+                let deeper = next.filter(|(names, _)| names.shape.depth() > self.current.shape.depth());
+                Wanted::After { tree: (self.current.clone(), self.generation), deeper }
+            }
         }
     }
 

@@ -273,7 +273,7 @@ impl<'a> State<'a> {
             self.trees.next = Some(Next::new(built.names, built.generation));
             return Ok(());
         }
-        self.replace_tree(making, built).await
+        self.replace_tree(if built.of_deeper { Making::Switch } else { making }, built).await
     }
 
     /// Makes a built tree the one that heads name: what it holds and `recent` does not carry raises

@@ -152,7 +152,7 @@ async fn a_tree_that_is_far_too_shallow_is_not_read_to_find_that_out() {
     let leaf = vec![ObjectName::of(b"the only leaf")];
     let (tree, _) =
         TreeNames::over_leaves(Shape::of_depth(0), built_for.origin(), STAMP, leaf).expect("a tree of one leaf");
-    for wanted in [Wanted::After(tree, 1), Wanted::AtDepth(0)] {
+    for wanted in [Wanted::After { tree: (tree, 1), deeper: None }, Wanted::AtDepth(0)] {
         let built = build(&store, Box::new(Even(20_000)), &built_for, wanted).await.expect("a tree");
         assert!(built.names.shape.depth() > 0);
     }

@@ -162,6 +162,24 @@ const FULL: usize = 500;
 const MORE: usize = 100;
 
 #[tokio::test]
+async fn a_leaf_that_is_too_large_has_the_tree_that_is_being_warmed_take_over_at_once() {
+    let house = House::new().await;
+    house.fat_keys(FULL).await;
+    let mut state = resumed(&house.publisher).await;
+    assert_eq!(state.trees.current.shape.depth(), 0);
+    state.trees.wanted_depth = 9;
+    build(&mut state).await;
+    let warmed: Vec<_> = state.trees.next.as_ref().expect("a next tree").names.names().copied().collect();
+    house.fat_keys(MORE).await;
+    state.step(false).await.expect("a step");
+    state.tree_due = Some(Instant::now());
+    build(&mut state).await;
+    assert_eq!((state.trees.current.shape.depth(), state.trees.next.is_none()), (9, true));
+    let kept = state.trees.current.names().filter(|name| warmed.contains(name)).count();
+    assert!(kept > warmed.len() / 2, "{kept} of {} objects that edges may have loaded", warmed.len());
+}
+
+#[tokio::test]
 async fn a_tree_that_fat_policies_deepened_is_left_as_deep() {
     let house = House::new().await;
     house.fat_keys(FULL).await;
