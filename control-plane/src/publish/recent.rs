@@ -92,8 +92,9 @@ impl Recent {
         Self { all_since: generation, narrowed_since: generation, ..Self::default() }
     }
 
-    /// What a published head carried; `mark` gives what the outbox still has of a change. Each counts as
-    /// narrowing: an earlier change of the same secret, which it took the place of, may have been.
+    /// What a published head carried; `mark` gives what the outbox still has of a change. For the floors
+    /// each counts as narrowing: an earlier change of the same secret, which it took the place of, may have
+    /// been. What it leaves room for goes by the change itself.
     pub(super) fn of_head(
         head: &Head,
         mark: impl Fn(&Fingerprint, u64) -> Option<OutboxMark>,
@@ -102,8 +103,9 @@ impl Recent {
         for entry in &head.recent {
             let mark = mark(&entry.fingerprint, entry.generation);
             let bulk = mark.is_some_and(|mark| is_bulk(mark.entries_of_mutation));
-            let kept = Entry::new(entry.generation, true, bulk, entry.state.clone())?;
-            recent.insert(entry.fingerprint, kept);
+            let narrowing = mark.is_none_or(|mark| mark.narrowing);
+            let kept = Entry::new(entry.generation, narrowing, bulk, entry.state.clone())?;
+            recent.insert(entry.fingerprint, Entry { narrowing: true, ..kept });
         }
         Ok(recent)
     }

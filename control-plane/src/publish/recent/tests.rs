@@ -1,4 +1,8 @@
+//! What is carried and what is let go, what the floors say of it, and what a restart leaves of it.
+
 use super::*;
+use keyward_shared::fingerprint::PepperId;
+use keyward_shared::snapshot::{ObjectName, Shape, Tree};
 use proptest::prelude::*;
 
 fn change(number: u32, generation: u64, narrowing: bool) -> SecretChange {
@@ -91,6 +95,65 @@ fn a_narrowing_that_was_widened_again_still_counts_as_one() {
     full.push(change(600, 514, true));
     assert!(recent.admit(&full, span(2, 514), 514).is_ok());
     assert_eq!(recent.narrowed_since(), 2, "the entry of both changes was let go as a narrowing one");
+}
+
+/// What a publisher that starts again takes from the head of one that carried `recent`, where the outbox
+/// has these changes.
+fn resumed(recent: &Recent, outbox: &[SecretChange]) -> Recent {
+    let name = ObjectName::of(b"an object");
+    let newest = recent.newest().unwrap_or(0);
+    let head = Head {
+        epoch: 1,
+        generation: newest,
+        issued_at: 1,
+        expires_at: 2,
+        tree_generation: 0,
+        recent_since: recent.recent_since(),
+        narrowed_since: recent.narrowed_since(),
+        narrowed_through: newest,
+        settings: name,
+        ack_wanted: false,
+        checkpoint: Vec::new(),
+        tree: Tree { shape: Shape::of_depth(0), pepper: PepperId::from_u64(1), top: vec![name] },
+        next: None,
+        recent: recent.to_entries(),
+    };
+    let mark = |fingerprint: &Fingerprint, generation| {
+        let of = |change: &&SecretChange| (change.fingerprint, change.generation) == (*fingerprint, generation);
+        outbox.iter().find(of).map(|change| OutboxMark {
+            generation,
+            fingerprint: *fingerprint,
+            narrowing: change.narrowing,
+            entries_of_mutation: change.entries_of_mutation,
+        })
+    };
+    Recent::of_head(&head, mark).expect("what a head carried")
+}
+
+#[test]
+fn a_disable_overtakes_a_flood_of_creations_also_after_a_restart_in_its_midst() {
+    let mut changes: Vec<_> = (1..=600).map(|n| change(n, u64::from(n), false)).collect();
+    changes.push(change(1_000, 601, true));
+    let mut recent = Recent::default();
+    assert!(recent.admit(&changes[..448], span(0, 448), 0).is_ok_and(|admitted| !admitted.blocked));
+    let mut recent = resumed(&recent, &changes);
+    assert_eq!(recent.admit(&changes[448..], span(448, 601), 0), Ok(Admitted { through: 448, blocked: true }));
+    assert_eq!((recent.len(), recent.newest()), (449, Some(601)), "ahead of the generation");
+    recent.in_tree(602, &changes[0].fingerprint, false);
+    assert_eq!(recent.narrowed_since(), 602, "for all that is known, it stands for a narrowing");
+}
+
+#[test]
+fn a_disable_finds_the_room_that_is_left_where_more_yields_after_a_restart_than_before() {
+    let mut changes: Vec<_> = (1..=448).map(|n| change(n, u64::from(n), false)).collect();
+    // Disabled and enabled again.
+    changes.extend((449..=508).map(|n| change(n, u64::from(n), true)));
+    changes.extend((449..=508).map(|n| change(n, u64::from(n) + 60, false)));
+    let mut recent = Recent::default();
+    assert!(recent.admit(&changes, span(0, 568), 0).is_ok_and(|admitted| !admitted.blocked));
+    let mut recent = resumed(&recent, &changes);
+    let disable = [change(1_000, 569, true)];
+    assert_eq!(recent.admit(&disable, span(568, 569), 0), Ok(Admitted { through: 569, blocked: false }));
 }
 
 proptest! {

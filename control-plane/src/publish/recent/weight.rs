@@ -51,11 +51,12 @@ impl Weight {
         }
     }
 
-    /// Whether it fits a head, and, where what came last `yields`, leaves the room that is kept.
+    /// Whether it fits a head, and, where what came last `yields`, leaves the room that is kept. What does
+    /// not yield takes of that room whatever others have: after a restart, more may yield than before.
     pub(super) const fn fits(&self, yields: bool) -> bool {
         let kept = if yields { RESERVED_BYTES } else { 0 };
         self.entries <= MAX_RECENT_ENTRIES
-            && self.yielding <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE
+            && (!yields || self.yielding <= MAX_RECENT_ENTRIES - RESERVED_FOR_SINGLE)
             && self.bytes + Head::RECENT_FIXED_BYTES + kept <= MAX_RECENT_BYTES
     }
 }
