@@ -7,6 +7,7 @@ mod growth;
 mod house;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,10 +19,14 @@ use keyward_control_plane::domain::settings::SettingsEdit;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::WorkspaceStatus;
 use keyward_control_plane::lifecycle::{
-    DeleteKey, DisableKey, EnableKey, FinishRotation, KeyRef, PatchSettings, PatchWorkspace, RotateKey, WorkspaceFields,
+    DeleteKey, DisableKey, EnableKey, FinishRotation, KeyRef, PatchSettings, PatchWorkspace, PauseRotation,
+    ResumeRotation, RotateKey, WorkspaceFields,
 };
 use keyward_control_plane::publish::{PublishOptions, Publisher, PublisherHandle};
-use keyward_shared::fingerprint::Pepper;
+use keyward_control_plane::store::publication::Publication as _;
+use keyward_shared::fingerprint::{Fingerprint, Pepper};
+use keyward_shared::policy::Access;
+use keyward_shared::record::{Deadline, Record, Slot};
 use keyward_shared::snapshot::Head;
 use proptest::prelude::*;
 use reader::Reader;
@@ -215,6 +220,56 @@ async fn settings_travel_with_the_head_that_first_knows_them() {
     agrees(&house, &publishing, &mut reader).await;
     assert_eq!(reader.settings().realm, "Acme");
     publishing.stop().await;
+}
+
+#[tokio::test]
+async fn what_heads_and_what_leaves_are_made_of_is_the_same() {
+    let house = House::new().await;
+    let mut keys = 0;
+    for name in ["Active", "Suspended"] {
+        let workspace = house.workspace(name).await;
+        for state in ["plain", "expires", "disabled", "rotating", "paused", "paused and disabled", "paused no more"] {
+            let mut key = create(workspace.id, state);
+            key.fields.expires_at = (state == "expires").then(|| UnixMillis::from_millis(1_900_000_000_000));
+            key.fields.access = if state == "plain" { Access::ReadWrite } else { Access::ReadOnly };
+            let target = target(&house.run(key).await.expect("a key").key);
+            if state.contains("paused") || state == "rotating" {
+                house.run(RotateKey { target, grace_seconds: 3_600 }).await.expect("a rotation");
+            }
+            if state.contains("paused") {
+                house.run(PauseRotation { target }).await.expect("a pause");
+            }
+            if state.contains("disabled") {
+                house.run(DisableKey { target }).await.expect("a disable");
+            }
+            if state == "paused no more" {
+                house.run(ResumeRotation { target }).await.expect("an end of the pause");
+            }
+            keys += 1;
+        }
+        if name == "Suspended" {
+            let fields = WorkspaceFields { status: Some(WorkspaceStatus::Suspended), ..WorkspaceFields::default() };
+            house.run(PatchWorkspace { workspace: workspace.id, fields }).await.expect("a suspension");
+        }
+    }
+    let mut view = house.store.view().await.expect("a view");
+    let changes = view.changes_after(0, u32::MAX, u32::MAX).await.expect("changes").rows;
+    let in_heads: BTreeMap<_, _> = changes.into_iter().filter_map(|row| Some((row.fingerprint?, row.state?))).collect();
+    let all = (Fingerprint::from_bytes([0; 16]), Fingerprint::from_bytes([0xff; 16]));
+    let live = view.live_in(&[all]).await.expect("live secrets").expect("one range");
+    let in_leaves: BTreeMap<_, _> = live
+        .ranges()
+        .flat_map(|range| range.iter().map(|(fingerprint, record, policy)| (fingerprint, (record, policy.clone()))))
+        .collect();
+    assert_eq!(in_heads, in_leaves);
+    let count = |is: fn(&Record) -> bool| in_leaves.values().filter(|(record, _)| is(record)).count();
+    assert_eq!(in_leaves.len(), keys + 8);
+    assert_eq!(count(|record| record.slot == Slot::Retiring), 8);
+    assert_eq!(count(|record| record.paused), 4);
+    assert_eq!(count(|record| record.paused && record.slot == Slot::Current), 0);
+    assert_eq!(count(|record| record.disabled), 6);
+    assert_eq!(count(|record| record.suspended), 11);
+    assert_eq!(count(|record| record.deadline != Deadline::NEVER), 10);
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -5,13 +5,15 @@
 //! the order in which they lie. SQLite packs what it read into one row a batch: handing a row over
 //! costs more than reading one.
 
+pub(super) mod record;
+
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+use keyward_shared::id::WorkspaceId;
 use keyward_shared::policy::{Policy, SlugHash};
-use keyward_shared::record::{Deadline, Record, Slot};
+use keyward_shared::record::Record;
 use sqlx::SqliteConnection;
 
 use super::error::failed;
@@ -102,24 +104,12 @@ async fn scan(
     let (mut keys, mut slots, mut deadlines) = (keys.split(','), slots.split(','), deadlines.split(','));
     for fingerprint in fingerprints {
         let key = integer(keys.next().ok_or_else(corrupt)?)?;
-        let slot = match slots.next().ok_or_else(corrupt)? {
-            "0" => Slot::Current,
-            "1" => Slot::Retiring,
-            _ => return Err(StoreError::corrupt("secret.slot")),
-        };
+        let slot = integer(slots.next().ok_or_else(corrupt)?)?;
         let deadline = match deadlines.next().ok_or_else(corrupt)? {
-            "" => Deadline::NEVER,
-            seconds => Deadline::at_seconds(seconds.parse().map_err(|_| StoreError::corrupt("secret.deadline_s"))?),
+            "" => None,
+            seconds => Some(integer(seconds)?),
         };
-        let record = Record {
-            key: KeyId::from_u64(key.cast_unsigned()),
-            member: MemberId::from_u64(0),
-            deadline,
-            slot,
-            disabled: false,
-            paused: false,
-            suspended: false,
-        };
+        let record = record::of_secret(key, slot, deadline)?;
         records.push((Fingerprint::from_bytes(*fingerprint), record, u32::MAX));
     }
     let done = rest.is_empty() && keys.next().is_none() && slots.next().is_none() && deadlines.next().is_none();
@@ -149,16 +139,17 @@ async fn keys(
     let (mut worded, mut words, mut words_bytes) = (Numbered::<String>::new(), Vec::new(), 0);
     let mut granted = Granted { words: Vec::new(), workspaces: Numbered::new(), combinations: Numbered::new() };
     for ids in ids.chunks(BATCH) {
-        let (keys, members, workspaces, flags, texts): (String, String, String, String, String) =
+        let (keys, members, workspaces, statuses, paused, texts): (String, String, String, String, String, String) =
             sqlx::query_as(KEYS).bind(array(ids)).fetch_one(&mut *conn).await.map_err(failed)?;
         let (mut members, mut workspaces) = (members.split(','), workspaces.split(','));
-        let (mut flags, mut texts) = (flags.split(','), texts.split(KEY));
+        let (mut statuses, mut paused, mut texts) = (statuses.split(','), paused.split(','), texts.split(KEY));
         for key in keys.split(',').filter(|key| !key.is_empty()) {
             let corrupt = || StoreError::corrupt("key");
             let id = integer(key)?;
-            let member = MemberId::from_u64(integer(members.next().ok_or_else(corrupt)?)?.cast_unsigned());
+            let member = integer(members.next().ok_or_else(corrupt)?)?;
             let workspace = granted.workspaces.of(integer(workspaces.next().ok_or_else(corrupt)?)?);
-            let flags = integer(flags.next().ok_or_else(corrupt)?)?;
+            let status = statuses.next().ok_or_else(corrupt)?;
+            let paused = paused.next().ok_or_else(corrupt)? != "0";
             let text = texts.next().ok_or_else(corrupt)?;
             let number = if let Some(&number) = worded.0.get(text) {
                 number
@@ -170,9 +161,7 @@ async fn keys(
             let policy = granted.combinations.of((workspace, number));
             while let Some(at) = order.next_if(|&at| id_of(records, at) == id) {
                 let (_, record, policy_of) = &mut records[at as usize];
-                record.member = member;
-                record.disabled = flags & 1 != 0;
-                record.paused = flags & 2 != 0 && record.slot == Slot::Retiring;
+                record::hear_key(record, member, status, paused);
                 *policy_of = policy;
             }
         }
@@ -207,17 +196,17 @@ async fn look_up_workspaces(
     let mut found = vec![(WorkspaceId::from_u64(0), SlugHash::of(""), true); numbered.len()];
     for batch in numbered.chunks(BATCH) {
         let ids: Vec<i64> = batch.iter().map(|(id, _)| *id).collect();
-        let (ids, slugs, suspended): (String, String, String) =
+        let (ids, slugs, statuses): (String, String, String) =
             sqlx::query_as(WORKSPACES).bind(array(&ids)).fetch_one(&mut *conn).await.map_err(failed)?;
-        let mut rows = ids.split(',').zip(slugs.split(',')).zip(suspended.split(','));
+        let mut rows = ids.split(',').zip(slugs.split(',')).zip(statuses.split(','));
         for (wanted, number) in batch {
             let corrupt = || StoreError::corrupt("key.workspace_id");
-            let ((id, slug), suspended) = rows.next().ok_or_else(corrupt)?;
+            let ((id, slug), status) = rows.next().ok_or_else(corrupt)?;
             if integer(id)? != *wanted {
                 return Err(corrupt());
             }
             let place = found.get_mut(*number as usize).ok_or_else(corrupt)?;
-            *place = (WorkspaceId::from_u64(wanted.cast_unsigned()), SlugHash::of(slug), suspended != "0");
+            *place = (WorkspaceId::from_u64(wanted.cast_unsigned()), SlugHash::of(slug), record::is_suspended(status));
         }
     }
     Ok(found)

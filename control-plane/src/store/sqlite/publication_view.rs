@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+use keyward_shared::id::WorkspaceId;
 use keyward_shared::policy::{Policy, SlugHash};
-use keyward_shared::record::{Deadline, Record, Slot};
 use keyward_shared::settings::Settings;
 use sqlx::{FromRow, Sqlite, SqliteConnection, Transaction};
 
@@ -52,26 +51,9 @@ type Policies = BTreeMap<(i64, String, String, String), Policy>;
 
 impl LiveRow {
     fn read(self, policies: &mut Policies) -> Result<LiveSecret, StoreError> {
-        let slot = match self.slot {
-            0 => Slot::Current,
-            1 => Slot::Retiring,
-            _ => return Err(StoreError::corrupt("secret.slot")),
-        };
-        let deadline = match self.deadline_s {
-            None => Deadline::NEVER,
-            Some(seconds) => {
-                Deadline::at_seconds(u32::try_from(seconds).map_err(|_| StoreError::corrupt("secret.deadline_s"))?)
-            }
-        };
-        let record = Record {
-            key: KeyId::from_u64(self.key_id.cast_unsigned()),
-            member: MemberId::from_u64(self.member_id.cast_unsigned()),
-            deadline,
-            slot,
-            disabled: self.status == "disabled",
-            paused: self.paused && slot == Slot::Retiring,
-            suspended: self.workspace_status == "suspended",
-        };
+        let mut record = live::record::of_secret(self.key_id, self.slot, self.deadline_s)?;
+        live::record::hear_key(&mut record, self.member_id, &self.status, self.paused);
+        record.suspended = live::record::is_suspended(&self.workspace_status);
         let fingerprint = secret::read_fingerprint(self.fingerprint)?;
         let worded = (self.workspace_id, self.access, self.apis, self.restrictions);
         if let Some(policy) = policies.get(&worded) {
