@@ -11,6 +11,7 @@ use xtask::build::edge::Variant;
 use xtask::{build, setup};
 
 use super::edge::{PING, store_of, workers};
+use super::figures::{as_f64, milliseconds};
 use super::fixture::{self, Fixture};
 use super::worker::{Spec, Worker};
 use super::{Report, Row, Samples, Scale, Target};
@@ -57,19 +58,18 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
     for number in 0..STARTS {
         let edge = Spec::edge("edge", &entry, fixture::variables(), store.address());
         let constant = Spec::script("constant", workers("constant.mjs"));
-        first_constant.push(first_answer(&constant, number)?.as_secs_f64() * 1000.0);
-        first.push(first_answer(&edge, number)?.as_secs_f64() * 1000.0);
+        first_constant.push(milliseconds(first_answer(&constant, number)?));
+        first.push(milliseconds(first_answer(&edge, number)?));
     }
     let reads = reads(1_000_000)?;
-    let count = |number: u64| u32::try_from(number).map(f64::from);
     let started = first.less(&first_constant);
     let rows = vec![
         Row::new("WebAssembly, gzipped", gzipped, "kB").target(Target::AtMost(150.0)),
         Row::of("first verified request of a fresh isolate", &first, "ms"),
         Row::of("the same of a Worker that answers a constant", &first_constant, "ms"),
         Row::of("start-up, KV reads and judging: the difference", &started, "ms").target(Target::AtMost(50.0)),
-        Row::new("KV reads until then", count(reads.first)?, ""),
-        Row::new("KV reads in a row until then", count(reads.in_a_row)?, "").target(Target::AtMost(3.0)),
+        Row::new("KV reads until then", as_f64(reads.first), ""),
+        Row::new("KV reads in a row until then", as_f64(reads.in_a_row), "").target(Target::AtMost(3.0)),
     ];
     Ok(Report::new("cold", rows))
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use xtask::parts::Part;
 
+use super::figures::as_f64;
 use super::load::Load;
 use super::process;
 use super::rounds::alternate;
@@ -84,8 +85,7 @@ impl Contender {
         let before = self.processor_time()?;
         let outcome = self.load.run(self.address(), ROUND)?;
         let used = self.processor_time()?.saturating_sub(before);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let (requests, refused) = (outcome.requests as f64, outcome.refused as f64);
+        let (requests, refused) = (as_f64(outcome.requests), as_f64(outcome.refused));
         ensure!(outcome.failed == 0, "{}: {outcome:?}", self.name);
         ensure!(
             (refused / requests - self.refused).abs() < 0.02,

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use xtask::build::native::{self, Profile};
 
 use super::database::{Filled, Population};
+use super::figures::{milliseconds, percentile};
 use super::rest::Connection;
 use super::rounds::alternate;
 use super::serving::Serving;
@@ -99,9 +100,11 @@ async fn load(serving: &Serving, filled: &Arc<Filled>, kind: Kind, connections: 
     times.sort_unstable();
     let rate = f64::from(u32::try_from(times.len())?) / took.as_secs_f64();
     let name = format!("{}, {connections} connections", kind.name());
-    let at = |percent: usize| times.get((times.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or_default();
-    let row = |what: &str, time: Duration| Row::new(format!("{name}: {what}"), time.as_secs_f64() * 1000.0, "ms");
-    Ok(vec![Row::new(name.clone(), rate, "calls/s"), row("p50", at(50)), row("p99", at(99))])
+    let row = |percent| {
+        let time = percentile(&times, percent);
+        Row::new(format!("{name}: p{percent}"), milliseconds(time), "ms")
+    };
+    Ok(vec![Row::new(name.clone(), rate, "calls/s"), row(50), row(99)])
 }
 
 /// Page 1 and page 10,000 of the keys of one workspace, in turns.
@@ -116,7 +119,7 @@ fn pages(runtime: &Runtime, serving: &Serving, filled: &Filled) -> Result<Vec<Ro
         for _ in 0..PAGES {
             runtime.block_on(connection.get(page))?.json(200)?;
         }
-        samples.push(began.elapsed().as_secs_f64() * 1000.0 / f64::from(PAGES));
+        samples.push(milliseconds(began.elapsed()) / f64::from(PAGES));
         Ok(())
     })?;
     let [(_, first), (_, far)] = &contenders;

@@ -18,6 +18,7 @@ use xtask::build::edge::Variant;
 use xtask::{build, setup, workspace};
 
 use super::edge::store_of;
+use super::figures::as_f64;
 use super::fixture::{self, Fixture};
 use super::rounds::alternate;
 use super::{Chart, Line, Report, Row, Samples, Scale, Target};
@@ -178,11 +179,6 @@ fn rows(size: Size, contenders: &[Contender]) -> Vec<Row> {
         rows.push(Row::of(format!("WebCrypto over V8, {} keys", size.keys), &ratio, "×"));
     }
     rows
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-const fn as_f64(number: u64) -> f64 {
-    number as f64
 }
 
 /// The decision in this process.

@@ -20,6 +20,7 @@ use xtask::{build, setup};
 
 use super::database::{self, Filled, Population};
 use super::edge::PING;
+use super::figures::as_f64;
 use super::load::{Load, Outcome};
 use super::serving::Serving;
 use super::sink::{Sink, Values, lock};
@@ -217,9 +218,8 @@ impl Growing<'_> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn rows_of(phase: &str, slices: &[Slice]) -> Vec<Row> {
-    let sum = |of: fn(&Slice) -> u64| slices.iter().map(of).sum::<u64>() as f64;
+    let sum = |of: fn(&Slice) -> u64| as_f64(slices.iter().map(of).sum());
     let requests = sum(|slice| slice.outcome.requests);
     let refused = sum(|slice| slice.outcome.refused + slice.outcome.failed);
     let mut p99 = Samples::default();

@@ -8,6 +8,7 @@ use anyhow::{Result, bail, ensure};
 use serde_json::json;
 use xtask::build::native::Profile;
 
+use super::figures::{milliseconds, percentile};
 use super::{Report, Row, Scale, Target};
 use crate::stack::{Admin, NewKey, generation};
 use crate::{Lanes, Options, Stack};
@@ -104,32 +105,12 @@ fn idle(stack: &Stack, admin: &Admin, workspace: &str) -> Result<u32> {
 fn figures(what: &str, mut times: Vec<Duration>) -> Vec<Row> {
     times.sort();
     let row = |name: &str, time: Duration| {
-        let milliseconds = (time.as_secs_f64() * 1000.0).round();
-        let row = Row::new(format!("{what}, {name} of {}", times.len()), milliseconds, "ms");
-        row.target(Target::AtMost(PROMISE.as_secs_f64() * 1000.0))
+        let row = Row::new(format!("{what}, {name} of {}", times.len()), milliseconds(time).round(), "ms");
+        row.target(Target::AtMost(milliseconds(PROMISE)))
     };
     vec![
         row("p50", percentile(&times, 50)),
         row("p99", percentile(&times, 99)),
         row("slowest", percentile(&times, 100)),
     ]
-}
-
-/// The nearest rank: the smallest time that at least so many percent of all do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentile_is_the_nearest_rank() {
-        let times: Vec<_> = (1..=60).map(Duration::from_millis).collect();
-        assert_eq!(percentile(&times, 50), Duration::from_millis(30));
-        assert_eq!(percentile(&times, 99), Duration::from_millis(60));
-        assert_eq!(percentile(&[], 50), Duration::ZERO);
-    }
 }

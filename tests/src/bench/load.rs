@@ -11,6 +11,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use super::figures::as_f64;
+
 const SCRIPT: &str = include_str!("load.lua");
 
 /// Requests to send, over and over.
@@ -80,20 +82,14 @@ impl Running {
 
 impl Outcome {
     /// Answers a second.
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub(super) fn a_second(&self) -> f64 {
-        self.requests as f64 * 1e6 / self.microseconds as f64
+        as_f64(self.requests) * 1e6 / as_f64(self.microseconds)
     }
 
     /// The latency that 99 % stay below, in milliseconds.
     pub(super) fn p99_ms(&self) -> f64 {
-        milliseconds(self.p99_us)
+        as_f64(self.p99_us) / 1000.0
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn milliseconds(microseconds: u64) -> f64 {
-    microseconds as f64 / 1000.0
 }
 
 fn read(output: &std::process::Output) -> Result<Outcome> {

@@ -11,6 +11,7 @@ use xtask::build::edge::Variant;
 use xtask::{build, setup};
 
 use super::edge::{CONNECTIONS, PING, store_of};
+use super::figures::as_f64;
 use super::fixture::{self, Fixture};
 use super::load::{Load, Outcome};
 use super::store::Store;
@@ -70,7 +71,7 @@ fn all_held(fixture: &Arc<Fixture>) -> Result<Vec<Row>> {
         Row::new("1,000,000 keys held: WebAssembly and JavaScript heap", wasm + heap, "MiB")
             .target(target(110e6 / MIB)),
         Row::new("1,000,000 keys held: objects", cache, "MiB").target(target(64.0)),
-        Row::new("1,000,000 keys held: KV reads while all are used again", count(reads), "").target(target(2.0)),
+        Row::new("1,000,000 keys held: KV reads while all are used again", as_f64(reads), "").target(target(2.0)),
     ])
 }
 
@@ -92,7 +93,7 @@ fn too_many(name: &str, fixture: &Arc<Fixture>, cache_bytes: u64) -> Result<Vec<
         Row::new(format!("{name}: judged without a KV read"), 100.0 - 100.0 * ratio(reads, used), "%"),
         Row::new(format!("{name}: KV reads a request"), ratio(reads, used), ""),
         Row::new(format!("{name}: p99"), used.p99_ms(), "ms"),
-        Row::new(format!("{name}: good requests refused"), count(used.refused), "").target(Target::AtMost(0.0)),
+        Row::new(format!("{name}: good requests refused"), as_f64(used.refused), "").target(Target::AtMost(0.0)),
     ];
     let flooding = flood.start(edge.address(), RUN)?;
     let beside = use_of_keys.run(edge.address(), RUN)?;
@@ -103,22 +104,22 @@ fn too_many(name: &str, fixture: &Arc<Fixture>, cache_bytes: u64) -> Result<Vec<
     rows.extend([
         Row::new(format!("{name}, flood: unknown keys a second"), flooded.a_second(), "1/s"),
         Row::new(format!("{name}, flood: good requests a second"), beside.a_second(), "1/s"),
-        Row::new(format!("{name}, flood: KV reads a second"), count(reads) / RUN.as_secs_f64(), "1/s"),
+        Row::new(format!("{name}, flood: KV reads a second"), as_f64(reads) / RUN.as_secs_f64(), "1/s"),
         Row::new(format!("{name}, flood: good requests, p99"), beside.p99_ms(), "ms"),
         Row::new(
             format!("{name}, flood: good requests refused"),
-            100.0 * count(beside.refused) / count(beside.requests),
+            100.0 * as_f64(beside.refused) / as_f64(beside.requests),
             "%",
         ),
         Row::new(format!("{name}, flood: objects held"), cached, "MiB")
-            .target(Target::AtMost(count(cache_bytes) / MIB)),
+            .target(Target::AtMost(as_f64(cache_bytes) / MIB)),
     ]);
     Ok(rows)
 }
 
 /// Requests whose keys follow Zipf's law over all of them.
 fn drawn(fixture: &Fixture, rng: &mut StdRng) -> Result<Load> {
-    let zipf = Zipf::new(count(fixture.keys()), EXPONENT)?;
+    let zipf = Zipf::new(as_f64(fixture.keys()), EXPONENT)?;
     let requests = (0..DRAWN).map(|_| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank from 1 up")]
         let rank = zipf.sample(rng) as u64 - 1;
@@ -129,14 +130,9 @@ fn drawn(fixture: &Fixture, rng: &mut StdRng) -> Result<Load> {
 }
 
 fn ratio(reads: u64, of: Outcome) -> f64 {
-    count(reads) / count(of.requests)
+    as_f64(reads) / as_f64(of.requests)
 }
 
 fn mib(bytes: u64) -> f64 {
-    count(bytes) / MIB
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn count(number: u64) -> f64 {
-    number as f64
+    as_f64(bytes) / MIB
 }

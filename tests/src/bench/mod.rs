@@ -10,6 +10,7 @@ mod control_plane;
 mod database;
 mod decide;
 mod edge;
+mod figures;
 pub mod fixture;
 mod gateway;
 mod growth;

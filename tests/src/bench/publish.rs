@@ -12,6 +12,7 @@ use serde_json::json;
 use xtask::build::native::{self, Profile};
 
 use super::database::{Filled, Population};
+use super::figures::as_f64;
 use super::serving::{Serving, until};
 use super::sink::{Call, Sink};
 use super::{Chart, Line, Report, Row, Scale, Target};
@@ -126,9 +127,4 @@ fn one_mutation(serving: &Serving, sink: &Sink, filled: &Filled) -> Result<Mutat
 
 fn short(keys: u64) -> String {
     if keys >= MILLION { format!("{}M", keys / MILLION) } else { format!("{}k", keys / 1000) }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and bytes of a report stay far below 2^52")]
-const fn as_f64(number: u64) -> f64 {
-    number as f64
 }

@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use keyward_shared::fingerprint::Fingerprint;
 use tokio::time::{sleep, sleep_until};
 
-use super::as_f64;
 use crate::bench::database::Filled;
+use crate::bench::figures::{as_f64, milliseconds};
 use crate::bench::rest::Connection;
 use crate::bench::serving::Serving;
 use crate::bench::sink::{Call, Sink};
@@ -111,14 +111,18 @@ fn report(phase: &Phase, seen: &Seen) -> Vec<Row> {
             .target(Target::AtMost(2.0)),
         Row::of(format!("{name}: generations not in KV yet"), &seen.backlog, "generations"),
         Row::new(format!("{name}: all of it in KV and in the tree after"), seen.drained_after.as_secs_f64(), "s"),
-        Row::new(format!("{name}: a disable in the midst, to a served head"), milliseconds(overtaking.disable), "ms"),
-        Row::new(format!("{name}: the mutations before it, to a served head"), milliseconds(overtaking.bulk), "ms"),
+        Row::new(
+            format!("{name}: a disable in the midst, to a served head"),
+            milliseconds(overtaking.disable).round(),
+            "ms",
+        ),
+        Row::new(
+            format!("{name}: the mutations before it, to a served head"),
+            milliseconds(overtaking.bulk).round(),
+            "ms",
+        ),
     ]);
     rows
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1000.0).round()
 }
 
 struct Hold<'a> {
