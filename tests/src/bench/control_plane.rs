@@ -21,7 +21,7 @@ const POPULATION: Population = Population { keys: 1_000_000, crowd: 200_000 };
 const CONNECTIONS: [u64; 2] = [1, 16];
 /// How long each figure is taken.
 const LONG: Duration = Duration::from_secs(10);
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 10;
 const LIMIT: u64 = 20;
 const FAR_PAGE: u64 = 10_000;
 /// Times that a page is asked for in one round.
