@@ -90,12 +90,12 @@ fn build_and_one_mutation(program: &Path, keys: u64) -> Result<(Vec<Row>, Mutati
     let row = |what: &str, kibibytes: f64, most: f64| {
         Row::new(format!("{size} keys: {what}"), kibibytes, "KiB").target(Target::AtMost(most))
     };
-    rows.push(row("one mutation, head only", mutation.head_only, 64.0));
-    rows.push(row("one mutation, its share of the tree and the head that names it", mutation.share, 128.0));
+    rows.push(row("one mutation alone, head only", mutation.head_only, 64.0));
+    rows.push(row("one mutation alone, its share of the tree and the head that names it", mutation.share, 128.0));
     Ok((rows, mutation))
 }
 
-/// Disables one key: what its head takes, and what the tree's share takes.
+/// Disables one key, right after a full build, so that the head names no other change: what its head takes, and what the tree's share takes.
 fn one_mutation(serving: &Serving, sink: &Sink, filled: &Filled) -> Result<Mutation> {
     let heads = Heads::of(&serving.control_plane)?;
     serving.settled()?;
