@@ -26,6 +26,8 @@ use sha2::{Digest as _, Sha512};
 pub const KEYS_A_WORKSPACE: u64 = 10;
 /// One key of so many has expired.
 pub const EXPIRED_EVERY: u64 = 100;
+/// Policies repeat after so many keys.
+const POLICY_CYCLE: u64 = 4;
 /// The deployment's name, where nobody gives another.
 const DEPLOYMENT: &str = "keyward";
 const PEPPER: [u8; 32] = [7; 32];
@@ -106,9 +108,16 @@ impl Fixture {
         self.values.values().map(Vec::len).sum()
     }
 
-    /// Numbers of usable keys spread over all of them, each once, in an order that looks random.
+    /// Numbers of usable keys spread over all of them, each once, in an order that looks random. Of each
+    /// stretch one anywhere in it, so that no kind of policy is left out.
     pub fn sample(&self, count: u64) -> Vec<u64> {
-        let mut numbers: Vec<u64> = (0..count.min(self.keys)).map(|at| at * self.keys / count.min(self.keys)).collect();
+        let count = count.min(self.keys);
+        let from = |at: u64| at * self.keys / count;
+        let within = |at: u64| {
+            let [high, low, ..] = mixed("sample", at);
+            from(at) + u64::from(u16::from_be_bytes([high, low])) % (from(at + 1) - from(at))
+        };
+        let mut numbers: Vec<u64> = (0..count).map(within).collect();
         for number in &mut numbers {
             *number -= u64::from(is_expired(*number));
         }
@@ -201,8 +210,8 @@ fn policy(number: u64) -> Policy {
     Policy {
         workspace: WorkspaceId::from_u64(workspace + 1),
         slug: SlugHash::of(&format!("workspace-{workspace}")),
-        access: if number % 4 == 1 { Access::ReadOnly } else { Access::ReadWrite },
-        apis: if number % 4 < 2 { Apis::All } else { Apis::Only(vec![1, 2]) },
+        access: if number % POLICY_CYCLE == 1 { Access::ReadOnly } else { Access::ReadWrite },
+        apis: if number % POLICY_CYCLE < 2 { Apis::All } else { Apis::Only(vec![1, 2]) },
         restrictions: Restrictions::default(),
     }
 }
@@ -259,6 +268,18 @@ mod tests {
             match decide(&mut replica, &request, now) {
                 Decision::Need(need @ Need { name, .. }) => replica.insert(&need, value(&name)).expect("a good object"),
                 decision => return decision,
+            }
+        }
+    }
+
+    #[test]
+    fn a_sample_has_policies_of_every_kind() {
+        let fixture = Fixture::new(10_000).expect("a snapshot");
+        for count in [50, 1_000, 10_000] {
+            let sample = fixture.sample(count);
+            for turn in 0..POLICY_CYCLE {
+                let found = sample.iter().filter(|number| *number % POLICY_CYCLE == turn).count();
+                assert!(found > sample.len() / 8, "{found} of {} have the policy of turn {turn}", sample.len());
             }
         }
     }

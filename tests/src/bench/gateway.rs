@@ -13,7 +13,7 @@ use super::worker::Spec;
 use super::{Report, Scale, Target, origin};
 
 const ROUNDS: usize = 12;
-/// Under no route, so that every key with all APIs may call it.
+/// Of the first API, which every key may call, to read at least.
 const PATH: &str = "/v1/data/17";
 const ORIGIN_SECRET: &str = "a-secret-that-edge-and-origin-share-0123456789";
 const ASSERTION_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
