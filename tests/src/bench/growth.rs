@@ -221,7 +221,7 @@ impl Growing<'_> {
 fn rows_of(phase: &str, slices: &[Slice]) -> Vec<Row> {
     let sum = |of: fn(&Slice) -> u64| as_f64(slices.iter().map(of).sum());
     let requests = sum(|slice| slice.outcome.requests);
-    let refused = sum(|slice| slice.outcome.refused + slice.outcome.failed);
+    let refused = sum(|slice| slice.outcome.lost());
     let mut p99 = Samples::default();
     for slice in slices {
         p99.push(slice.outcome.p99_ms());

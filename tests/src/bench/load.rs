@@ -86,6 +86,17 @@ impl Outcome {
         as_f64(self.requests) * 1e6 / as_f64(self.microseconds)
     }
 
+    /// How many were not let pass: refused, or never answered.
+    pub(super) const fn lost(&self) -> u64 {
+        self.refused + self.failed
+    }
+
+    /// Itself, where every request was let pass.
+    pub(super) fn all_passed(self) -> Result<Self> {
+        ensure!(self.lost() == 0, "good requests were refused or not answered: {self:?}");
+        Ok(self)
+    }
+
     /// The latency that 99 % stay below, in milliseconds.
     pub(super) fn p99_ms(&self) -> f64 {
         as_f64(self.p99_us) / 1000.0
