@@ -1,5 +1,5 @@
-// Prints what V8 holds of a Worker once garbage is collected, asked through workerd's inspector, whose
-// address is the one argument. One line of JSON, in bytes. Wants V8's flag --expose-gc.
+// Prints what V8 holds of a Worker as it is, and after a collection of garbage, asked through workerd's
+// inspector, whose address is the one argument. One line of JSON, in bytes. Wants V8's flag --expose-gc.
 
 const [address] = process.argv.slice(2);
 setTimeout(() => {
@@ -29,6 +29,8 @@ function call(method, params) {
 }
 
 await call('Runtime.enable');
+const uncollected = (await call('Runtime.getHeapUsage')).usedSize;
 await call('Runtime.evaluate', { expression: 'gc()', contextId: context });
-console.log(JSON.stringify(await call('Runtime.getHeapUsage')));
+const collected = (await call('Runtime.getHeapUsage')).usedSize;
+console.log(JSON.stringify({ uncollected, collected }));
 socket.close();

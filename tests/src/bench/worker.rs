@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 use tempfile::TempDir;
 use xtask::parts::http::Client;
 use xtask::parts::{Part, ports};
@@ -54,6 +55,15 @@ pub(super) struct Worker {
     listen: SocketAddr,
     inspector: SocketAddr,
     _folder: TempDir,
+}
+
+/// Bytes of a Worker's JavaScript heap.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Heap {
+    /// As it was when it was asked, garbage included.
+    pub(super) uncollected: u64,
+    /// After a collection.
+    pub(super) collected: u64,
 }
 
 impl Worker {
@@ -106,14 +116,13 @@ impl Worker {
         process::processor_time(&mut self.part)
     }
 
-    /// What V8 holds for it once garbage is collected, in bytes: its heap, WebAssembly's memory apart.
-    pub(super) fn heap_bytes(&self) -> Result<u64> {
+    /// What V8 holds for it: its heap, WebAssembly's memory apart. Collects its garbage.
+    pub(super) fn heap(&self) -> Result<Heap> {
         let script = workspace::root().join("tests/node/heap.mjs");
         let output = Command::new(setup::npm_program("node")).arg(script).arg(self.inspector.to_string()).output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "heap.mjs: {said}{}", String::from_utf8_lossy(&output.stderr));
-        let usage: serde_json::Value = serde_json::from_str(said.trim())?;
-        usage["usedSize"].as_u64().with_context(|| format!("no usedSize in {usage}"))
+        Ok(serde_json::from_str(said.trim())?)
     }
 
     /// What it says of itself.
