@@ -12,7 +12,7 @@ const COLOURS: [RGBColor; 4] =
 /// A drawing: what lies upwards, over the number of keys.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// Its file's name below `docs/`, without the ending.
+    /// Its file's name, without the ending.
     pub name: &'static str,
     /// Its title.
     pub title: &'static str,
@@ -32,14 +32,19 @@ pub struct Line {
 }
 
 impl Chart {
-    /// Draws it into a folder, unless a line has fewer than two points.
+    /// Its file's name.
+    pub(super) fn file(&self) -> String {
+        format!("{}.svg", self.name)
+    }
+
+    /// Draws it into a folder. Fails where a line has fewer than two points.
     pub fn draw(&self, folder: &Path) -> Result<()> {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         ensure!(self.lines.iter().all(|line| line.points.len() > 1), "{}: a line needs two points", self.name);
         let highest = points().map(|(_, y)| *y).fold(0.0, f64::max) * 1.15;
         let most = points().map(|(x, _)| *x).fold(0.0, f64::max) * 1.3;
         let least = points().map(|(x, _)| *x).fold(f64::MAX, f64::min) / 1.3;
-        let path = folder.join(format!("{}.svg", self.name));
+        let path = folder.join(self.file());
         let area = SVGBackend::new(&path, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)

@@ -60,15 +60,16 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("control-plane", control_plane::measure),
 ];
 
-/// Runs one benchmark by its name, or all of them. All of them also make `docs/benchmarks.md`; one
-/// that fails does not keep the others from being run.
+/// Runs one benchmark by its name, or all of them; one that fails does not keep the others from being
+/// run. What they find is written to `target/bench/` as they go, and from there to `docs/` only where
+/// all of them were measured, so that page and drawings are always of one whole run.
 pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
     let chosen: Vec<_> = BENCHMARKS.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
     if chosen.is_empty() {
         let names: Vec<_> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
         bail!("there is no benchmark `{}`. What to do: choose one of {}", name.unwrap_or_default(), names.join(", "));
     }
-    let (all, taken_at) = (name.is_none(), TakenAt::now());
+    let (all, taken_at, began) = (name.is_none(), TakenAt::now(), Instant::now());
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
     for (name, measure) in chosen {
         let started = Instant::now();
@@ -78,7 +79,7 @@ pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
                 reports.push(report);
                 // At once, so that nothing is lost where a later one takes too long for somebody.
                 if all {
-                    report::publish_all(&reports, &taken_at)?;
+                    report::write_page(&reports, &taken_at, began.elapsed())?;
                 }
             }
             Err(error) => {
@@ -88,8 +89,10 @@ pub fn run(name: Option<&str>, scale: Scale) -> Result<()> {
         }
         eprintln!("{name}: {} s", started.elapsed().as_secs());
     }
-    reports.iter().try_for_each(Report::draw)?;
-    report::sum_up(&reports);
+    report::sum_up(&reports, began.elapsed());
     ensure!(failed.is_empty(), "not measured: {}. What to do: read what each said above", failed.join(", "));
+    if all {
+        report::copy_to_docs(&reports)?;
+    }
     Ok(())
 }

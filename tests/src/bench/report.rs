@@ -2,14 +2,19 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use xtask::workspace;
 
 use super::{Chart, Samples};
+
+/// The file of all tables.
+const PAGE: &str = "benchmarks.md";
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,20 +95,16 @@ impl Report {
         Self { name, rows, charts: Vec::new() }
     }
 
-    /// Prints the table and writes `target/bench/NAME.json`.
+    /// Prints the table and writes `target/bench/NAME.json`, and what is to be drawn beside it.
     pub fn publish(&self, taken_at: &TakenAt) -> Result<()> {
-        let folder = workspace::folder(workspace::target().join("bench"))?;
+        let folder = folder()?;
         let path = folder.join(format!("{}.json", self.name));
         let mut text = serde_json::to_string_pretty(&self.to_json(taken_at))?;
         text.push('\n');
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        self.charts.iter().try_for_each(|chart| chart.draw(&folder))?;
         println!("\n**{}**, commit {}, {}\n\n{}", self.name, taken_at.commit, taken_at.machine, self.to_markdown()?);
         Ok(())
-    }
-
-    /// Draws what is to be drawn into `docs/`.
-    pub fn draw(&self) -> Result<()> {
-        self.charts.iter().try_for_each(|chart| chart.draw(&workspace::root().join("docs")))
     }
 
     fn to_json(&self, taken_at: &TakenAt) -> Value {
@@ -154,27 +155,47 @@ impl TakenAt {
     }
 }
 
-/// Writes the tables of all benchmarks into `docs/`.
-pub(super) fn publish_all(reports: &[Report], taken_at: &TakenAt) -> Result<()> {
+/// Writes the tables of all benchmarks so far to `target/bench/benchmarks.md`.
+pub(super) fn write_page(reports: &[Report], taken_at: &TakenAt, took: Duration) -> Result<()> {
     let mut text = format!(
-        "# Benchmarks\n\nEvery figure of one run of `cargo xtask bench`, commit {}, on {}. What they mean, what was \
-         done to reach them and\nwhat stands in the way of the rest is in [performance.md](performance.md). Of several \
-         rounds the median is told, with\nthe lowest and the highest beside it.\n",
-        taken_at.commit, taken_at.machine
+        "# Benchmarks\n\nEvery figure of one run of `cargo xtask bench`, commit {}, on {}; it took {}. What they mean, \
+         what was done\nto reach them and what stands in the way of the rest is in [performance.md](performance.md). Of \
+         several rounds the median\nis told, with the lowest and the highest beside it.\n",
+        taken_at.commit,
+        taken_at.machine,
+        minutes(took)
     );
     for report in reports {
         write!(text, "\n## {}\n\n{}", report.name, report.to_markdown()?)?;
     }
-    let path = workspace::root().join("docs/benchmarks.md");
+    let path = folder()?.join(PAGE);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Says how many targets hold, and which do not.
-pub(super) fn sum_up(reports: &[Report]) {
+/// Copies the page and all drawings from `target/bench/` into `docs/`.
+pub(super) fn copy_to_docs(reports: &[Report]) -> Result<()> {
+    let drawings = reports.iter().flat_map(|report| &report.charts).map(Chart::file);
+    let docs = workspace::root().join("docs");
+    for name in drawings.chain([PAGE.to_owned()]) {
+        fs::copy(folder()?.join(&name), docs.join(&name)).with_context(|| format!("cannot copy {name} to docs"))?;
+    }
+    Ok(())
+}
+
+fn folder() -> Result<PathBuf> {
+    workspace::folder(workspace::target().join("bench"))
+}
+
+fn minutes(time: Duration) -> String {
+    format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
+}
+
+/// Says how many targets hold and which do not, and how long it all took.
+pub(super) fn sum_up(reports: &[Report], took: Duration) {
     let rows = || reports.iter().flat_map(|report| report.rows.iter().map(move |row| (report.name, row)));
     let with_target = rows().filter(|(_, row)| row.target.is_some()).count();
     let missed: Vec<_> = rows().filter(|(_, row)| row.holds() == Some(false)).collect();
-    println!("\n{} of {with_target} targets hold.", with_target - missed.len());
+    println!("\n{} of {with_target} targets hold; it took {}.", with_target - missed.len(), minutes(took));
     for (name, row) in missed {
         println!("missed: {name}: {} ({} {})", row.row, short(row.value), row.unit);
     }
