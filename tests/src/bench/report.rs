@@ -87,12 +87,14 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What of them is drawn.
     pub charts: Vec<Chart>,
+    /// What its reader must know of how they were taken.
+    pub note: Option<String>,
 }
 
 impl Report {
-    /// A report of these figures, without drawings.
+    /// A report of these figures, without drawings and note.
     pub fn new(name: &'static str, rows: Vec<Row>) -> Self {
-        Self { name, rows, charts: Vec::new() }
+        Self { name, rows, charts: Vec::new(), note: None }
     }
 
     /// Prints the table and writes `target/bench/NAME.json`, and what is to be drawn beside it.
@@ -122,11 +124,12 @@ impl Report {
                 })
             })
             .collect();
-        json!({"name": self.name, "commit": taken_at.commit, "machine": taken_at.machine, "rows": rows})
+        json!({"name": self.name, "commit": taken_at.commit, "machine": taken_at.machine, "note": self.note, "rows": rows})
     }
 
     fn to_markdown(&self) -> Result<String> {
-        let mut table = "| | value | spread | target | holds |\n|---|---:|---:|---:|---|\n".to_owned();
+        let note = self.note.as_ref().map_or_else(String::new, |note| format!("{note}\n\n"));
+        let mut table = note + "| | value | spread | target | holds |\n|---|---:|---:|---:|---|\n";
         for row in &self.rows {
             let target = match row.target {
                 None => String::new(),
