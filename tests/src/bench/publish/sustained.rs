@@ -25,6 +25,10 @@ const CONNECTIONS: u64 = 48;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// When nothing was written to KV for so long, all of it was.
 const QUIET: Duration = Duration::from_secs(5);
+/// A ratio that is no matter of chance: a disable that overtakes, a batch that writes less for each mutation.
+const MUCH_LESS: Target = Target::AtMost(0.5);
+/// What piles up without bound is twice as high at the end as half-way.
+const BOUNDED: Target = Target::AtMost(1.5);
 /// Over which the rate of calls is taken.
 const WINDOW: Duration = Duration::from_secs(5);
 
@@ -48,8 +52,23 @@ struct Seen {
     took: Duration,
     calls: Vec<Call>,
     drained_after: Duration,
-    backlog: Samples,
+    backlog: Backlog,
     disable: Option<Overtaking>,
+}
+
+/// Generations that were not in KV yet, now and then in either half of the time.
+#[derive(Default)]
+struct Backlog {
+    all: Samples,
+    halves: [Samples; 2],
+}
+
+impl Seen {
+    /// In KiB.
+    fn written_a_mutation(&self) -> f64 {
+        let bytes: u64 = self.calls.iter().map(Call::bytes).sum();
+        as_f64(bytes) / as_f64(self.mutations) / super::KIB
+    }
 }
 
 /// A disable and the bulk around it: from sending the call to a served head.
@@ -63,7 +82,7 @@ pub(super) fn rows(program: &Path, filled: &Filled) -> Result<Vec<Row>> {
     let sink = Sink::start()?;
     let serving = Serving::start(program, filled.copy()?, Some(sink.address()), None)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut rows = Vec::new();
+    let (mut rows, mut written) = (Vec::new(), Vec::new());
     for (number, phase) in PHASES.iter().enumerate() {
         serving.settled()?;
         eprintln!("Measuring {} mutations a second for {} s", phase.rate, phase.seconds);
@@ -78,6 +97,11 @@ pub(super) fn rows(program: &Path, filled: &Filled) -> Result<Vec<Row>> {
         let last = seen.calls.last().map_or(ended, |call| call.at);
         seen.drained_after = last.saturating_duration_since(ended);
         rows.extend(super::told(report(phase, &seen)?));
+        written.push(seen.written_a_mutation());
+    }
+    if let ([slow, .., fast], [at_slow, .., at_fast]) = (&PHASES, written.as_slice()) {
+        let row = format!("written to KV a mutation, at {} mutations/s over at {}", fast.rate, slow.rate);
+        rows.extend(super::told(vec![Row::new(row, at_fast / at_slow, "×").target(MUCH_LESS)]));
     }
     Ok(rows)
 }
@@ -100,22 +124,24 @@ fn most_calls(calls: &[Call]) -> Result<f64> {
 
 fn report(phase: &Phase, seen: &Seen) -> Result<Vec<Row>> {
     let name = format!("{} mutations/s for {} s", phase.rate, phase.seconds);
-    let bytes: u64 = seen.calls.iter().map(Call::bytes).sum();
-    let each = as_f64(bytes) / as_f64(seen.mutations) / super::KIB;
-    let mut rows = vec![Row::new(format!("{name}: written to KV a mutation"), each, "KiB")];
+    let mut rows = vec![Row::new(format!("{name}: written to KV a mutation"), seen.written_a_mutation(), "KiB")];
     let Some(overtaking) = &seen.disable else {
         return Ok(rows);
     };
     let heads: Vec<Instant> = seen.calls.iter().filter(|call| call.head.is_some()).map(|call| call.at).collect();
     ensure!(heads.len() > 1, "{} heads were written to KV", heads.len());
     let between = heads.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()).fold(f64::INFINITY, f64::min);
+    let [earlier, later] = seen.backlog.halves.each_ref().map(|half| half.spread().1);
+    let growth = if later > 0.0 { later / earlier } else { 0.0 };
+    let overtaken = overtaking.disable.as_secs_f64() / overtaking.bulk.as_secs_f64();
     let rate = as_f64(seen.mutations) / seen.took.as_secs_f64();
     rows.extend([
         Row::new(format!("{name}: answered"), rate, "mutations/s").target(Target::AtLeast(1_000.0)),
         Row::new(format!("{name}: shortest time between two heads in KV"), between, "s").target(Target::AtLeast(1.1)),
         Row::new(format!("{name}: most KV calls in any {} s", WINDOW.as_secs()), most_calls(&seen.calls)?, "calls/s")
             .target(Target::AtMost(2.0)),
-        Row::of(format!("{name}: generations not in KV yet"), &seen.backlog, "generations"),
+        Row::of(format!("{name}: generations not in KV yet"), &seen.backlog.all, "generations"),
+        Row::new(format!("{name}: the most of them in the second half over the first"), growth, "×").target(BOUNDED),
         Row::new(format!("{name}: all of it in KV and in the tree after"), seen.drained_after.as_secs_f64(), "s"),
         Row::new(
             format!("{name}: a disable in the midst, to a served head"),
@@ -127,6 +153,7 @@ fn report(phase: &Phase, seen: &Seen) -> Result<Vec<Row>> {
             milliseconds(overtaking.bulk).round(),
             "ms",
         ),
+        Row::new(format!("{name}: the disable over the mutations before it"), overtaken, "×").target(MUCH_LESS),
     ]);
     Ok(rows)
 }
@@ -182,21 +209,31 @@ impl Hold<'_> {
     }
 
     /// Looks at how publishing stands until `end`; disables a key half-way, where that is wanted.
-    async fn watch(&self, end: tokio::time::Instant) -> Result<(Samples, Option<Overtaking>)> {
-        let mut connection = self.connect().await?;
-        let mut backlog = Samples::default();
+    async fn watch(&self, end: tokio::time::Instant) -> Result<(Backlog, Option<Overtaking>)> {
         let half = tokio::time::Instant::now() + (end - tokio::time::Instant::now()) / 2;
-        let mut disable = None;
-        while tokio::time::Instant::now() < end {
-            if self.phase.disable && disable.is_none() && tokio::time::Instant::now() >= half {
-                disable = Some(self.overtake(&mut connection).await?);
+        let disabling = async {
+            if !self.phase.disable {
+                return Ok(None);
             }
+            sleep_until(half).await;
+            self.overtake(&mut self.connect().await?).await.map(Some)
+        };
+        tokio::try_join!(self.look(half, end), disabling)
+    }
+
+    async fn look(&self, half: tokio::time::Instant, end: tokio::time::Instant) -> Result<Backlog> {
+        let mut connection = self.connect().await?;
+        let mut backlog = Backlog::default();
+        while tokio::time::Instant::now() < end {
             let snapshot = connection.get("/v1/snapshot").await?.json(200)?;
             let number = |name: &str| snapshot[name].as_u64().with_context(|| format!("no {name}"));
-            backlog.push(as_f64(number("generation")? - number("published_generation")?));
+            let waiting = as_f64(number("generation")? - number("published_generation")?);
+            backlog.all.push(waiting);
+            let half = usize::from(tokio::time::Instant::now() >= half);
+            backlog.halves[half].push(waiting);
             sleep(LOOK_EVERY * 5).await;
         }
-        Ok((backlog, disable))
+        Ok(backlog)
     }
 
     async fn overtake(&self, admin: &mut Connection) -> Result<Overtaking> {
