@@ -3,16 +3,22 @@
 use super::problem::{Code, Problem};
 use crate::domain::key::transition::KeyRefusal;
 use crate::lifecycle::Refusal;
+use crate::lifecycle::rights::ON_BEHALF_OF;
+
+/// Headers that the lifecycle judges.
+const HEADERS: [&str; 2] = ["Idempotency-Key", ON_BEHALF_OF];
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let words = refusal.to_string();
         match refusal {
-            Refusal::Invalid(invalid) if invalid.field == "Idempotency-Key" => {
+            Refusal::Invalid(invalid) if HEADERS.contains(&invalid.field.as_str()) => {
                 Self::new(Code::BadHeader).field(invalid.field).detail(invalid.detail)
             }
             Refusal::Invalid(invalid) => invalid.into(),
             Refusal::NotFound(_) => Self::new(Code::NotFound).detail(words),
+            Refusal::Forbidden(_) => Self::new(Code::Forbidden).detail(words),
+            Refusal::Unauthenticated => Self::new(Code::Unauthorized),
             Refusal::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed).detail(words),
             Refusal::Key(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),

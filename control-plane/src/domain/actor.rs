@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use keyward_shared::id::{MemberId, TeamId, TokenId};
 use serde::Serialize;
 
+use super::member::MemberStanding;
+use super::scope::Scopes;
 use super::token::Token;
 
 /// What kind of principal acts.
@@ -45,8 +47,10 @@ pub struct Actor {
     pub ip: Option<IpAddr>,
     /// The member for whom an operator's token acts.
     pub on_behalf_of: Option<MemberId>,
-    /// The teams the acting member is in.
+    /// The teams of the member that acts or is acted for.
     pub team_ids: Vec<TeamId>,
+    /// What its token is narrowed to.
+    pub scopes: Scopes,
     /// The request, as its answer named it.
     pub request_id: String,
 }
@@ -62,20 +66,44 @@ impl Actor {
             ip: None,
             on_behalf_of: None,
             team_ids: Vec::new(),
+            scopes: Scopes::all(),
             request_id: String::new(),
         }
     }
 
-    /// Whoever holds `token`, asking from `ip` with the request `request_id`.
-    pub fn of_token(token: &Token, ip: Option<IpAddr>, request_id: String) -> Self {
+    /// Whoever holds `token`, an operator's, asking from `ip` with the request `request_id`.
+    pub fn of_operator(token: &Token, ip: Option<IpAddr>, request_id: String) -> Self {
         Self {
-            kind: if token.member.is_some() { ActorKind::Member } else { ActorKind::Operator },
+            kind: ActorKind::Operator,
             token: Some(token.id),
+            // None, or nobody has a right by it.
             member: token.member,
             name: token.name.as_str().to_owned(),
             ip,
             on_behalf_of: None,
             team_ids: Vec::new(),
+            scopes: token.scopes.clone(),
+            request_id,
+        }
+    }
+
+    /// The same operator, acting for a member and with that member's rights.
+    #[must_use]
+    pub fn acting_for(self, member: &MemberStanding) -> Self {
+        Self { on_behalf_of: Some(member.id), team_ids: member.team_ids.clone(), ..self }
+    }
+
+    /// The member whose token it is.
+    pub fn of_member(token: &Token, member: &MemberStanding, ip: Option<IpAddr>, request_id: String) -> Self {
+        Self {
+            kind: ActorKind::Member,
+            token: Some(token.id),
+            member: Some(member.id),
+            name: member.name.clone(),
+            ip,
+            on_behalf_of: None,
+            team_ids: member.team_ids.clone(),
+            scopes: token.scopes.clone(),
             request_id,
         }
     }

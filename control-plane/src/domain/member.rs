@@ -1,6 +1,7 @@
 //! Members: the people and machines that keys belong to, and their roles.
 
-use keyward_shared::id::{MemberId, WorkspaceId};
+use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
+use keyward_shared::policy::Access;
 use serde::Serialize;
 
 use super::text::{ExternalId, Name};
@@ -109,4 +110,21 @@ impl From<&Member> for MemberSummary {
     fn from(member: &Member) -> Self {
         Self { id: member.id, name: member.name.as_str().to_owned(), role: member.role }
     }
+}
+
+/// What a member's rights rest on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberStanding {
+    /// The member's identifier.
+    pub id: MemberId,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// The teams the member is in.
+    pub team_ids: Vec<TeamId>,
+    /// The most that a key of the workspace's staff may do.
+    pub staff_max_access: Access,
 }

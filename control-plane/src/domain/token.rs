@@ -10,6 +10,7 @@ use keyward_shared::id::{MemberId, TokenId};
 
 use sha2::{Digest as _, Sha256};
 
+use super::scope::Scopes;
 use super::text::Name;
 use super::time::UnixMillis;
 
@@ -53,8 +54,8 @@ pub struct Token {
     pub member: Option<MemberId>,
     /// The name it was given.
     pub name: Name,
-    /// What it is narrowed to; empty means everything its holder may do.
-    pub scopes: Vec<String>,
+    /// What it is narrowed to.
+    pub scopes: Scopes,
     /// When it was made.
     pub created_at: UnixMillis,
     /// From when it is refused.

@@ -2,17 +2,18 @@
 
 use async_trait::async_trait;
 use keyward_shared::api_key::ApiKey;
-use keyward_shared::id::{KeyId, WorkspaceId};
+use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 
 use super::key_input::{self, KeyFields};
 use super::key_support::{self, Minted};
-use super::{Call, KeyView, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::effect::touched;
 use crate::domain::key::{Key, Life, Live, Secret};
 use crate::domain::member::{Member, MemberSummary};
+use crate::domain::permission::Permission;
 use crate::domain::text::{ExternalId, Metadata, Name};
 use crate::domain::workspace::Workspace;
 use crate::store::{NewSecret, StoreError, StoredKey, Tx};
@@ -48,6 +49,10 @@ pub struct CreatedKey {
 impl Verb for CreateKey {
     type Answer = CreatedKey;
 
+    fn needs(&self) -> Needs {
+        Needs::In(self.workspace, Permission::KeyCreate)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(CreatedKey, Change), Refusal> {
         let workspace = key_support::workspace(tx, self.workspace).await?;
         call.context.check_absent()?;
@@ -66,8 +71,10 @@ impl Verb for CreateKey {
             }
         };
         let catalogue = tx.catalogue().await?;
-        let member = member(tx, &self).await?;
+        let holder = call.rights.holder(self.fields.member_id)?;
+        let member = member(tx, workspace.id, holder).await?;
         let key = self.key(id, &workspace, &member, &secret, &catalogue, call)?;
+        call.rights.key(&key, Permission::KeyCreate)?;
         key_support::check_team(tx, &key).await?;
         let clash = tx.clash(workspace.id, &key.name, &secret.fingerprint).await?;
         if clash.name {
@@ -131,14 +138,14 @@ impl CreateKey {
     }
 }
 
-async fn member(tx: &mut dyn Tx, create: &CreateKey) -> Result<Member, Refusal> {
-    match create.fields.member_id {
+async fn member(tx: &mut dyn Tx, workspace: WorkspaceId, holder: Option<MemberId>) -> Result<Member, Refusal> {
+    match holder {
         Some(id) => tx
-            .member(create.workspace, id)
+            .member(workspace, id)
             .await?
             .ok_or_else(|| Invalid::new("member_id", Fault::Unknown, "the workspace has no such member").into()),
         None => Ok(tx
-            .default_member(create.workspace)
+            .default_member(workspace)
             .await?
             .ok_or(StoreError::corrupt("a workspace without its default member"))?),
     }

@@ -7,10 +7,12 @@ use keyward_shared::id::TokenId;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::permission::Permission;
+use crate::domain::scope::Scopes;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{TOKEN_PREFIX, Token, TokenHash};
@@ -37,6 +39,10 @@ pub struct CreatedToken {
 impl Verb for CreateToken {
     type Answer = CreatedToken;
 
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::OperatorManage)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(CreatedToken, Change), Refusal> {
         let now = call.context.now;
         if self.expires_at.is_some_and(|at| at <= now) {
@@ -58,7 +64,7 @@ pub(super) fn operator_token(call: Call<'_>, name: Name, expires_at: Option<Unix
         id: TokenId::from_random(call.context.entropy.ids[0]),
         member: None,
         name,
-        scopes: Vec::new(),
+        scopes: Scopes::all(),
         created_at: call.context.now,
         expires_at,
         revoked_at: None,

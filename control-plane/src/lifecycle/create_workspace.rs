@@ -6,10 +6,11 @@ use keyward_shared::policy::Access;
 use serde_json::{Map, Value};
 
 use super::patch_workspace::max_keys;
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
 use crate::domain::member::{DEFAULT_MEMBER_NAME, Member, MemberKind, Role};
+use crate::domain::permission::Permission;
 use crate::domain::text::{ExternalId, Metadata, Name, Slug};
 use crate::domain::workspace::{Reveal, Workspace, WorkspaceStatus};
 use crate::store::Tx;
@@ -36,6 +37,10 @@ pub struct CreateWorkspace {
 #[async_trait]
 impl Verb for CreateWorkspace {
     type Answer = Workspace;
+
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::WorkspaceCreate)
+    }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Workspace, Change), Refusal> {
         call.context.check_absent()?;

@@ -5,9 +5,10 @@ use async_trait::async_trait;
 
 use super::put_api::event;
 use super::refusal::Missing;
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
+use crate::domain::permission::Permission;
 use crate::store::Tx;
 
 /// Deletes an API.
@@ -19,6 +20,10 @@ pub struct DeleteApi {
 #[async_trait]
 impl Verb for DeleteApi {
     type Answer = ();
+
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::CatalogueManage)
+    }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
         let catalogue = tx.catalogue().await?;

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 
 use super::key_support::{self, KeyRef, Operation};
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::key::Key;
+use crate::domain::permission::Permission;
 use crate::store::Tx;
 
 /// Deletes a key.
@@ -19,9 +20,14 @@ pub struct DeleteKey {
 impl Verb for DeleteKey {
     type Answer = ();
 
+    fn needs(&self) -> Needs {
+        Needs::In(self.target.workspace, Permission::KeyEnd)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
         let operation = Operation { action: Action::Delete, name: "delete" };
-        let (_, change) = key_support::transition(tx, call, self.target, operation, Key::delete).await?;
+        let (_, change) =
+            key_support::transition(tx, call, self.target, Permission::KeyEnd, operation, Key::delete).await?;
         Ok(((), change))
     }
 }

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use keyward_shared::id::WorkspaceId;
 
 use super::create_workspace::event;
-use super::{Call, Refusal, Verb, key_support};
+use super::{Call, Needs, Refusal, Verb, key_support};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
 use crate::domain::key::effect::touched;
+use crate::domain::permission::Permission;
 use crate::domain::workspace::WorkspaceStatus;
 use crate::store::Tx;
 
@@ -22,6 +23,10 @@ const KEYS_AT_A_TIME: u16 = 1_000;
 #[async_trait]
 impl Verb for DeleteWorkspace {
     type Answer = ();
+
+    fn needs(&self) -> Needs {
+        Needs::In(self.workspace, Permission::WorkspaceDelete)
+    }
 
     fn is_bulk(&self) -> bool {
         true

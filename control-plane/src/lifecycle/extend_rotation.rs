@@ -4,12 +4,13 @@ use async_trait::async_trait;
 
 use super::key_support::{self, KeyRef, Operation};
 use super::rotate_key::grace;
-use super::{Call, KeyView, Refusal, Verb, key_input};
+use super::{Call, KeyView, Needs, Refusal, Verb, key_input};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::transition::Grace;
 use crate::domain::limits::GRACE_SECONDS;
+use crate::domain::permission::Permission;
 use crate::domain::time::{UnixMillis, UnixSeconds};
 use crate::store::Tx;
 
@@ -34,10 +35,17 @@ pub enum ExtendTo {
 impl Verb for ExtendRotation {
     type Answer = KeyView;
 
+    fn needs(&self) -> Needs {
+        Needs::In(self.target.workspace, Permission::KeyStart)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
         let until = self.to.deadline(call.context.now)?;
         let operation = Operation { action: Action::Update, name: "extend_rotation" };
-        key_support::transition(tx, call, self.target, operation, |key, now| key.extend_rotation(until, now)).await
+        key_support::transition(tx, call, self.target, Permission::KeyStart, operation, |key, now| {
+            key.extend_rotation(until, now)
+        })
+        .await
     }
 }
 

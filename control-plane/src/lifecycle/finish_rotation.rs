@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 
 use super::key_support::{self, KeyRef, Operation};
-use super::{Call, KeyView, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Verb};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::key::Key;
+use crate::domain::permission::Permission;
 use crate::store::Tx;
 
 /// Ends the old secret of a rotation now.
@@ -19,8 +20,12 @@ pub struct FinishRotation {
 impl Verb for FinishRotation {
     type Answer = KeyView;
 
+    fn needs(&self) -> Needs {
+        Needs::In(self.target.workspace, Permission::KeyStop)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
         let operation = Operation { action: Action::Update, name: "finish_rotation" };
-        key_support::transition(tx, call, self.target, operation, Key::finish_rotation).await
+        key_support::transition(tx, call, self.target, Permission::KeyStop, operation, Key::finish_rotation).await
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::effect::touched;
 use crate::domain::key::transition::KeyRefusal;
 use crate::domain::key::{Environment, Key, Secret};
+use crate::domain::permission::Permission;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
@@ -40,10 +41,16 @@ pub(super) async fn workspace(tx: &mut dyn Tx, id: WorkspaceId) -> Result<Worksp
     tx.workspace(id).await?.ok_or(Refusal::NotFound(Missing::Workspace))
 }
 
-/// The key, if there is one and the precondition holds.
-pub(super) async fn key(tx: &mut dyn Tx, call: Call<'_>, target: KeyRef) -> Result<(Workspace, StoredKey), Refusal> {
+/// The key, if there is one that whoever acts may do this to, and the precondition holds.
+pub(super) async fn key(
+    tx: &mut dyn Tx,
+    call: Call<'_>,
+    target: KeyRef,
+    permission: Permission,
+) -> Result<(Workspace, StoredKey), Refusal> {
     let workspace = workspace(tx, target.workspace).await?;
     let stored = tx.key(target.workspace, target.key).await?.ok_or(Refusal::NotFound(Missing::Key))?;
+    call.rights.key(&stored.key, permission)?;
     call.context.check_version(stored.key.version)?;
     Ok((workspace, stored))
 }
@@ -53,10 +60,11 @@ pub(super) async fn transition(
     tx: &mut dyn Tx,
     call: Call<'_>,
     target: KeyRef,
+    permission: Permission,
     operation: Operation,
     step: impl FnOnce(Key, UnixMillis) -> Result<Key, KeyRefusal> + Send,
 ) -> Result<(KeyView, Change), Refusal> {
-    let (_, before) = key(tx, call, target).await?;
+    let (_, before) = key(tx, call, target, permission).await?;
     let after = step(before.key.clone(), call.context.now)?;
     replace(tx, call, before, after, operation).await
 }

@@ -5,7 +5,9 @@ use keyward_shared::policy::Access;
 
 use super::cursor::{ListTag, Position};
 use super::refusal::Missing;
+use super::rights::KeysSeen;
 use super::{KeyView, Lifecycle, Listed, Page, Refusal};
+use crate::domain::actor::Actor;
 use crate::domain::api::Catalogue;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::query::{KeyFilter, KeyPosition, KeyQuery, KeySort};
@@ -42,18 +44,21 @@ pub struct KeyListInput {
 }
 
 impl Lifecycle {
-    /// One page of the workspace's keys. With the status `archived` the list holds the last ten.
+    /// One page of the workspace's keys, as far as whoever asks sees them. With the status `archived`
+    /// the list holds the last ten.
     pub async fn list_keys(
         &self,
+        actor: &Actor,
         workspace: WorkspaceId,
         input: &KeyListInput,
         page: &Page,
         now: UnixMillis,
     ) -> Result<Listed<KeyView>, Refusal> {
+        let seen = self.rights(actor).await?.keys_seen(workspace)?;
         let limit = page.limit()?;
         self.store.workspace(workspace).await?.ok_or(Refusal::NotFound(Missing::Workspace))?;
         let catalogue = self.store.catalogue().await?;
-        let filter = input.filter(&catalogue)?;
+        let mut filter = input.filter(&catalogue)?;
         let sort = match &input.sort {
             Some(text) => KeySort::parse(text).ok_or_else(|| unknown("sort", &KeySort::WORDS))?,
             None => KeySort::default(),
@@ -64,6 +69,11 @@ impl Lifecycle {
             Some(_) => return Err(Refusal::BadCursor),
             None => None,
         };
+        match seen {
+            KeysSeen::All => {}
+            KeysSeen::Of(member) if filter.member.is_none_or(|asked| asked == member) => filter.member = Some(member),
+            KeysSeen::Of(_) | KeysSeen::None => return Ok(Listed { items: Vec::new(), next_cursor: None }),
+        }
         let query = KeyQuery { workspace_id: workspace, filter, sort, after, limit: limit + 1, now };
         let keys = self.store.keys(&query).await?;
         let views = keys.into_iter().map(|stored| KeyView::new(stored, &catalogue, now)).collect();

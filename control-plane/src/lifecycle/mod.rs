@@ -8,6 +8,7 @@ pub mod context;
 pub mod cursor;
 pub mod idempotency;
 pub mod refusal;
+pub mod rights;
 mod run;
 pub mod vault;
 
@@ -77,6 +78,7 @@ pub use refusal::{Missing, Refusal};
 pub use register_token::RegisterToken;
 pub use resume_rotation::ResumeRotation;
 pub use revoke_token::RevokeToken;
+pub use rights::{Needs, Rights};
 pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
 pub use vault::Vault;
@@ -104,6 +106,8 @@ pub struct Call<'a> {
     pub context: &'a Context,
     /// Pepper and key-encryption key.
     pub vault: &'a Vault,
+    /// What whoever acts may do.
+    pub rights: &'a Rights,
 }
 
 /// A mutation: input that has become ready to be applied once.
@@ -111,6 +115,10 @@ pub struct Call<'a> {
 pub trait Verb: Send {
     /// What it answers.
     type Answer: Send;
+
+    /// What whoever does it must be allowed to. It is asked before a verb is applied, and again before
+    /// an earlier answer of it is given out.
+    fn needs(&self) -> Needs;
 
     /// Whether it may touch any number of rows, and so keep others waiting.
     fn is_bulk(&self) -> bool {

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 
 use super::key_input::KeyPatch;
 use super::key_support::{self, KeyRef, Operation};
-use super::{Call, KeyView, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Verb};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
+use crate::domain::permission::Permission;
 use crate::store::Tx;
 
 /// Changes the fields that are named.
@@ -21,11 +22,17 @@ pub struct PatchKey {
 impl Verb for PatchKey {
     type Answer = KeyView;
 
+    fn needs(&self) -> Needs {
+        Needs::In(self.target.workspace, Permission::KeyEdit)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(KeyView, Change), Refusal> {
         let now = call.context.now;
-        let (workspace, before) = key_support::key(tx, call, self.target).await?;
+        let (workspace, before) = key_support::key(tx, call, self.target, Permission::KeyEdit).await?;
         let catalogue = tx.catalogue().await?;
         let after = before.key.clone().edit(self.patch.judge(&catalogue, now)?, now)?;
+        // A key above what they may make now is theirs to lower, and no more.
+        call.rights.access(after.access, Permission::KeyEdit)?;
         key_support::check_policy(&workspace, &after)?;
         key_support::check_team(tx, &after).await?;
         if after.name != before.key.name {

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, Details, Entity, Target};
 use crate::domain::change::Change;
+use crate::domain::permission::Permission;
 use crate::domain::settings::{SettingsDocument, SettingsEdit};
 use crate::store::Tx;
 
@@ -17,6 +18,10 @@ pub struct PatchSettings {
 #[async_trait]
 impl Verb for PatchSettings {
     type Answer = SettingsDocument;
+
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::SettingsManage)
+    }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(SettingsDocument, Change), Refusal> {
         let before = tx.settings().await?;

@@ -6,12 +6,13 @@ use keyward_shared::policy::Access;
 use serde_json::{Map, Value};
 
 use super::create_workspace::event;
-use super::{Call, Refusal, Verb, key_support};
+use super::{Call, Needs, Refusal, Verb, key_support};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::{Change, Touched};
 use crate::domain::edit::Edit;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::limits::MAX_KEYS;
+use crate::domain::permission::Permission;
 use crate::domain::text::{ExternalId, Metadata, Name, Slug};
 use crate::domain::workspace::{Reveal, Workspace, WorkspaceStatus};
 use crate::store::Tx;
@@ -48,6 +49,13 @@ pub struct PatchWorkspace {
 #[async_trait]
 impl Verb for PatchWorkspace {
     type Answer = Workspace;
+
+    fn needs(&self) -> Needs {
+        let fields = &self.fields;
+        let governs = fields.status.is_some() || fields.max_keys != Edit::Keep || fields.external_id != Edit::Keep;
+        let permission = if governs { Permission::WorkspaceGovern } else { Permission::WorkspaceEdit };
+        Needs::In(self.workspace, permission)
+    }
 
     fn is_bulk(&self) -> bool {
         self.fields.slug.is_some() || self.fields.status.is_some()

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::limits::APIS;
+use crate::domain::permission::Permission;
 use crate::domain::route::{ApiRoute, RouteInput};
 use crate::domain::text::Name;
 use crate::store::Tx;
@@ -34,6 +35,10 @@ pub struct PutApiOutcome {
 #[async_trait]
 impl Verb for PutApi {
     type Answer = PutApiOutcome;
+
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::CatalogueManage)
+    }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(PutApiOutcome, Change), Refusal> {
         let name = ApiName::parse("name", &self.name)?;

@@ -5,6 +5,7 @@ use crate::domain::api::{RouteConflict, RoutesRefused};
 use crate::domain::audit::NotCanonical;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::transition::KeyRefusal;
+use crate::domain::permission::Permission;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
@@ -15,6 +16,10 @@ pub enum Missing {
     Workspace,
     /// No such key in that workspace.
     Key,
+    /// No such member of that workspace.
+    Member,
+    /// No such team of that workspace.
+    Team,
     /// No such API.
     Api,
     /// No such token.
@@ -27,6 +32,8 @@ impl Missing {
         match self {
             Self::Workspace => "workspace",
             Self::Key => "key",
+            Self::Member => "member",
+            Self::Team => "team",
             Self::Api => "API",
             Self::Token => "token",
         }
@@ -42,6 +49,12 @@ pub enum Refusal {
     /// The thing it is about does not exist, or not for this actor.
     #[error("there is no such {}", .0.noun())]
     NotFound(Missing),
+    /// Whoever acts sees what it is about and may not do this.
+    #[error("this token does not allow to {}", .0.words())]
+    Forbidden(Permission),
+    /// Whoever acts is nobody any more: a member that was removed in the meantime.
+    #[error("nobody acts here")]
+    Unauthenticated,
     /// The thing is not in the state that the actor has seen.
     #[error("the precondition failed: the current version is {version}")]
     PreconditionFailed {

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use super::create_token::{insert, operator_token};
-use super::{Call, Context, Lifecycle, Refusal, Verb};
+use super::{Call, Context, Lifecycle, Needs, Refusal, Verb};
 use crate::domain::change::Change;
+use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::token::{Token, TokenHash};
 use crate::store::Tx;
@@ -20,6 +21,10 @@ pub struct RegisterToken {
 #[async_trait]
 impl Verb for RegisterToken {
     type Answer = Token;
+
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::OperatorManage)
+    }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Token, Change), Refusal> {
         let token = operator_token(call, Name::parse("name", &self.name)?, None);

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::create_token::event;
 use super::refusal::Missing;
-use super::{Call, Refusal, Verb};
+use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
+use crate::domain::permission::Permission;
 use crate::store::Tx;
 
 /// Revokes a token.
@@ -20,6 +21,10 @@ pub struct RevokeToken {
 #[async_trait]
 impl Verb for RevokeToken {
     type Answer = ();
+
+    fn needs(&self) -> Needs {
+        Needs::Deployment(Permission::OperatorManage)
+    }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
         let token = tx.token(self.token).await?.filter(|token| token.revoked_at.is_none());

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use keyward_shared::api_key::ApiKey;
 
 use super::key_support::{self, KeyRef, Minted, Operation};
-use super::{Call, KeyView, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Verb};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::transition::Grace;
 use crate::domain::limits::GRACE_SECONDS;
+use crate::domain::permission::Permission;
 use crate::domain::time::{UnixMillis, UnixSeconds};
 use crate::store::{NewSecret, Tx};
 
@@ -35,9 +36,13 @@ pub struct RotatedKey {
 impl Verb for RotateKey {
     type Answer = RotatedKey;
 
+    fn needs(&self) -> Needs {
+        Needs::In(self.target.workspace, Permission::KeyRotate)
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(RotatedKey, Change), Refusal> {
         let grace = grace("grace_seconds", self.grace_seconds, call.context.now)?;
-        let (_, before) = key_support::key(tx, call, self.target).await?;
+        let (_, before) = key_support::key(tx, call, self.target, Permission::KeyRotate).await?;
         let settings = tx.settings().await?;
         let Minted { api_key, secret, sealed_digest } =
             key_support::mint(call, &settings, before.key.environment, self.target.key)?;

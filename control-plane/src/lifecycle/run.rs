@@ -1,7 +1,7 @@
 //! How a mutation happens: one transaction that holds the verb's rows, its events, what it touched,
 //! its generation and, for an idempotent call, the answer itself.
 
-use super::{Call, Context, IdempotentCall, Lifecycle, Refusal, StoredAnswer, Verb};
+use super::{Call, Context, IdempotentCall, Lifecycle, Needs, Refusal, Rights, StoredAnswer, Verb, rights};
 use crate::domain::change::{Change, Generation};
 use crate::store::{StoreError, Tx};
 
@@ -32,13 +32,17 @@ impl Lifecycle {
             None => None,
         };
         let mut tx = self.begin(verb.is_bulk()).await?;
-        if let Some(call) = idempotent
-            && let Some(kept) = tx.kept_answer(call.id(), context.now).await?
-        {
+        let kept = match idempotent {
+            Some(call) => tx.kept_answer(call.id(), context.now).await?.map(|kept| (call, kept)),
+            None => None,
+        };
+        // An answer may hold a secret: who lost the right since is not told it again.
+        let (tx, rights) = admitted(tx, context, verb.needs()).await?;
+        if let Some((call, kept)) = kept {
             let (answer, generation) = call.open(&self.vault, &kept)?;
             return Ok(Done { answer, generation, replayed: true });
         }
-        let (tx, answer, change) = self.apply(tx, context, verb).await?;
+        let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
         let generation = change.generation();
         let answer = render(answer, generation);
         let kept = match idempotent {
@@ -52,7 +56,8 @@ impl Lifecycle {
     /// Applies `verb` and commits, for callers that need no stored answer.
     pub async fn execute<V: Verb>(&self, context: &Context, verb: V) -> Result<(V::Answer, Generation), Refusal> {
         let tx = self.begin(verb.is_bulk()).await?;
-        let (tx, answer, change) = self.apply(tx, context, verb).await?;
+        let (tx, rights) = admitted(tx, context, verb.needs()).await?;
+        let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
         let generation = tx.commit(change, None).await?;
         Ok((answer, generation))
     }
@@ -65,14 +70,27 @@ impl Lifecycle {
         &self,
         mut tx: Box<dyn Tx>,
         context: &Context,
+        rights: &Rights,
         verb: V,
     ) -> Result<(Box<dyn Tx>, V::Answer, Change), Refusal> {
-        match verb.apply(&mut *tx, Call { context, vault: &self.vault }).await {
+        match verb.apply(&mut *tx, Call { context, vault: &self.vault, rights }).await {
             Ok((answer, change)) => Ok((tx, answer, change)),
             Err(refusal) => {
                 tx.abandon().await?;
                 Err(refusal)
             }
+        }
+    }
+}
+
+/// The transaction, and the rights that whoever acts has in it: enough for `needs`.
+async fn admitted(mut tx: Box<dyn Tx>, context: &Context, needs: Needs) -> Result<(Box<dyn Tx>, Rights), Refusal> {
+    let rights = rights::within(&mut *tx, &context.actor).await;
+    match rights.and_then(|rights| rights.admit(needs).map(|()| rights)) {
+        Ok(rights) => Ok((tx, rights)),
+        Err(refusal) => {
+            tx.abandon().await?;
+            Err(refusal)
         }
     }
 }

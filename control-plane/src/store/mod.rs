@@ -19,7 +19,7 @@ use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::change::{Change, Generation};
 use crate::domain::key::query::KeyQuery;
 use crate::domain::key::{Key, Secret};
-use crate::domain::member::{Member, MemberSummary};
+use crate::domain::member::{Member, MemberStanding, MemberSummary};
 use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
@@ -124,6 +124,9 @@ pub trait Store: Send + Sync {
     /// The token whose hash this is, whatever its state.
     async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
 
+    /// What a member's rights rest on, of members and workspaces that are not deleted.
+    async fn standing(&self, member: MemberId) -> Result<Option<MemberStanding>, StoreError>;
+
     /// Drops the answers that are to be forgotten at `now`; says how many.
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError>;
 }
@@ -154,6 +157,9 @@ pub trait Tx: Send {
 
     /// The member that keys belong to which name none.
     async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError>;
+
+    /// What a member's rights rest on, of members and workspaces that are not deleted.
+    async fn standing(&mut self, member: MemberId) -> Result<Option<MemberStanding>, StoreError>;
 
     /// Adds a member.
     async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError>;

@@ -53,3 +53,21 @@ async fn an_object_is_kept_for_ever() {
         .await;
     again.is(304);
 }
+
+#[tokio::test]
+async fn a_members_token_reads_no_snapshot_object() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (owner, token) = service.somebody(&workspace, "owner").await;
+    let narrowed = service.token(None, &["keys:read", "workspaces:write"]).await;
+    let deployment = service.token(None, &["deployment"]).await;
+    for path in ["/v1/snapshot", "/v1/snapshot/head", "/v1/snapshot/objects/0a", "/v1/snapshot/objects/0b"] {
+        let call = || service.request(Method::GET, path);
+        call().bearer(&token).send().await.is_problem(403, "forbidden", None);
+        call().bearer(&narrowed).send().await.is_problem(403, "forbidden", None);
+        call().header("keyward-on-behalf-of", &owner).send().await.is_problem(403, "forbidden", None);
+        let found = if path.ends_with("0b") { 404 } else { 200 };
+        call().bearer(&deployment).send().await.is(found);
+        call().send().await.is(found);
+    }
+}

@@ -11,6 +11,7 @@ mod idempotency;
 mod keys;
 mod lane;
 mod lists;
+mod permissions;
 mod rotation;
 mod service;
 mod settings;

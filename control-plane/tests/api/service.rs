@@ -19,6 +19,7 @@ use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::Pepper;
+use keyward_shared::id::{MemberId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -176,6 +177,64 @@ impl Service {
         format!("{workspace}/keys/{}", made.body["key"]["id"].as_str().unwrap())
     }
 
+    /// Adds a member with this role to the workspace at that path, behind the API's back, and tells the
+    /// member's identifier.
+    pub(crate) async fn member(&self, workspace: &str, role: &str) -> String {
+        let workspace: WorkspaceId = workspace.rsplit('/').next().unwrap().parse().unwrap();
+        let id = MemberId::from_random(random());
+        sqlx::query(
+            "INSERT INTO member (id, workspace_id, kind, name, role, is_default, created_at, version)
+             VALUES (?1, ?2, 'person', ?3, ?3, 0, ?4, 1)",
+        )
+        .bind(id.as_u64().cast_signed())
+        .bind(workspace.as_u64().cast_signed())
+        .bind(role)
+        .bind(START)
+        .execute(&self.database().await)
+        .await
+        .unwrap();
+        id.to_string()
+    }
+
+    /// Makes a token behind the API's back: a member's, or an operator's; narrowed, where scopes are
+    /// named.
+    pub(crate) async fn token(&self, member: Option<&str>, scopes: &[&str]) -> String {
+        let member = member.map(|member| member.parse::<MemberId>().unwrap().as_u64().cast_signed());
+        let text = format!("kwt_{:043}", u64::from_be_bytes(random()));
+        let TokenHash(hash) = TokenHash::of(&text);
+        sqlx::query(
+            "INSERT INTO token (id, member_id, name, hash, scopes, created_at) VALUES (?1, ?2, 'token', ?3, ?4, ?5)",
+        )
+        .bind(i64::from_be_bytes(random()))
+        .bind(member)
+        .bind(&hash[..])
+        .bind(json!(scopes).to_string())
+        .bind(START)
+        .execute(&self.database().await)
+        .await
+        .unwrap();
+        text
+    }
+
+    /// A member with this role, and a token that has all of the role's rights.
+    pub(crate) async fn somebody(&self, workspace: &str, role: &str) -> (String, String) {
+        let member = self.member(workspace, role).await;
+        let token = self.token(Some(&member), &[]).await;
+        (member, token)
+    }
+
+    /// Gives a member another role behind the API's back.
+    pub(crate) async fn change_role(&self, member: &str, role: &str) {
+        let member: MemberId = member.parse().unwrap();
+        let query = sqlx::query("UPDATE member SET role = ?2 WHERE id = ?1");
+        query.bind(member.as_u64().cast_signed()).bind(role).execute(&self.database().await).await.unwrap();
+    }
+
+    async fn database(&self) -> sqlx::SqlitePool {
+        let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
+        sqlx::SqlitePool::connect(&url).await.unwrap()
+    }
+
     /// Locks the database as another process could, until the connection is dropped.
     pub(crate) async fn lock_database(&self) -> sqlx::SqliteConnection {
         let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
@@ -191,20 +250,32 @@ impl Service {
 
     /// How many audit events there are.
     pub(crate) async fn audit_events(&self) -> i64 {
-        let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
-        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-        sqlx::query_scalar("SELECT count(*) FROM audit_event").fetch_one(&pool).await.unwrap()
+        let query = sqlx::query_scalar("SELECT count(*) FROM audit_event");
+        query.fetch_one(&self.database().await).await.unwrap()
     }
 
     /// Everything the newest audit event says in words: action, entity, reason, request.
     pub(crate) async fn last_event(&self) -> (String, String, Option<String>, String) {
-        let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
-        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
         sqlx::query_as("SELECT action, entity, reason, request_id FROM audit_event ORDER BY seq DESC LIMIT 1")
-            .fetch_one(&pool)
+            .fetch_one(&self.database().await)
             .await
             .unwrap()
     }
+
+    /// Who made the newest audit event, and for whom: kind, identifier, name, member.
+    pub(crate) async fn last_actor(&self) -> (String, String, String, Option<String>) {
+        sqlx::query_as(
+            "SELECT actor_kind, actor_id, actor_name, on_behalf_of FROM audit_event ORDER BY seq DESC LIMIT 1",
+        )
+        .fetch_one(&self.database().await)
+        .await
+        .unwrap()
+    }
+}
+
+/// Eight random bytes.
+fn random() -> [u8; 8] {
+    entropy::draw::<8>(&SystemEntropy).unwrap()[..].try_into().unwrap()
 }
 
 /// A request that is being put together.
@@ -221,6 +292,17 @@ impl Call<'_> {
         self.headers.retain(|(other, _)| other != name);
         self.headers.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same header once more.
+    pub(crate) fn and_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same request with another token.
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
     }
 
     pub(crate) fn without(mut self, name: &str) -> Self {

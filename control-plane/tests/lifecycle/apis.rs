@@ -8,7 +8,7 @@ use keyward_control_plane::lifecycle::{
 };
 use keyward_shared::settings::RouteAccess;
 
-use crate::house::{House, create, fields};
+use crate::house::{House, create, fields, system};
 
 fn put(name: &str, prefixes: &[&str]) -> PutApi {
     let route = |prefix: &&str| RouteInput {
@@ -31,7 +31,7 @@ async fn put_creates_then_replaces() {
     assert_eq!(house.touched().await, [], "nothing changed that travels");
     let changed = house.run(put("data", &["/v2/data"])).await.expect("an API");
     assert_eq!((changed.created, changed.api.version, changed.api.number), (false, 2, 1));
-    assert_eq!(house.lifecycle.get_api("data").await.expect("an API"), changed.api);
+    assert_eq!(house.lifecycle.get_api(&system(), "data").await.expect("an API"), changed.api);
     let context = house.context().with_if_match(Some(IfMatch::Any));
     let refused = house.lifecycle.execute(&context, put("new", &[])).await.err();
     assert!(matches!(refused, Some(Refusal::PreconditionFailed { .. })));
@@ -75,14 +75,14 @@ async fn a_number_is_never_given_twice_and_keys_forget_the_name() {
 #[tokio::test]
 async fn settings_begin_with_defaults_and_change_by_field() {
     let house = House::new().await;
-    let before = house.lifecycle.get_settings().await.expect("settings");
+    let before = house.lifecycle.get_settings(&system()).await.expect("settings");
     assert_eq!((before.settings.key_prefix.as_str(), before.version), ("kw", 1));
     let edit = SettingsEdit { key_prefix: Some("acme".to_owned()), ..SettingsEdit::default() };
     let after = house.run(PatchSettings { edit }).await.expect("patched");
     assert_eq!((after.settings.key_prefix.as_str(), after.version), ("acme", 2));
     assert_eq!(house.touched().await, [(None, true)]);
     let house = house.restarted().await;
-    assert_eq!(house.lifecycle.get_settings().await.expect("settings"), after);
+    assert_eq!(house.lifecycle.get_settings(&system()).await.expect("settings"), after);
     let workspace = house.workspace("Acme").await;
     let created = house.run(create(workspace.id, "build")).await.expect("a key");
     assert!(created.secret.is_some_and(|secret| secret.expose().starts_with("acme_")));

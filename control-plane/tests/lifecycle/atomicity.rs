@@ -7,7 +7,7 @@ use keyward_control_plane::lifecycle::{DisableKey, Refusal};
 use keyward_control_plane::store::{Store as _, StoreError};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::house::{House, create};
+use crate::house::{House, create, system};
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_leaves_nothing() {
@@ -20,7 +20,7 @@ async fn a_transaction_that_is_dropped_leaves_nothing() {
     assert!(tx.workspace(workspace.id).await.expect("an answer").is_none());
     drop(tx);
     assert_eq!((house.generation().await, house.events().await), before);
-    assert!(house.lifecycle.get_workspace(workspace.id).await.is_ok());
+    assert!(house.lifecycle.get_workspace(&system(), workspace.id).await.is_ok());
     // The number that was not committed is given again.
     assert_eq!(house.store.begin().await.expect("a transaction").generation(), Generation(before.0 + 1));
 }
@@ -121,7 +121,7 @@ async fn a_database_that_another_process_locks_refuses_and_recovers() {
     other.execute("BEGIN IMMEDIATE").await.expect("the lock");
     let refused = house.run(create(workspace.id, "build")).await.err();
     assert!(refused.as_ref().is_some_and(Refusal::is_unavailable), "{refused:?}");
-    assert!(house.lifecycle.get_workspace(workspace.id).await.is_ok(), "readers go on");
+    assert!(house.lifecycle.get_workspace(&system(), workspace.id).await.is_ok(), "readers go on");
     other.execute("ROLLBACK").await.expect("the lock is given back");
     assert_eq!((house.generation().await, house.events().await), before);
     house.key(workspace.id, "build").await;
@@ -138,7 +138,7 @@ async fn what_cannot_be_read_is_said_and_not_guessed() {
         let sql = format!("UPDATE key SET {spoil}");
         other.execute(sqlx::AssertSqlSafe(sql)).await.expect("spoiled");
         other.close().await.expect("closed");
-        let refused = house.lifecycle.get_key(target, house.now()).await.err();
+        let refused = house.lifecycle.get_key(&system(), target, house.now()).await.err();
         assert!(matches!(refused, Some(Refusal::Store(StoreError::Corrupt { .. }))), "{spoil}: {refused:?}");
     }
     assert_eq!(good.len(), 1);

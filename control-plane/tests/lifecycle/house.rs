@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use keyward_control_plane::domain::actor::Actor;
+use keyward_control_plane::domain::actor::{Actor, ActorKind};
 use keyward_control_plane::domain::change::Generation;
 use keyward_control_plane::domain::key::Environment;
+use keyward_control_plane::domain::member::Role;
 use keyward_control_plane::domain::restrictions::RestrictionsInput;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::Workspace;
@@ -17,7 +18,7 @@ use keyward_control_plane::lifecycle::{
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::api_key::ApiKey;
 use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::id::{MemberId, WorkspaceId};
 use keyward_shared::policy::Access;
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
@@ -34,6 +35,16 @@ pub(crate) struct House {
     pub(crate) lifecycle: Lifecycle,
     drawn: AtomicU64,
     now: AtomicI64,
+}
+
+/// Keyward itself, who may do everything.
+pub(crate) fn system() -> Actor {
+    Actor::system("test")
+}
+
+/// A member, with a token that is not narrowed.
+pub(crate) fn acting(member: MemberId) -> Actor {
+    Actor { kind: ActorKind::Member, member: Some(member), ..system() }
 }
 
 pub(crate) fn vault() -> Vault {
@@ -80,11 +91,29 @@ impl House {
         for (part, chunk) in (0_u8..).zip(bytes.chunks_mut(32)) {
             chunk.copy_from_slice(&Sha256::new().chain_update(number).chain_update([part]).finalize());
         }
-        Context::new(Actor::system("test"), self.now(), Entropy::from_bytes(&bytes))
+        Context::new(system(), self.now(), Entropy::from_bytes(&bytes))
     }
 
     pub(crate) async fn run<V: Verb>(&self, verb: V) -> Result<V::Answer, Refusal> {
         self.lifecycle.execute(&self.context(), verb).await.map(|(answer, _)| answer)
+    }
+
+    /// Adds a member with this role, behind the store's back.
+    pub(crate) async fn member(&self, workspace: WorkspaceId, role: Role) -> MemberId {
+        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let (id, home, role) = (number.cast_signed() << 32, workspace.as_u64().cast_signed(), role.as_str());
+        let sql = format!(
+            "INSERT INTO member (id, workspace_id, kind, name, role, is_default, created_at, version)
+             VALUES ({id}, {home}, 'person', '{role}', '{role}', 0, 0, 1)"
+        );
+        self.rows(&sql).await;
+        MemberId::from_u64(id.cast_unsigned())
+    }
+
+    /// What [`House::run`] does, as that member.
+    pub(crate) async fn run_as<V: Verb>(&self, member: MemberId, verb: V) -> Result<V::Answer, Refusal> {
+        let context = Context { actor: acting(member), ..self.context() };
+        self.lifecycle.execute(&context, verb).await.map(|(answer, _)| answer)
     }
 
     pub(crate) async fn workspace(&self, name: &str) -> Workspace {
@@ -97,7 +126,7 @@ impl House {
     }
 
     pub(crate) async fn view(&self, target: KeyRef) -> KeyView {
-        self.lifecycle.get_key(target, self.now()).await.expect("a key")
+        self.lifecycle.get_key(&system(), target, self.now()).await.expect("a key")
     }
 
     /// What the last mutation left for the publisher: fingerprints and whether it was narrowing, the

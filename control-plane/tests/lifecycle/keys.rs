@@ -11,7 +11,7 @@ use keyward_control_plane::lifecycle::{
 use keyward_shared::fingerprint::Digest;
 use keyward_shared::policy::Access;
 
-use crate::house::{House, bring, create, fields, fingerprint, target, vault};
+use crate::house::{House, bring, create, fields, fingerprint, system, target, vault};
 
 #[tokio::test]
 async fn a_created_key_shows_its_secret_once_and_keeps_only_what_stands_for_it() {
@@ -188,7 +188,7 @@ async fn an_archived_key_stays_readable_and_a_deleted_one_does_not() {
     assert_eq!(house.secrets(target).await, [(fingerprint(&secret), None, None, false)]);
     assert!(matches!(house.run(EnableKey { target }).await, Err(Refusal::Key(_))));
     house.run(DeleteKey { target }).await.expect("deleted");
-    let gone = house.lifecycle.get_key(target, house.now()).await;
+    let gone = house.lifecycle.get_key(&system(), target, house.now()).await;
     assert!(matches!(gone, Err(Refusal::NotFound(Missing::Key))));
     assert!(matches!(house.run(DeleteKey { target }).await, Err(Refusal::NotFound(Missing::Key))));
 }
@@ -199,7 +199,7 @@ async fn a_key_is_not_found_through_another_workspace() {
     let (one, other) = (house.workspace("One").await, house.workspace("Other").await);
     let (mut target, _) = house.key(one.id, "build").await;
     target.workspace = other.id;
-    let gone = house.lifecycle.get_key(target, house.now()).await;
+    let gone = house.lifecycle.get_key(&system(), target, house.now()).await;
     assert!(matches!(gone, Err(Refusal::NotFound(Missing::Key))));
     assert!(matches!(house.run(DisableKey { target }).await, Err(Refusal::NotFound(Missing::Key))));
     let member = house.run(create(one.id, "second")).await.expect("a key").key.member.id;

@@ -8,13 +8,13 @@ use keyward_control_plane::lifecycle::{
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::policy::Access;
 
-use crate::house::{House, create, fields};
+use crate::house::{House, create, fields, system};
 
 async fn names(house: &House, workspace: WorkspaceId, input: &KeyListInput, limit: u64) -> Vec<String> {
     let mut names = Vec::new();
     let mut page = Page { limit: Some(limit), cursor: None };
     loop {
-        let listed = house.lifecycle.list_keys(workspace, input, &page, house.now()).await.expect("a page");
+        let listed = house.lifecycle.list_keys(&system(), workspace, input, &page, house.now()).await.expect("a page");
         assert!(listed.items.len() <= usize::try_from(limit).expect("small"));
         names.extend(listed.items.iter().map(|view| view.key.name.as_str().to_owned()));
         page.cursor = listed.next_cursor;
@@ -143,7 +143,7 @@ async fn a_cursor_belongs_to_its_list() {
         let page = Page { limit: Some(1), cursor };
         let lifecycle = house.lifecycle.clone();
         let now = house.now();
-        async move { lifecycle.list_keys(workspace, &input, &page, now).await }
+        async move { lifecycle.list_keys(&system(), workspace, &input, &page, now).await }
     };
     let cursor = list(one.id, sorted_by("name"), None).await.expect("a page").next_cursor;
     assert!(cursor.is_some());
@@ -178,15 +178,15 @@ async fn a_wrong_filter_is_named() {
         (KeyListInput { environment: text("prod"), ..none.clone() }, "environment"),
         (sorted_by("size"), "sort"),
     ] {
-        let refused = house.lifecycle.list_keys(workspace.id, &input, &Page::default(), house.now()).await;
+        let refused = house.lifecycle.list_keys(&system(), workspace.id, &input, &Page::default(), house.now()).await;
         assert!(matches!(refused, Err(Refusal::Invalid(invalid)) if invalid.field == field));
     }
     for limit in [0, 201] {
         let page = Page { limit: Some(limit), cursor: None };
-        let refused = house.lifecycle.list_keys(workspace.id, &none, &page, house.now()).await;
+        let refused = house.lifecycle.list_keys(&system(), workspace.id, &none, &page, house.now()).await;
         assert!(matches!(refused, Err(Refusal::Invalid(invalid)) if invalid.field == "limit"));
     }
     let nowhere = WorkspaceId::from_u64(7);
-    let refused = house.lifecycle.list_keys(nowhere, &none, &Page::default(), house.now()).await;
+    let refused = house.lifecycle.list_keys(&system(), nowhere, &none, &Page::default(), house.now()).await;
     assert!(matches!(refused, Err(Refusal::NotFound(Missing::Workspace))));
 }

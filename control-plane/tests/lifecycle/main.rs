@@ -9,6 +9,7 @@ mod idempotency;
 mod keys;
 mod lists;
 mod refusals;
+mod rights;
 mod rotations;
 mod tokens;
 mod workspaces;

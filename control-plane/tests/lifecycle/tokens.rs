@@ -9,7 +9,7 @@ fn token(name: &str) -> CreateToken {
 }
 
 async fn authenticates(house: &House, text: &str) -> bool {
-    matches!(house.lifecycle.authenticate(text, house.now()).await, Ok(Authenticated::Token(_)))
+    matches!(house.lifecycle.authenticate(text, house.now()).await, Ok(Authenticated::Operator(_)))
 }
 
 #[tokio::test]

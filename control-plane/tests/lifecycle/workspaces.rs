@@ -6,7 +6,7 @@ use keyward_control_plane::lifecycle::{
 };
 use keyward_shared::id::WorkspaceId;
 
-use crate::house::{House, create, fingerprint, workspace};
+use crate::house::{House, create, fingerprint, system, workspace};
 
 fn with_slug(name: &str, slug: &str) -> CreateWorkspace {
     CreateWorkspace { slug: Some(slug.to_owned()), ..workspace(name) }
@@ -40,7 +40,7 @@ async fn an_edit_of_nothing_keeps_the_version() {
     let fields = WorkspaceFields { name: Some("Acme 2".to_owned()), ..WorkspaceFields::default() };
     let after = house.run(PatchWorkspace { workspace: before.id, fields }).await.expect("patched");
     assert_eq!((after.name.as_str(), after.slug.as_str(), after.version), ("Acme 2", "acme", 2));
-    assert_eq!(house.lifecycle.get_workspace(before.id).await.expect("a workspace"), after);
+    assert_eq!(house.lifecycle.get_workspace(&system(), before.id).await.expect("a workspace"), after);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn the_list_is_newest_first_and_paged() {
     let mut names = Vec::new();
     let mut page = Page { limit: Some(2), cursor: None };
     loop {
-        let listed = house.lifecycle.list_workspaces(&page).await.expect("a page");
+        let listed = house.lifecycle.list_workspaces(&system(), &page).await.expect("a page");
         names.extend(listed.items.iter().map(|workspace| workspace.name.as_str().to_owned()));
         page.cursor = listed.next_cursor;
         if page.cursor.is_none() {

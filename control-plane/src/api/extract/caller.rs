@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::header;
+use axum::http::header::{self, GetAll, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -14,11 +14,13 @@ use crate::api::frame::RequestId;
 use crate::api::problem::{Code, Problem};
 use crate::config::ClientAddress;
 use crate::domain::actor::Actor;
+use crate::domain::permission::Permission;
 use crate::domain::token::TokenHash;
-use crate::lifecycle::Authenticated;
+use crate::lifecycle::rights::ON_BEHALF_OF;
+use crate::lifecycle::{Authenticated, Needs};
 use crate::secrets::same_token;
 
-/// Somebody with a token for the whole API; there once [`authenticate`] has run.
+/// Somebody with a token; there once [`authenticate`] has run.
 #[derive(Clone)]
 pub struct Caller {
     /// Who it is, as the audit log names them.
@@ -35,7 +37,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Lets those pass who have a token for the whole API.
+/// Lets those pass who have a token. What it allows is asked by each use case.
 pub async fn authenticate(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let token = bearer(&parts)?;
@@ -47,12 +49,14 @@ pub async fn authenticate(State(api): State<ApiState>, request: Request, next: N
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Lets those pass who may read the snapshot: edges, and whoever [`authenticate`] lets pass.
+/// Lets those pass who may read the snapshot, which holds something of every workspace: edges and
+/// operators.
 pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let token = bearer(&parts)?;
     if !same_token(&TokenHash::of(token), &api.edge_credential) {
-        caller(&api, token, &parts).await?;
+        let caller = caller(&api, token, &parts).await?;
+        api.lifecycle.admit(&caller.actor, Needs::Deployment(Permission::SnapshotRead)).await?;
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
@@ -60,14 +64,35 @@ pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, ne
 async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Problem> {
     let ip = client_address(api.client_address, parts);
     let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
-    match api.lifecycle.authenticate(token, api.clock.now()).await? {
-        // Nothing says yet what less than an operator may do, so that such a token opens nothing.
-        Authenticated::Token(token) if token.member.is_some() || !token.scopes.is_empty() => {
-            Err(Problem::new(Code::Forbidden))
+    let on_behalf_of = parts.headers.get_all(ON_BEHALF_OF);
+    let actor = match api.lifecycle.authenticate(token, api.clock.now()).await? {
+        Authenticated::Operator(token) => {
+            let operator = Actor::of_operator(&token, ip, request_id);
+            match for_whom(on_behalf_of)? {
+                Some(member) => operator.acting_for(&api.lifecycle.on_behalf_of(member).await?),
+                None => operator,
+            }
         }
-        Authenticated::Token(token) => Ok(Caller { actor: Actor::of_token(&token, ip, request_id) }),
-        Authenticated::Nobody => Err(Problem::new(Code::Unauthorized)),
+        Authenticated::Member(..) if on_behalf_of.iter().next().is_some() => {
+            return Err(Problem::new(Code::Forbidden).detail("only an operator acts on behalf of a member"));
+        }
+        Authenticated::Member(token, member) => Actor::of_member(&token, &member, ip, request_id),
+        Authenticated::Nobody => return Err(Problem::new(Code::Unauthorized)),
+    };
+    Ok(Caller { actor })
+}
+
+/// The one member that the header names, if it is there.
+fn for_whom(fields: GetAll<'_, HeaderValue>) -> Result<Option<&str>, Problem> {
+    let refuse = |detail: &str| Problem::new(Code::BadHeader).field(ON_BEHALF_OF).detail(detail);
+    let mut fields = fields.into_iter();
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(refuse("given more than once"));
     }
+    field.to_str().map(Some).map_err(|_| refuse("must be visible ASCII characters"))
 }
 
 /// Whose address the audit log has. What a header says in vain is left out, never guessed.

@@ -4,13 +4,15 @@ use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::error::{failed, one_row};
-use crate::domain::member::{Member, MemberKind, Role};
+use super::json;
+use crate::domain::member::{Member, MemberKind, MemberStanding, Role};
 use crate::domain::text::{ExternalId, Name};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
 
 const BY_ID: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_by_id.sql"));
 const DEFAULT: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_default.sql"));
+const STANDING: &str = include_str!("sql/member_standing.sql");
 const INSERT: &str = include_str!("sql/member_insert.sql");
 const TEAM_EXISTS: &str = include_str!("sql/team_exists.sql");
 
@@ -61,6 +63,32 @@ pub(super) async fn default(conn: &mut SqliteConnection, workspace: WorkspaceId)
     let row: Option<Row> =
         sqlx::query_as(DEFAULT).bind(workspace.as_u64().cast_signed()).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
+}
+
+#[derive(FromRow)]
+struct StandingRow {
+    workspace_id: i64,
+    name: String,
+    role: String,
+    team_ids: String,
+    staff_max_access: String,
+}
+
+pub(super) async fn standing(conn: &mut SqliteConnection, id: MemberId) -> Result<Option<MemberStanding>, StoreError> {
+    let query = sqlx::query_as(STANDING).bind(id.as_u64().cast_signed());
+    let row: Option<StandingRow> = query.fetch_optional(conn).await.map_err(failed)?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let team_ids: Vec<i64> = json::read(&row.team_ids, "member_team")?;
+    Ok(Some(MemberStanding {
+        id,
+        workspace_id: WorkspaceId::from_u64(row.workspace_id.cast_unsigned()),
+        name: row.name,
+        role: Role::parse(&row.role).ok_or(StoreError::corrupt("member.role"))?,
+        team_ids: team_ids.into_iter().map(|id| TeamId::from_u64(id.cast_unsigned())).collect(),
+        staff_max_access: json::access(&row.staff_max_access)?,
+    }))
 }
 
 pub(super) async fn insert(conn: &mut SqliteConnection, member: &Member) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward_shared::id::{KeyId, WorkspaceId};
+use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
@@ -41,6 +41,7 @@ use super::{Store, StoreError, StoredKey, Tx, WorkspacePosition};
 use crate::domain::api::Catalogue;
 use crate::domain::change::Generation;
 use crate::domain::key::query::KeyQuery;
+use crate::domain::member::MemberStanding;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
@@ -182,6 +183,10 @@ impl Store for SqliteStore {
 
     async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
         token::by_hash(&mut *self.reader().await?, hash).await
+    }
+
+    async fn standing(&self, member: MemberId) -> Result<Option<MemberStanding>, StoreError> {
+        member::standing(&mut *self.reader().await?, member).await
     }
 
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError> {

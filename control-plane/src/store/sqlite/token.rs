@@ -5,6 +5,7 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::error::{failed, one_row};
 use super::json;
+use crate::domain::scope::Scopes;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
@@ -32,7 +33,7 @@ impl Row {
             id: TokenId::from_u64(self.id.cast_unsigned()),
             member: self.member_id.map(|id| MemberId::from_u64(id.cast_unsigned())),
             name: Name::stored(self.name),
-            scopes: json::read(&self.scopes, "token.scopes")?,
+            scopes: Scopes::stored(json::read(&self.scopes, "token.scopes")?),
             created_at: UnixMillis::from_millis(self.created_at),
             expires_at: self.expires_at.map(UnixMillis::from_millis),
             revoked_at: self.revoked_at.map(UnixMillis::from_millis),
@@ -57,7 +58,7 @@ pub(super) async fn insert(conn: &mut SqliteConnection, token: &Token, hash: &To
         .bind(token.member.map(|id| id.as_u64().cast_signed()))
         .bind(token.name.as_str())
         .bind(&hash.0[..])
-        .bind(json::write(&token.scopes, "token.scopes")?)
+        .bind(json::write(&token.scopes.words(), "token.scopes")?)
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.map(UnixMillis::as_millis))
         .execute(conn)

@@ -12,7 +12,7 @@ use super::{api, idempotency, key, member, secret, settings, token, workspace};
 use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::change::{Change, Generation};
 use crate::domain::key::Key;
-use crate::domain::member::Member;
+use crate::domain::member::{Member, MemberStanding};
 use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
@@ -105,6 +105,10 @@ impl Tx for SqliteTx {
 
     async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError> {
         member::default(self.conn()?, workspace).await
+    }
+
+    async fn standing(&mut self, member: MemberId) -> Result<Option<MemberStanding>, StoreError> {
+        member::standing(self.conn()?, member).await
     }
 
     async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::extract::Query;
+use crate::api::extract::{Caller, Query};
 use crate::api::problem::{Code, Problem};
 use crate::api::wire::apis::ApiBody;
 use crate::api::wire::page::{PageBody, PageQuery};
@@ -14,6 +14,7 @@ use crate::lifecycle::Listed;
 
 pub(super) async fn list(
     State(api): State<ApiState>,
+    caller: Caller,
     Query(query): Query<PageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -23,7 +24,7 @@ pub(super) async fn list(
         let field = if page.cursor.is_some() { "cursor" } else { "limit" };
         return Err(Problem::new(Code::BadParameter).field(field));
     }
-    let listed = Listed { items: api.lifecycle.list_apis().await?, next_cursor: None };
+    let listed = Listed { items: api.lifecycle.list_apis(&caller.actor).await?, next_cursor: None };
     let body = PageBody::<ApiBody<'_>>::of(&listed);
     Ok(answer::list(&headers, &body))
 }

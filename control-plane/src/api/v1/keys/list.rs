@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::extract::{Query, WorkspacePath};
+use crate::api::extract::{Caller, Query, WorkspacePath};
 use crate::api::problem::Problem;
 use crate::api::wire::key_body::KeyBody;
 use crate::api::wire::key_list::KeyListQuery;
@@ -13,12 +13,17 @@ use crate::api::{ApiState, answer};
 
 pub(super) async fn list(
     State(api): State<ApiState>,
+    caller: Caller,
     WorkspacePath(workspace): WorkspacePath,
     Query(query): Query<KeyListQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (input, page) = query.into_input()?;
-    let listed = api.lifecycle.list_keys(workspace, &input, &page, api.clock.now()).await.map_err(Problem::of_query)?;
+    let listed = api
+        .lifecycle
+        .list_keys(&caller.actor, workspace, &input, &page, api.clock.now())
+        .await
+        .map_err(Problem::of_query)?;
     let body = PageBody::<KeyBody<'_>>::of(&listed);
     Ok(answer::list(&headers, &body))
 }

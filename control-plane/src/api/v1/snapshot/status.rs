@@ -4,15 +4,19 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use crate::api::extract::{NoQuery, Query};
+use crate::api::extract::{Caller, NoQuery, Query};
 use crate::api::problem::{Code, Problem};
 use crate::api::{ApiState, answer};
+use crate::domain::permission::Permission;
+use crate::lifecycle::Needs;
 
 pub(super) async fn status(
     State(api): State<ApiState>,
+    caller: Caller,
     Query(NoQuery {}): Query<NoQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    api.lifecycle.admit(&caller.actor, Needs::Deployment(Permission::SnapshotRead)).await?;
     let status = api.snapshot.status().await.map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
     Ok(answer::list(&headers, &status))
 }
