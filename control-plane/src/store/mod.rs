@@ -4,30 +4,41 @@
 //! Implementations decide nothing: rules are the domain's, and a constraint that fires here is the
 //! second net.
 
+pub mod bulk;
 pub mod error;
 mod identity;
+pub mod import;
 pub mod live;
+pub mod lookup;
+pub mod people;
 pub mod publication;
+pub mod secrets;
 pub mod sqlite;
+pub mod tokens;
 
 use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
+use keyward_shared::id::{KeyId, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::change::{Change, Generation};
 use crate::domain::key::query::KeyQuery;
 use crate::domain::key::{Key, Secret};
-use crate::domain::member::{Member, MemberStanding, MemberSummary};
+use crate::domain::member::MemberSummary;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
-use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 
+pub use bulk::BulkTx;
 pub use error::StoreError;
 pub use identity::Identity;
+pub use import::ImportTx;
+pub use lookup::LookupStore;
+pub use people::{PeopleStore, PeopleTx};
+pub use secrets::SecretTx;
+pub use tokens::{TokenStore, TokenTx};
 
 /// A key with what an answer says of its member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +92,10 @@ pub struct KeptAnswer {
     pub expires_at: UnixMillis,
 }
 
-/// The database, for reading and for beginning a transaction.
+/// The database, for reading and for beginning a transaction. What is read of one subject only is in
+/// that subject's own trait.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: PeopleStore + TokenStore + LookupStore + Send + Sync {
     /// Begins a transaction and takes the lock that orders generations; it is held until all of it is
     /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
     /// wrote, durable or not; if that is lost, so is this one.
@@ -121,19 +133,14 @@ pub trait Store: Send + Sync {
     /// The deployment's settings.
     async fn settings(&self) -> Result<SettingsDocument, StoreError>;
 
-    /// The token whose hash this is, whatever its state.
-    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
-
-    /// What a member's rights rest on, of members and workspaces that are not deleted.
-    async fn standing(&self, member: MemberId) -> Result<Option<MemberStanding>, StoreError>;
-
     /// Drops the answers that are to be forgotten at `now`; says how many.
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError>;
 }
 
-/// A transaction that writes. One runs at a time.
+/// A transaction that writes. One runs at a time. What it does for one subject only is in that
+/// subject's own trait.
 #[async_trait]
-pub trait Tx: Send {
+pub trait Tx: PeopleTx + TokenTx + SecretTx + ImportTx + BulkTx + Send {
     /// The generation that this transaction commits as.
     fn generation(&self) -> Generation;
 
@@ -152,31 +159,8 @@ pub trait Tx: Send {
     /// Deletes a workspace with its members, their tokens, its keys and their secrets.
     async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError>;
 
-    /// A member of that workspace.
-    async fn member(&mut self, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>, StoreError>;
-
-    /// The member that keys belong to which name none.
-    async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError>;
-
-    /// What a member's rights rest on, of members and workspaces that are not deleted.
-    async fn standing(&mut self, member: MemberId) -> Result<Option<MemberStanding>, StoreError>;
-
-    /// Adds a member.
-    async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError>;
-
-    /// Whether the workspace has such a team.
-    async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId) -> Result<bool, StoreError>;
-
     /// A key of that workspace that is not deleted.
     async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
-
-    /// The workspace's keys that are not deleted, in the order of their identifiers.
-    async fn keys_after(
-        &mut self,
-        workspace: WorkspaceId,
-        after: Option<KeyId>,
-        limit: u16,
-    ) -> Result<Vec<StoredKey>, StoreError>;
 
     /// How many keys of the workspace are neither archived nor deleted.
     async fn key_count(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError>;
@@ -204,15 +188,6 @@ pub trait Tx: Send {
     /// names.
     async fn update_key(&mut self, key: &Key, at: UnixMillis) -> Result<(), StoreError>;
 
-    /// Whether a secret with this fingerprint was ever accepted.
-    async fn secret_known(&mut self, fingerprint: &Fingerprint) -> Result<bool, StoreError>;
-
-    /// Adds a secret to a key that is there; [`Tx::update_key`] then gives it its place.
-    async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError>;
-
-    /// The fingerprints of the workspace's secrets that are not final.
-    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError>;
-
     /// The APIs there are.
     async fn catalogue(&mut self) -> Result<Catalogue, StoreError>;
 
@@ -233,18 +208,6 @@ pub trait Tx: Send {
 
     /// Replaces the deployment's settings.
     async fn update_settings(&mut self, settings: &SettingsDocument) -> Result<(), StoreError>;
-
-    /// The token whose hash this is, whatever its state.
-    async fn token_by_hash(&mut self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
-
-    /// A token, whatever its state.
-    async fn token(&mut self, id: TokenId) -> Result<Option<Token>, StoreError>;
-
-    /// Adds a token.
-    async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError>;
-
-    /// Marks a token revoked.
-    async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError>;
 
     /// The answer kept for a call, unless it is to be forgotten at `now`. What it tells is durable.
     /// Asked before anything else of a transaction, which may be another generation's afterwards.

@@ -1,4 +1,4 @@
-//! Rows of `member`, and whether there is a team.
+//! Rows of `member`.
 
 use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
 use sqlx::{FromRow, SqliteConnection};
@@ -14,7 +14,6 @@ const BY_ID: &str = concat!(include_str!("sql/member_select.sql"), include_str!(
 const DEFAULT: &str = concat!(include_str!("sql/member_select.sql"), include_str!("sql/member_default.sql"));
 const STANDING: &str = include_str!("sql/member_standing.sql");
 const INSERT: &str = include_str!("sql/member_insert.sql");
-const TEAM_EXISTS: &str = include_str!("sql/team_exists.sql");
 
 #[derive(FromRow)]
 struct Row {
@@ -106,17 +105,4 @@ pub(super) async fn insert(conn: &mut SqliteConnection, member: &Member) -> Resu
         .await
         .map_err(failed)?;
     one_row(done.rows_affected(), "member")
-}
-
-pub(super) async fn team_exists(
-    conn: &mut SqliteConnection,
-    workspace: WorkspaceId,
-    id: TeamId,
-) -> Result<bool, StoreError> {
-    sqlx::query_scalar(TEAM_EXISTS)
-        .bind(workspace.as_u64().cast_signed())
-        .bind(id.as_u64().cast_signed())
-        .fetch_one(conn)
-        .await
-        .map_err(failed)
 }

@@ -6,19 +6,24 @@
 
 mod api;
 mod audit;
+mod bulk;
 mod error;
 mod group;
 mod idempotency;
+mod import;
 mod json;
 mod key;
 mod key_page;
 mod live;
+mod lookup;
 mod member;
 mod open;
+mod people;
 mod publication;
 mod publication_view;
 mod secret;
 mod settings;
+mod team;
 mod token;
 mod tx;
 mod workspace;
@@ -31,7 +36,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+use keyward_shared::id::{KeyId, WorkspaceId};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
@@ -41,10 +46,8 @@ use super::{Store, StoreError, StoredKey, Tx, WorkspacePosition};
 use crate::domain::api::Catalogue;
 use crate::domain::change::Generation;
 use crate::domain::key::query::KeyQuery;
-use crate::domain::member::MemberStanding;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
-use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 use error::failed;
 use group::Bounds;
@@ -179,14 +182,6 @@ impl Store for SqliteStore {
 
     async fn settings(&self) -> Result<SettingsDocument, StoreError> {
         settings::get(&mut *self.reader().await?).await
-    }
-
-    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
-        token::by_hash(&mut *self.reader().await?, hash).await
-    }
-
-    async fn standing(&self, member: MemberId) -> Result<Option<MemberStanding>, StoreError> {
-        member::standing(&mut *self.reader().await?, member).await
     }
 
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError> {

@@ -1,5 +1,6 @@
-//! Rows of `secret`.
+//! Secrets: rows of `secret`.
 
+use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::record::{Deadline, Slot};
@@ -8,9 +9,10 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::error::{failed, one_row};
+use super::tx::SqliteTx;
 use crate::domain::key::Key;
 use crate::domain::time::UnixMillis;
-use crate::store::{NewSecret, StoreError};
+use crate::store::{NewSecret, SecretTx, StoreError};
 
 const KNOWN: &str = include_str!("sql/secret_known.sql");
 const INSERT: &str = include_str!("sql/secret_insert.sql");
@@ -18,6 +20,21 @@ const UNPLACE: &str = include_str!("sql/secret_unplace.sql");
 const PLACE: &str = include_str!("sql/secret_place.sql");
 const END: &str = include_str!("sql/secret_end.sql");
 const LIVE_OF_WORKSPACE: &str = include_str!("sql/secret_live_of_workspace.sql");
+
+#[async_trait]
+impl SecretTx for SqliteTx {
+    async fn secret_known(&mut self, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
+        known(self.conn()?, fingerprint).await
+    }
+
+    async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError> {
+        insert(self.conn()?, secret).await
+    }
+
+    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError> {
+        live_of_workspace(self.conn()?, workspace).await
+    }
+}
 
 pub(super) async fn known(conn: &mut SqliteConnection, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
     sqlx::query_scalar(KNOWN).bind(&fingerprint.as_bytes()[..]).fetch_one(conn).await.map_err(failed)

@@ -1,20 +1,48 @@
-//! Rows of `token`.
+//! Tokens: rows of `token`.
 
+use async_trait::async_trait;
 use keyward_shared::id::{MemberId, TokenId};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::error::{failed, one_row};
-use super::json;
+use super::tx::SqliteTx;
+use super::{SqliteStore, json};
 use crate::domain::scope::Scopes;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
-use crate::store::StoreError;
+use crate::store::{StoreError, TokenStore, TokenTx};
 
 const BY_HASH: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_hash.sql"));
 const BY_ID: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_id.sql"));
 const INSERT: &str = include_str!("sql/token_insert.sql");
 const REVOKE: &str = include_str!("sql/token_revoke.sql");
+
+#[async_trait]
+impl TokenStore for SqliteStore {
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
+        by_hash(&mut *self.reader().await?, hash).await
+    }
+}
+
+#[async_trait]
+impl TokenTx for SqliteTx {
+    async fn token_by_hash(&mut self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
+        by_hash(self.conn()?, hash).await
+    }
+
+    async fn token(&mut self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        by_id(self.conn()?, id).await
+    }
+
+    async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
+        insert(self.conn()?, token, hash).await
+    }
+
+    async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
+        revoke(self.conn()?, id, at).await
+    }
+}
 
 #[derive(FromRow)]
 struct Row {

@@ -2,21 +2,19 @@
 
 use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
+use keyward_shared::id::{KeyId, WorkspaceId};
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::group::{Begun, Known};
 use super::writer::{Turn, Writer, in_task};
-use super::{api, idempotency, key, member, secret, settings, token, workspace};
+use super::{api, idempotency, key, settings, workspace};
 use crate::domain::api::{Api, ApiName, Catalogue};
 use crate::domain::change::{Change, Generation};
 use crate::domain::key::Key;
-use crate::domain::member::{Member, MemberStanding};
 use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
-use crate::domain::token::{Token, TokenHash};
 use crate::domain::workspace::Workspace;
 use crate::store::{Clash, KeptAnswer, NewSecret, StoreError, StoredKey, Tx};
 
@@ -47,7 +45,7 @@ impl SqliteTx {
         Ok(Self { turn: Some(turn), generation, last_seq, untouched: true })
     }
 
-    fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    pub(super) fn conn(&mut self) -> Result<&mut SqliteConnection, StoreError> {
         self.untouched = false;
         self.turn.as_mut().map(|turn| &mut turn.connection).ok_or_else(given_up)
     }
@@ -99,37 +97,8 @@ impl Tx for SqliteTx {
         workspace::delete(self.conn()?, id, at).await
     }
 
-    async fn member(&mut self, workspace: WorkspaceId, id: MemberId) -> Result<Option<Member>, StoreError> {
-        member::by_id(self.conn()?, workspace, id).await
-    }
-
-    async fn default_member(&mut self, workspace: WorkspaceId) -> Result<Option<Member>, StoreError> {
-        member::default(self.conn()?, workspace).await
-    }
-
-    async fn standing(&mut self, member: MemberId) -> Result<Option<MemberStanding>, StoreError> {
-        member::standing(self.conn()?, member).await
-    }
-
-    async fn insert_member(&mut self, member: &Member) -> Result<(), StoreError> {
-        member::insert(self.conn()?, member).await
-    }
-
-    async fn team_exists(&mut self, workspace: WorkspaceId, id: TeamId) -> Result<bool, StoreError> {
-        member::team_exists(self.conn()?, workspace, id).await
-    }
-
     async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         key::by_id(self.conn()?, workspace, id).await
-    }
-
-    async fn keys_after(
-        &mut self,
-        workspace: WorkspaceId,
-        after: Option<KeyId>,
-        limit: u16,
-    ) -> Result<Vec<StoredKey>, StoreError> {
-        key::after(self.conn()?, workspace, after, limit).await
     }
 
     async fn key_count(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError> {
@@ -160,18 +129,6 @@ impl Tx for SqliteTx {
 
     async fn update_key(&mut self, key: &Key, at: UnixMillis) -> Result<(), StoreError> {
         key::update(self.conn()?, key, at).await
-    }
-
-    async fn secret_known(&mut self, fingerprint: &Fingerprint) -> Result<bool, StoreError> {
-        secret::known(self.conn()?, fingerprint).await
-    }
-
-    async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError> {
-        secret::insert(self.conn()?, secret).await
-    }
-
-    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError> {
-        secret::live_of_workspace(self.conn()?, workspace).await
     }
 
     async fn catalogue(&mut self) -> Result<Catalogue, StoreError> {
@@ -212,22 +169,6 @@ impl Tx for SqliteTx {
     async fn update_settings(&mut self, settings: &SettingsDocument) -> Result<(), StoreError> {
         self.known()?.settings = None;
         settings::put(self.conn()?, settings).await
-    }
-
-    async fn token_by_hash(&mut self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
-        token::by_hash(self.conn()?, hash).await
-    }
-
-    async fn token(&mut self, id: TokenId) -> Result<Option<Token>, StoreError> {
-        token::by_id(self.conn()?, id).await
-    }
-
-    async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
-        token::insert(self.conn()?, token, hash).await
-    }
-
-    async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
-        token::revoke(self.conn()?, id, at).await
     }
 
     async fn kept_answer(&mut self, id: &[u8; 32], now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError> {

@@ -1,0 +1,20 @@
+//! What is asked of a database about keys' secrets. It has their fingerprints, and what was sealed.
+
+use async_trait::async_trait;
+use keyward_shared::fingerprint::Fingerprint;
+use keyward_shared::id::WorkspaceId;
+
+use super::{NewSecret, StoreError};
+
+/// Secrets, within a transaction.
+#[async_trait]
+pub trait SecretTx: Send {
+    /// Whether a secret with this fingerprint was ever accepted.
+    async fn secret_known(&mut self, fingerprint: &Fingerprint) -> Result<bool, StoreError>;
+
+    /// Adds a secret to a key that is there; [`Tx::update_key`](super::Tx::update_key) then gives it its place.
+    async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError>;
+
+    /// The fingerprints of the workspace's secrets that are not final.
+    async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError>;
+}
