@@ -11,9 +11,11 @@ mod health;
 pub mod limits;
 pub mod metrics;
 pub mod problem;
+mod qr;
 mod refused;
 pub mod server;
 pub mod snapshot;
+mod spool;
 mod v1;
 pub mod wire;
 

@@ -7,6 +7,7 @@
 mod database;
 mod doctor;
 mod error;
+mod import;
 mod init;
 mod lock;
 mod logging;

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
+use crate::mutations::Mutation;
 use crate::service::Service;
 
 #[tokio::test]
@@ -68,4 +69,14 @@ async fn coverage_follows_the_catalogue() {
     let read = service.get(&path).await.is(200);
     assert_eq!(read.body["coverage"], "partial");
     assert_ne!(read.header("etag"), made.header("etag"));
+}
+
+/// Every mutation of the catalogue.
+pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
+    service.put("/v1/apis/data", json!({})).await.is(201);
+    vec![
+        Mutation::new(Method::PUT, "/v1/apis/new", json!({})),
+        Mutation::new(Method::PUT, "/v1/apis/data", json!({ "title": "Data" })),
+        Mutation::new(Method::DELETE, "/v1/apis/data", json!({})),
+    ]
 }

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::mutations::{self, Mutation};
 use crate::service::{Reply, Service};
 
 async fn patch(service: &Service, path: &str, if_match: &str, body: &Value) -> Reply {
@@ -27,30 +28,16 @@ async fn of_two_changes_with_one_tag_one_wins() {
 #[tokio::test]
 async fn every_change_honours_if_match() {
     let service = Service::start().await;
-    let workspace = service.workspace("Acme").await;
-    let key = service.key(&workspace, "one").await;
-    service.put("/v1/apis/data", json!({})).await.is(201);
-    let grace = json!({ "grace_seconds": 60 });
-    for (method, path, body) in [
-        (Method::PATCH, workspace.clone(), json!({})),
-        (Method::DELETE, workspace.clone(), json!({})),
-        (Method::PATCH, "/v1/settings".to_owned(), json!({})),
-        (Method::PUT, "/v1/apis/data".to_owned(), json!({})),
-        (Method::PUT, "/v1/apis/new".to_owned(), json!({})),
-        (Method::DELETE, "/v1/apis/data".to_owned(), json!({})),
-        (Method::PATCH, key.clone(), json!({})),
-        (Method::DELETE, key.clone(), json!({})),
-        (Method::POST, format!("{key}/rotate"), grace),
-        (Method::POST, format!("{key}/disable"), json!({})),
-        (Method::POST, format!("{key}/archive"), json!({})),
-    ] {
+    let all = mutations::all(&service).await;
+    let events = service.audit_events().await;
+    for Mutation { method, path, body } in all {
         for tag in ["\"99-0000000000000000\"", "\"foreign\"", "W/\"1-00\""] {
             let call = service.request(method.clone(), &path);
             let refused = call.header("if-match", tag).json(&body).send().await;
             refused.is_problem(412, "precondition_failed", None);
         }
     }
-    assert_eq!(service.get(&key).await.is(200).body["version"], 1);
+    assert_eq!(service.audit_events().await, events);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::mutations::{self, Mutation};
 use crate::service::{Reply, Service};
 
 async fn create(service: &Service, workspace: &str, idempotency_key: &str, body: &Value) -> Reply {
@@ -110,29 +111,7 @@ async fn a_malformed_key_is_refused() {
 #[tokio::test]
 async fn every_mutation_is_idempotent() {
     let service = Service::start().await;
-    let workspace = service.workspace("Acme").await;
-    let key = service.key(&workspace, "one").await;
-    let grace = json!({ "grace_seconds": 3600 });
-    for (index, (method, path, body)) in [
-        (Method::POST, "/v1/workspaces".to_owned(), json!({ "name": "B" })),
-        (Method::PATCH, workspace.clone(), json!({ "name": "C" })),
-        (Method::PUT, "/v1/apis/data".to_owned(), json!({})),
-        (Method::DELETE, "/v1/apis/data".to_owned(), json!({})),
-        (Method::PATCH, "/v1/settings".to_owned(), json!({ "realm": "D" })),
-        (Method::PATCH, key.clone(), json!({ "name": "two" })),
-        (Method::POST, format!("{key}/rotate"), grace.clone()),
-        (Method::POST, format!("{key}/rotation/extend"), grace),
-        (Method::POST, format!("{key}/rotation/pause"), json!({})),
-        (Method::POST, format!("{key}/rotation/resume"), json!({})),
-        (Method::POST, format!("{key}/rotation/cancel"), json!({})),
-        (Method::POST, format!("{key}/disable"), json!({})),
-        (Method::POST, format!("{key}/enable"), json!({})),
-        (Method::POST, format!("{key}/archive"), json!({})),
-        (Method::DELETE, key.clone(), json!({})),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (index, Mutation { method, path, body }) in mutations::all(&service).await.into_iter().enumerate() {
         let call = || {
             service
                 .request(method.clone(), &path)

@@ -1,7 +1,9 @@
 //! `/v1/workspaces/{ws}/keys`.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::mutations::Mutation;
 use crate::service::Service;
 
 /// SHA-256 of the 32-hex key `0123456789abcdef0123456789abcdef`.
@@ -257,4 +259,19 @@ async fn the_reason_and_the_request_stand_in_the_audit_log() {
     let (action, _, reason, _) = service.last_event().await;
     assert_eq!(action, "Delete");
     assert_eq!(reason.as_deref(), Some("not needed"));
+}
+
+/// Every mutation of keys but those of a rotation.
+pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
+    let workspace = service.workspace("Keys that change").await;
+    let key = service.key(&workspace, "one").await;
+    let new = json!({ "name": "new", "access": "read-only", "apis": ["*"] });
+    vec![
+        Mutation::new(Method::POST, format!("{workspace}/keys"), new),
+        Mutation::new(Method::PATCH, &key, json!({ "name": "two" })),
+        Mutation::new(Method::POST, format!("{key}/disable"), json!({})),
+        Mutation::new(Method::POST, format!("{key}/enable"), json!({})),
+        Mutation::new(Method::POST, format!("{key}/archive"), json!({})),
+        Mutation::new(Method::DELETE, &key, json!({})),
+    ]
 }

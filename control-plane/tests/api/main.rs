@@ -4,15 +4,25 @@
 
 mod apis;
 mod bad_input;
+mod bulk;
 mod conditions;
+mod explain;
 mod faults;
 mod frame;
 mod idempotency;
+mod import;
 mod keys;
 mod lane;
 mod lists;
+mod lookup;
+mod members;
+mod mutations;
 mod permissions;
+mod qr;
+mod reveal;
 mod rotation;
 mod service;
 mod settings;
+mod teams;
+mod tokens;
 mod workspaces;

@@ -1,7 +1,9 @@
 //! `/v1/workspaces/{ws}/keys/{key}/rotate` and `…/rotation/*`.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::mutations::Mutation;
 use crate::service::{Reply, Service};
 
 async fn rotating(grace: u32) -> (Service, String) {
@@ -119,4 +121,21 @@ async fn extend_moves_the_deadline_by_either_member() {
         let refused = service.post(&path, body).await;
         refused.is_problem(422, "invalid", Some(field));
     }
+}
+
+/// Every mutation of a rotation.
+pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
+    let workspace = service.workspace("Rotations that change").await;
+    let key = service.key(&workspace, "one").await;
+    let grace = json!({ "grace_seconds": 3600 });
+    let rotation = |verb: &str, body: &Value| Mutation::new(Method::POST, format!("{key}/{verb}"), body.clone());
+    vec![
+        rotation("rotate", &grace),
+        rotation("rotation/extend", &grace),
+        rotation("rotation/pause", &json!({})),
+        rotation("rotation/resume", &json!({})),
+        rotation("rotation/cancel", &json!({})),
+        rotation("rotate", &json!({ "grace_seconds": 60 })),
+        rotation("rotation/finish", &json!({})),
+    ]
 }

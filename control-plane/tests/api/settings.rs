@@ -1,7 +1,9 @@
 //! `/v1/settings`.
 
+use axum::http::Method;
 use serde_json::json;
 
+use crate::mutations::Mutation;
 use crate::service::Service;
 
 #[tokio::test]
@@ -56,4 +58,9 @@ async fn what_no_edge_could_use_is_refused_by_field() {
         let refused = service.patch("/v1/settings", edit).await;
         refused.is_problem(422, "invalid", Some(field));
     }
+}
+
+/// Every mutation of the settings.
+pub(crate) fn mutations() -> Vec<Mutation> {
+    vec![Mutation::new(Method::PATCH, "/v1/settings", json!({ "realm": "Changed" }))]
 }

@@ -1,7 +1,9 @@
 //! `/v1/workspaces`.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::mutations::Mutation;
 use crate::service::Service;
 
 #[tokio::test]
@@ -63,4 +65,14 @@ async fn the_keys_of_a_deleted_workspace_are_gone_with_it() {
     service.patch(&workspace, suspend).await.is(200);
     service.delete(&workspace).await.is(200);
     service.get(&key).await.is_problem(404, "not_found", None);
+}
+
+/// Every mutation of workspaces.
+pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
+    let workspace = service.workspace("Changing").await;
+    vec![
+        Mutation::new(Method::POST, "/v1/workspaces", json!({ "name": "Another" })),
+        Mutation::new(Method::PATCH, &workspace, json!({ "name": "Changed", "status": "suspended" })),
+        Mutation::new(Method::DELETE, &workspace, json!({})),
+    ]
 }

@@ -13,15 +13,24 @@ use sqlx::Row as _;
 use crate::house::{House, fingerprint};
 
 /// Runs a verb and gives the one event that it left, as action, entity and operation.
-async fn told<V: Verb>(house: &House, verb: V) -> (String, String, String) {
+pub(crate) async fn told<V: Verb>(house: &House, verb: V) -> String {
+    let [line] = <[String; 1]>::try_from(all_told(house, verb).await).expect("one event");
+    line
+}
+
+/// Runs a verb and gives every event that it left, in order: all of one generation.
+pub(crate) async fn all_told<V: Verb>(house: &House, verb: V) -> Vec<String> {
     let (events, generation) = (house.events().await, house.generation().await);
     house.run(verb).await.unwrap_or_else(|refusal| panic!("{refusal}"));
-    assert_eq!((house.events().await, house.generation().await), (events + 1, generation + 1));
-    let rows = house.rows("SELECT action, entity, details, seq, generation FROM audit_event ORDER BY seq DESC").await;
-    assert_eq!(rows[0].get::<i64, _>(3), events + 1);
-    assert_eq!(rows[0].get::<i64, _>(4), i64::try_from(generation + 1).expect("small"));
-    let details: Value = serde_json::from_str(rows[0].get(2)).expect("JSON");
-    (rows[0].get(0), rows[0].get(1), details["operation"].as_str().unwrap_or_default().to_owned())
+    assert_eq!(house.generation().await, generation + 1);
+    let sql = format!("SELECT action, entity, details, generation FROM audit_event WHERE seq > {events} ORDER BY seq");
+    let line = |row: &sqlx::sqlite::SqliteRow| {
+        assert_eq!(row.get::<i64, _>(3), i64::try_from(generation + 1).expect("small"));
+        let details: Value = serde_json::from_str(row.get(2)).expect("JSON");
+        let operation = details["operation"].as_str().unwrap_or_default();
+        format!("{} {}: {operation}", row.get::<String, _>(0), row.get::<String, _>(1))
+    };
+    house.rows(&sql).await.iter().map(line).collect()
 }
 
 #[tokio::test]
@@ -59,7 +68,6 @@ async fn every_mutation_leaves_one_event_and_one_generation() {
     log.push(told(&house, status(WorkspaceStatus::Active)).await);
     log.push(told(&house, status(WorkspaceStatus::Suspended)).await);
     log.push(told(&house, DeleteWorkspace { workspace: workspace.id }).await);
-    let lines: Vec<String> = log.iter().map(|(action, entity, verb)| format!("{action} {entity}: {verb}")).collect();
     let expected = [
         "Update API Keys: edit",
         "Update API Keys: rotate",
@@ -84,7 +92,7 @@ async fn every_mutation_leaves_one_event_and_one_generation() {
         "Disable Workspaces: suspend",
         "Delete Workspaces: delete",
     ];
-    assert_eq!(lines, expected);
+    assert_eq!(log, expected);
 }
 
 #[tokio::test]

@@ -4,11 +4,15 @@
 mod apis;
 mod atomicity;
 mod audit;
+mod bulk;
 mod house;
 mod idempotency;
+mod import;
 mod keys;
 mod lists;
+mod people;
 mod refusals;
+mod reveal;
 mod rights;
 mod rotations;
 mod tokens;

@@ -14,6 +14,7 @@ mod figures;
 pub mod fixture;
 mod gateway;
 mod growth;
+mod import;
 mod latency;
 mod load;
 mod memory;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod bad_input;
+mod bulk;
 mod clients;
 mod commands;
 mod conditions;
@@ -16,15 +17,23 @@ mod effects;
 mod faults;
 mod framing;
 mod identity;
+mod import;
 mod lanes;
+mod lookup;
 mod malformed;
 mod observe;
+mod openapi;
 mod paths;
+mod people;
+mod permissions;
 mod ping;
 mod restrictions;
+mod reveal;
 mod routes;
+mod schemathesis;
 mod secrets;
 mod size;
+mod tokens;
 mod turns;
 mod verify;
 
@@ -130,6 +139,15 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("commands", commands::tests()),
         ("faults", faults::tests()),
         ("secrets", secrets::tests()),
+        ("people", people::tests()),
+        ("permissions", permissions::tests()),
+        ("tokens", tokens::tests()),
+        ("reveal", reveal::tests()),
+        ("import", import::tests()),
+        ("bulk", bulk::tests()),
+        ("lookup", lookup::tests()),
+        ("openapi", openapi::tests()),
+        ("schemathesis", schemathesis::tests()),
         ("size", size::tests()),
     ]
 }

@@ -8,5 +8,5 @@ mod query;
 
 pub use caller::{Caller, authenticate, authenticate_lane};
 pub use mutation::{Mutation, Ready};
-pub use path::{ApiPath, KeyPath, ObjectPath, WorkspacePath};
+pub use path::{ApiPath, KeyPath, MemberPath, ObjectPath, TeamPath, TokenPath, WorkspacePath};
 pub use query::{NoQuery, Query};

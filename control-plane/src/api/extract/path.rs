@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use keyward_shared::id::{KeyId, WorkspaceId};
+use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
 
 use crate::api::problem::{Code, Problem};
 use crate::lifecycle::KeyRef;
@@ -15,6 +15,15 @@ pub struct WorkspacePath(pub WorkspaceId);
 
 /// `{ws}` and `{key}`.
 pub struct KeyPath(pub KeyRef);
+
+/// `{ws}` and `{member}`.
+pub struct MemberPath(pub WorkspaceId, pub MemberId);
+
+/// `{ws}` and `{team}`.
+pub struct TeamPath(pub WorkspaceId, pub TeamId);
+
+/// `{ws}`, `{member}` and `{token}`.
+pub struct TokenPath(pub WorkspaceId, pub MemberId, pub TokenId);
 
 /// `{name}` of an object of the snapshot: letters, digits, `-` and `_`.
 pub struct ObjectPath(pub String);
@@ -37,6 +46,31 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
         let workspace: WorkspaceId = parameter(parts, state, "ws").await?;
         let key: KeyId = parameter(parts, state, "key").await?;
         Ok(Self(KeyRef { workspace, key }))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(parameter(parts, state, "ws").await?, parameter(parts, state, "member").await?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TeamPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(parameter(parts, state, "ws").await?, parameter(parts, state, "team").await?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TokenPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let MemberPath(workspace, member) = MemberPath::from_request_parts(parts, state).await?;
+        Ok(Self(workspace, member, parameter(parts, state, "token").await?))
     }
 }
 

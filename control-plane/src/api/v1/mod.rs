@@ -1,9 +1,16 @@
 //! `/v1`: everything behind a token.
 
 mod apis;
+mod bulk;
+mod explain;
+mod import;
 mod keys;
+mod lookup;
+mod members;
 mod settings;
 mod snapshot;
+mod teams;
+mod tokens;
 mod workspaces;
 
 use axum::Router;
@@ -13,13 +20,20 @@ use super::ApiState;
 use super::extract::{authenticate, authenticate_lane};
 
 pub(super) fn router(state: &ApiState) -> Router<ApiState> {
-    let operators = Router::new()
+    let callers = Router::new()
         .nest("/workspaces", workspaces::router())
+        .nest("/workspaces/{ws}/members", members::router())
+        .nest("/workspaces/{ws}/members/{member}/tokens", tokens::router())
+        .nest("/workspaces/{ws}/teams", teams::router())
         .nest("/workspaces/{ws}/keys", keys::router())
+        .nest("/workspaces/{ws}/keys/bulk", bulk::router())
+        .nest("/keys/import", import::router())
+        .nest("/keys/lookup", lookup::router())
+        .nest("/explain", explain::router())
         .nest("/apis", apis::router())
         .nest("/settings", settings::router())
         .merge(snapshot::status_router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
-    operators.merge(lane)
+    callers.merge(lane)
 }

@@ -4,11 +4,18 @@
 //! place words the refusal of a value and names its field.
 
 pub mod apis;
+pub mod bulk;
+pub mod explain;
+pub mod import;
 pub mod key_body;
 pub mod key_list;
 pub mod keys;
+pub mod lookup;
+pub mod members;
 pub mod page;
 pub mod settings;
+pub mod teams;
+pub mod tokens;
 pub mod workspaces;
 
 use serde::de::{Error as _, Unexpected};

@@ -25,11 +25,11 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    fn ping(secret: &str, status: u16) -> Self {
+    pub(super) fn ping(secret: &str, status: u16) -> Self {
         Self::at("GET", "/v1/ping", secret, status)
     }
 
-    fn at(method: &'static str, path: &str, secret: &str, status: u16) -> Self {
+    pub(super) fn at(method: &'static str, path: &str, secret: &str, status: u16) -> Self {
         Self { method, path: path.to_owned(), user: secret.to_owned(), password: String::new(), status }
     }
 
@@ -58,7 +58,11 @@ pub(super) fn all(admin: &Admin) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-fn case(name: &'static str, before: Vec<Probe>, act: impl FnOnce(&Admin) -> Result<Vec<Probe>> + 'static) -> Case {
+pub(super) fn case(
+    name: &'static str,
+    before: Vec<Probe>,
+    act: impl FnOnce(&Admin) -> Result<Vec<Probe>> + 'static,
+) -> Case {
     Case { name, before, act: Box::new(act) }
 }
 

@@ -2,6 +2,7 @@
 //! is busy all the time or nobody has asked it anything.
 
 mod cases;
+mod people_cases;
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};

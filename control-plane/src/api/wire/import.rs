@@ -1,0 +1,1 @@
+//! The lines of an import and of its results.

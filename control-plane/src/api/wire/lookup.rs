@@ -1,0 +1,1 @@
+//! Look-ups on the wire.

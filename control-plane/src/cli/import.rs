@@ -1,0 +1,1 @@
+//! `keyward import`: brings keys from a file, over the REST API.

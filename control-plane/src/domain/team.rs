@@ -1,0 +1,1 @@
+//! Teams: the groups of members that keys may belong to.

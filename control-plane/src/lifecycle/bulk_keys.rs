@@ -1,0 +1,1 @@
+//! Bulk: disable, enable or delete many keys at once.

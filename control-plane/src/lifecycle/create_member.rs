@@ -1,0 +1,1 @@
+//! Add a member to a workspace.

@@ -1,0 +1,1 @@
+//! Delete a team; its keys stay, and belong to none.

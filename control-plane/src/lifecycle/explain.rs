@@ -1,0 +1,1 @@
+//! Explain a verdict: why, and who changed what before.

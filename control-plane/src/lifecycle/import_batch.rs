@@ -1,0 +1,1 @@
+//! Import a batch of keys: up to a thousand lines, one transaction.

@@ -1,0 +1,1 @@
+//! A workspace's members: a page of them, or one.

@@ -1,0 +1,1 @@
+//! A workspace's teams: a page of them, or one.

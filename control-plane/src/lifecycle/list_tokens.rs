@@ -1,0 +1,1 @@
+//! A member's tokens, without their texts.

@@ -1,0 +1,1 @@
+//! Look up a key by its secret, whatever became of it.

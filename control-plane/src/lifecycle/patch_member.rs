@@ -1,0 +1,1 @@
+//! Edit a member; a role that is lower ends the keys that it may not have.

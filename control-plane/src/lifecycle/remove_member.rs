@@ -1,0 +1,1 @@
+//! Remove a member, with their keys and tokens. Final.

@@ -1,0 +1,1 @@
+//! Why a request was or would be judged so.

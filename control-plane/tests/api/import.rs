@@ -1,0 +1,1 @@
+//! Keys that are brought, a line each.

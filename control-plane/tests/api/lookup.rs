@@ -1,0 +1,1 @@
+//! Looking up a key by its secret.

@@ -1,0 +1,1 @@
+//! Secrets that are shown again, where a workspace lets that be.

@@ -1,0 +1,1 @@
+//! Batches of keys that are brought.

@@ -1,0 +1,1 @@
+//! Members and teams, and what becomes of keys when somebody changes or goes.

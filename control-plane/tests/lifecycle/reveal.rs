@@ -1,0 +1,1 @@
+//! Secrets that stay, sealed, and where they end.
