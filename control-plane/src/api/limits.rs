@@ -3,6 +3,12 @@
 /// Bytes of a request's body.
 pub const BODY_BYTES: usize = 256 * 1024;
 
+/// Bytes of one line of an import, which as a whole has no limit.
+pub const IMPORT_LINE_BYTES: usize = 64 * 1024;
+
+/// Seconds for each next piece of an import.
+pub const IMPORT_PIECE_SECONDS: u64 = 30;
+
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 8 * 1024;
 
@@ -24,6 +30,8 @@ pub const SHUTDOWN_SECONDS: u64 = 10;
 /// Name, value and unit of every limit above, for the docs.
 pub const TABLE: &[(&str, u64, &str)] = &[
     ("body of a request", BODY_BYTES as u64, "bytes"),
+    ("one line of an import", IMPORT_LINE_BYTES as u64, "bytes"),
+    ("arrival of each next piece of an import", IMPORT_PIECE_SECONDS, "seconds"),
     ("query string", QUERY_BYTES as u64, "bytes"),
     ("headers of a request, the first line with them", HEADER_BYTES as u64, "bytes"),
     ("connections at a time", CONNECTIONS as u64, ""),

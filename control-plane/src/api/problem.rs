@@ -65,7 +65,15 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The path takes other methods; `Allow` lists them.";
     NameTaken = "name_taken", CONFLICT, "Name already taken",
-        "Another key of the workspace, neither archived nor deleted, has the name.";
+        "Another key of the workspace, neither archived nor deleted, has the name; or another team.";
+    EmailTaken = "email_taken", CONFLICT, "Address already taken",
+        "Another member of the workspace has the address.";
+    LastOwner = "last_owner", CONFLICT, "The last owner stays",
+        "A workspace's last owner is neither removed nor given another role.";
+    DefaultMember = "default_member", CONFLICT, "The default member stays as it is",
+        "The machine that keys belong to which name no member is neither removed nor given another role or kind.";
+    TokenLimit = "token_limit", CONFLICT, "As many tokens as allowed",
+        "The member has as many tokens that can be used as one may have.";
     SlugTaken = "slug_taken", CONFLICT, "Slug already taken",
         "Another workspace has the slug.";
     RotationActive = "rotation_active", CONFLICT, "A rotation is running",
@@ -86,6 +94,8 @@ codes! {
         "Every number for an API was given; numbers are never used again.";
     SecretExists = "secret_exists", CONFLICT, "Secret was used before",
         "The digest belongs to a key that exists or existed; a secret is never accepted twice.";
+    NotRevealable = "not_revealable", CONFLICT, "The secret is not kept",
+        "The key was brought as a digest, or was made where secrets are shown once.";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "Still being answered",
         "The first request with this `Idempotency-Key` is still running. Ask again.";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Changed in the meantime",

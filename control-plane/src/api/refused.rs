@@ -1,5 +1,9 @@
 //! Each refusal of the lifecycle as a problem.
 
+mod people;
+mod reveal;
+mod tokens;
+
 use super::problem::{Code, Problem};
 use crate::domain::key::transition::KeyRefusal;
 use crate::lifecycle::Refusal;
@@ -21,6 +25,9 @@ impl From<Refusal> for Problem {
             Refusal::Unauthenticated => Self::new(Code::Unauthorized),
             Refusal::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed).detail(words),
             Refusal::Key(refusal) => refusal.into(),
+            Refusal::People(refusal) => refusal.into(),
+            Refusal::Token(refusal) => refusal.into(),
+            Refusal::Reveal(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),
             Refusal::SlugTaken => Self::new(Code::SlugTaken).field("slug").detail(words),
             Refusal::KeyLimit { .. } => Self::new(Code::KeyLimit).detail(words),

@@ -15,6 +15,12 @@ pub const SLUG_MAX_CHARS: usize = 63;
 pub const API_NAME_MAX_CHARS: usize = 63;
 /// Characters in an external id.
 pub const EXTERNAL_ID_CHARS: usize = 255;
+/// Characters in a member's address: what an SMTP path leaves of 256 octets (RFC 5321, section 4.5.3.1.3).
+pub const EMAIL_CHARS: usize = 254;
+/// Teams that a member may be in.
+pub const TEAMS_OF_MEMBER: usize = 100;
+/// Tokens of a member that can be used.
+pub const TOKENS_OF_MEMBER: u16 = 50;
 /// Characters in the reason of a mutation.
 pub const REASON_CHARS: usize = 500;
 /// Bytes of metadata as compact JSON.
@@ -35,6 +41,12 @@ pub const ARCHIVED_LISTED: u16 = 10;
 pub const PAGE_MAX: u16 = 200;
 /// Entries of one page when the request names none.
 pub const PAGE_DEFAULT: u16 = 50;
+/// Keys that one bulk change may name, and that a change of a member may give to others.
+pub const BULK_KEYS: u16 = 1_000;
+/// Lines of an import that are one transaction, most.
+pub const IMPORT_BATCH_LINES: u16 = 1_000;
+/// Bytes below which a secret that is brought is warned of: 22 base62 digits are 131 bits.
+pub const SHORT_SECRET_BYTES: usize = 22;
 /// APIs in the catalogue.
 pub const APIS: usize = 256;
 /// Characters in one method name of a route.
@@ -55,6 +67,9 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("slug, most", SLUG_MAX_CHARS as u64, "characters"),
     ("API name", API_NAME_MAX_CHARS as u64, "characters"),
     ("external_id", EXTERNAL_ID_CHARS as u64, "characters"),
+    ("email", EMAIL_CHARS as u64, "characters"),
+    ("teams of a member", TEAMS_OF_MEMBER as u64, "teams"),
+    ("tokens of a member that can be used", TOKENS_OF_MEMBER as u64, "tokens"),
     ("reason", REASON_CHARS as u64, "characters"),
     ("metadata", METADATA_BYTES as u64, "bytes of compact JSON"),
     ("metadata nesting", METADATA_DEPTH as u64, "levels"),
@@ -65,6 +80,9 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("archived keys listed", ARCHIVED_LISTED as u64, "keys"),
     ("limit of a page", PAGE_MAX as u64, "entries"),
     ("limit of a page, default", PAGE_DEFAULT as u64, "entries"),
+    ("keys of a bulk change, of `reassign`", BULK_KEYS as u64, "keys"),
+    ("lines of an import in one transaction", IMPORT_BATCH_LINES as u64, "lines"),
+    ("a secret that is brought, without a warning, least", SHORT_SECRET_BYTES as u64, "bytes"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

@@ -1,6 +1,10 @@
 //! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
 //! holds a secret.
 
+mod people;
+mod reveal;
+mod tokens;
+
 use crate::domain::api::{RouteConflict, RoutesRefused};
 use crate::domain::audit::NotCanonical;
 use crate::domain::invalid::Invalid;
@@ -8,6 +12,10 @@ use crate::domain::key::transition::KeyRefusal;
 use crate::domain::permission::Permission;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
+
+pub use people::PeopleRefusal;
+pub use reveal::RevealRefusal;
+pub use tokens::TokenRefusal;
 
 /// What was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +72,15 @@ pub enum Refusal {
     /// The state of the key does not allow it.
     #[error(transparent)]
     Key(#[from] KeyRefusal),
+    /// It is about members or teams.
+    #[error(transparent)]
+    People(#[from] PeopleRefusal),
+    /// It is about a member's tokens.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
+    /// It is about showing a secret again.
+    #[error(transparent)]
+    Reveal(#[from] RevealRefusal),
     /// Another live key of the workspace has the name.
     #[error("a key of this workspace has the name already")]
     NameTaken,
