@@ -42,10 +42,21 @@ impl Context {
         self
     }
 
-    /// Refuses unless the precondition holds for something in `version`.
+    /// Refuses unless the precondition holds for something in `version`. What else a tag is of does
+    /// not count here.
     pub(super) fn check_version(&self, version: u64) -> Result<(), Refusal> {
+        self.check(version, |seen| seen.version == version)
+    }
+
+    /// Refuses unless the precondition holds for something in `version` whose change would have the
+    /// consequences of this digest. A tag that is not of a preview counts by its version.
+    pub fn check_plan(&self, version: u64, plan: PlanDigest) -> Result<(), Refusal> {
+        self.check(version, |seen| seen.version == version && seen.plan.is_none_or(|seen| seen == plan))
+    }
+
+    fn check(&self, version: u64, holds: impl Fn(&Seen) -> bool) -> Result<(), Refusal> {
         match &self.if_match {
-            Some(IfMatch::Versions(seen)) if !seen.contains(&version) => Err(Refusal::PreconditionFailed { version }),
+            Some(IfMatch::Seen(seen)) if !seen.iter().any(holds) => Err(Refusal::PreconditionFailed { version }),
             _ => Ok(()),
         }
     }
@@ -77,34 +88,64 @@ impl Context {
 pub enum IfMatch {
     /// `*`: whatever its state, if it exists.
     Any,
-    /// One of these versions. Empty when none of the entity tags was one of ours.
-    Versions(Vec<u64>),
+    /// One of these. Empty when none of the entity tags was one of ours.
+    Seen(Vec<Seen>),
 }
+
+/// What an entity tag of ours stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The version.
+    pub version: u64,
+    /// For the tag of a preview, what the change would have done.
+    pub plan: Option<PlanDigest>,
+}
+
+impl Seen {
+    /// Something in this version.
+    pub const fn version(version: u64) -> Self {
+        Self { version, plan: None }
+    }
+}
+
+/// The first bytes of a digest over everything that a change would do.
+pub type PlanDigest = [u8; 8];
 
 /// Random bytes for one mutation, from a source fit for secrets. Never use one twice.
 #[derive(Clone)]
 pub struct Entropy {
     /// For identifiers.
-    pub(super) ids: [[u8; 8]; 2],
+    pub(super) ids: [[u8; 8]; 3],
     /// For a secret.
     pub(super) secret: Zeroizing<[u8; 64]>,
-    /// For sealing what is stored.
+    /// For sealing a digest.
     pub(super) seal_nonce: [u8; 24],
+    /// For sealing a secret, under the same key.
+    pub(super) secret_nonce: [u8; 24],
     /// For sealing the answer of an idempotent call.
     pub(super) answer_nonce: [u8; 24],
 }
 
 impl Entropy {
     /// How many bytes one mutation needs.
-    pub const BYTES: usize = 128;
+    pub const BYTES: usize = 160;
 
     /// Deals out freshly drawn bytes.
     pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        let mut entropy =
-            Self { ids: [[0; 8]; 2], secret: Zeroizing::new([0; 64]), seal_nonce: [0; 24], answer_nonce: [0; 24] };
-        let [id, member] = &mut entropy.ids;
-        let parts: [&mut [u8]; 5] =
-            [id, member, &mut *entropy.secret, &mut entropy.seal_nonce, &mut entropy.answer_nonce];
+        let mut entropy = Self {
+            ids: [[0; 8]; 3],
+            secret: Zeroizing::new([0; 64]),
+            seal_nonce: [0; 24],
+            secret_nonce: [0; 24],
+            answer_nonce: [0; 24],
+        };
+        let parts: [&mut [u8]; 5] = [
+            entropy.ids.as_flattened_mut(),
+            &mut *entropy.secret,
+            &mut entropy.seal_nonce,
+            &mut entropy.secret_nonce,
+            &mut entropy.answer_nonce,
+        ];
         let mut rest = &bytes[..];
         for part in parts {
             let (taken, left) = rest.split_at(part.len());
@@ -123,7 +164,24 @@ mod tests {
     fn every_byte_is_dealt_out_once() {
         let bytes = core::array::from_fn(|i| u8::try_from(i).unwrap_or(0));
         let entropy = Entropy::from_bytes(&bytes);
-        let dealt = [entropy.ids.as_flattened(), &*entropy.secret, &entropy.seal_nonce, &entropy.answer_nonce];
+        let Entropy { ids, secret, seal_nonce, secret_nonce, answer_nonce } = &entropy;
+        let dealt = [ids.as_flattened(), &**secret, seal_nonce, secret_nonce, answer_nonce];
         assert_eq!(dealt.concat(), bytes);
+    }
+
+    #[test]
+    fn the_tag_of_a_preview_holds_for_the_same_consequences_only() {
+        let entropy = Entropy::from_bytes(&[0; Entropy::BYTES]);
+        let context = |if_match| {
+            Context::new(Actor::system("test"), UnixMillis::from_millis(0), entropy.clone()).with_if_match(if_match)
+        };
+        let (planned, other) = ([1; 8], [2; 8]);
+        let seen = |seen| context(Some(IfMatch::Seen(vec![seen])));
+        let previewed = seen(Seen { version: 3, plan: Some(planned) });
+        assert!(previewed.check_plan(3, planned).is_ok() && previewed.check_version(3).is_ok());
+        assert!(previewed.check_plan(3, other).is_err() && previewed.check_plan(4, planned).is_err());
+        let read = seen(Seen::version(3));
+        assert!(read.check_plan(3, planned).is_ok() && read.check_plan(4, planned).is_err());
+        assert!(context(None).check_plan(3, planned).is_ok());
     }
 }

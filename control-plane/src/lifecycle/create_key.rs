@@ -57,17 +57,17 @@ impl Verb for CreateKey {
         let workspace = key_support::workspace(tx, self.workspace).await?;
         call.context.check_absent()?;
         let id = KeyId::from_random(call.context.entropy.ids[0]);
-        let (api_key, secret, sealed_digest) = match &self.source {
+        let (api_key, secret, sealed_digest, sealed_secret) = match &self.source {
             KeySource::Generate => {
                 let settings = tx.settings().await?;
-                let Minted { api_key, secret, sealed_digest } =
-                    key_support::mint(call, &settings, self.fields.environment, id)?;
-                (Some(api_key), secret, sealed_digest)
+                let Minted { api_key, secret, sealed_digest, sealed_secret } =
+                    key_support::mint(call, &workspace, &settings, self.fields.environment, id)?;
+                (Some(api_key), secret, sealed_digest, sealed_secret)
             }
             KeySource::Sha256(text) => {
                 let digest = key_input::digest(text)?;
                 let (secret, sealed_digest) = key_support::enrol(call, &digest, None, id)?;
-                (None, secret, sealed_digest)
+                (None, secret, sealed_digest, None)
             }
         };
         let catalogue = tx.catalogue().await?;
@@ -88,7 +88,12 @@ impl Verb for CreateKey {
         if clash.secret {
             return Err(Refusal::SecretExists);
         }
-        let new_secret = NewSecret { key_id: id, secret: &secret, sealed_digest: &sealed_digest };
+        let new_secret = NewSecret {
+            key_id: id,
+            secret: &secret,
+            sealed_digest: &sealed_digest,
+            sealed_secret: sealed_secret.as_deref(),
+        };
         tx.insert_key(&key, new_secret).await?;
         let details = Details::new("create", None, Some(&key.facts(&catalogue)))
             .with("secret", if api_key.is_some() { "generated" } else { "brought" });

@@ -44,7 +44,7 @@ impl Verb for CreateWorkspace {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Workspace, Change), Refusal> {
         call.context.check_absent()?;
-        let [id, member_id] = call.context.entropy.ids;
+        let [id, member_id, _] = call.context.entropy.ids;
         let name = Name::parse("name", &self.name)?;
         let slug = self.slug.as_deref().map(|slug| Slug::parse("slug", slug)).transpose()?;
         let mut workspace = Workspace {

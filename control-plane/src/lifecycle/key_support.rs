@@ -17,7 +17,7 @@ use crate::domain::key::{Environment, Key, Secret};
 use crate::domain::permission::Permission;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
-use crate::domain::workspace::Workspace;
+use crate::domain::workspace::{Reveal, Workspace};
 use crate::store::{StoredKey, Tx};
 
 /// Which key, as a path names it.
@@ -119,16 +119,19 @@ pub(super) fn check_policy(workspace: &Workspace, key: &Key) -> Result<(), Inval
     }
 }
 
-/// A new secret and its digest, sealed for the row of `key`.
+/// A new secret and what is stored of it, sealed for the row of `key`.
 pub(super) struct Minted {
     pub(super) api_key: ApiKey,
     pub(super) secret: Secret,
     pub(super) sealed_digest: Vec<u8>,
+    /// Where the workspace lets it be shown again.
+    pub(super) sealed_secret: Option<Vec<u8>>,
 }
 
 /// Makes a secret from the call's random bytes.
 pub(super) fn mint(
     call: Call<'_>,
+    workspace: &Workspace,
     settings: &SettingsDocument,
     environment: Environment,
     key: KeyId,
@@ -139,7 +142,14 @@ pub(super) fn mint(
     };
     let api_key = ApiKey::generate(&prefix, &call.context.entropy.secret).ok_or(Refusal::Entropy)?;
     let (secret, sealed_digest) = enrol(call, &Digest::of(&api_key), Some(api_key.hint()), key)?;
-    Ok(Minted { api_key, secret, sealed_digest })
+    let sealed_secret = match workspace.reveal {
+        Reveal::Once => None,
+        Reveal::Sealed => {
+            let nonce = &call.context.entropy.secret_nonce;
+            Some(call.vault.seal_secret(&api_key, &secret.fingerprint, key, nonce)?)
+        }
+    };
+    Ok(Minted { api_key, secret, sealed_digest, sealed_secret })
 }
 
 /// The secret that a digest stands for, and the digest sealed for the row of `key`.

@@ -68,7 +68,7 @@ use crate::store::{Store, Tx};
 pub use archive_key::ArchiveKey;
 pub use authenticate::Authenticated;
 pub use cancel_rotation::CancelRotation;
-pub use context::{Context, Entropy, IfMatch};
+pub use context::{Context, Entropy, IfMatch, PlanDigest, Seen};
 pub use create_key::{CreateKey, CreatedKey, KeySource};
 pub use create_token::{CreateToken, CreatedToken};
 pub use create_workspace::CreateWorkspace;

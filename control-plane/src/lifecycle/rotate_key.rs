@@ -42,15 +42,20 @@ impl Verb for RotateKey {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(RotatedKey, Change), Refusal> {
         let grace = grace("grace_seconds", self.grace_seconds, call.context.now)?;
-        let (_, before) = key_support::key(tx, call, self.target, Permission::KeyRotate).await?;
+        let (workspace, before) = key_support::key(tx, call, self.target, Permission::KeyRotate).await?;
         let settings = tx.settings().await?;
-        let Minted { api_key, secret, sealed_digest } =
-            key_support::mint(call, &settings, before.key.environment, self.target.key)?;
+        let Minted { api_key, secret, sealed_digest, sealed_secret } =
+            key_support::mint(call, &workspace, &settings, before.key.environment, self.target.key)?;
         let after = before.key.clone().rotate(secret.clone(), grace, call.context.now)?;
         if tx.secret_known(&secret.fingerprint).await? {
             return Err(Refusal::SecretExists);
         }
-        let row = NewSecret { key_id: self.target.key, secret: &secret, sealed_digest: &sealed_digest };
+        let row = NewSecret {
+            key_id: self.target.key,
+            secret: &secret,
+            sealed_digest: &sealed_digest,
+            sealed_secret: sealed_secret.as_deref(),
+        };
         tx.insert_secret(row).await?;
         let name = if grace == Grace::None { "regenerate" } else { "rotate" };
         let operation = Operation { action: Action::Update, name };

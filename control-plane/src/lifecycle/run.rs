@@ -62,6 +62,16 @@ impl Lifecycle {
         Ok((answer, generation))
     }
 
+    /// Applies `verb` and undoes it: what it would answer, or why it would be refused. Nothing happens,
+    /// no generation is taken and nothing is told to the audit log.
+    pub async fn preview<V: Verb>(&self, context: &Context, verb: V) -> Result<V::Answer, Refusal> {
+        let tx = self.begin(verb.is_bulk()).await?;
+        let (tx, rights) = admitted(tx, context, verb.needs()).await?;
+        let (tx, answer, _) = self.apply(tx, context, &rights, verb).await?;
+        tx.abandon().await?;
+        Ok(answer)
+    }
+
     async fn begin(&self, bulk: bool) -> Result<Box<dyn Tx>, StoreError> {
         if bulk { self.store.begin_apart().await } else { self.store.begin().await }
     }

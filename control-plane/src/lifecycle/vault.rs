@@ -9,6 +9,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
+use keyward_shared::api_key::ApiKey;
 use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
 use keyward_shared::id::KeyId;
 use sha2::Sha256;
@@ -99,6 +100,25 @@ impl Vault {
         <[u8; 32]>::try_from(opened.as_slice()).map(Digest::from_bytes).map_err(|_| VaultError::Form)
     }
 
+    /// Seals a secret itself for its row, where a workspace lets it be shown again. The nonce is not the
+    /// one of its digest.
+    pub fn seal_secret(
+        &self,
+        secret: &ApiKey,
+        fingerprint: &Fingerprint,
+        key: KeyId,
+        nonce: &[u8; 24],
+    ) -> Result<Vec<u8>, VaultError> {
+        self.seal(&self.kek.secret, nonce, secret.expose().as_bytes(), &secret_row(fingerprint, key))
+    }
+
+    /// Opens what [`Vault::seal_secret`] sealed.
+    pub fn open_secret(&self, sealed: &[u8], fingerprint: &Fingerprint, key: KeyId) -> Result<ApiKey, VaultError> {
+        let opened = self.open(&self.kek.secret, sealed, &secret_row(fingerprint, key))?;
+        let text = core::str::from_utf8(&opened).map_err(|_| VaultError::Form)?;
+        ApiKey::parse(text).map_err(|_| VaultError::Form)
+    }
+
     /// Names an idempotent call without telling its key: HMAC-SHA-256 over caller and key.
     pub(super) fn call_id(&self, caller: &str, idempotency_key: &str) -> [u8; 32] {
         keyed(&self.call_ids)
@@ -169,6 +189,11 @@ fn digest_row(fingerprint: &Fingerprint, key: KeyId) -> Vec<u8> {
     [&b"keyward digest v1"[..], fingerprint.as_bytes(), &key].concat()
 }
 
+fn secret_row(fingerprint: &Fingerprint, key: KeyId) -> Vec<u8> {
+    let key = key.as_u64().to_be_bytes();
+    [&b"keyward secret v1"[..], fingerprint.as_bytes(), &key].concat()
+}
+
 /// HKDF-SHA-256 (RFC 5869) to at most 32 bytes, which is within what one expansion gives.
 fn derive<const N: usize>(input: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
     let mut okm = Zeroizing::new([0; N]);
@@ -205,6 +230,22 @@ mod tests {
         let other = Fingerprint::from_bytes([0; 16]);
         assert!(vault.open_digest(&sealed, &other, KEY) == Err(VaultError::Altered));
         assert!(vault.open_digest(&sealed, &fingerprint, KeyId::from_u64(8)) == Err(VaultError::Altered));
+    }
+
+    #[test]
+    fn a_secret_opens_in_its_own_row_only_and_as_nothing_else() {
+        let vault = vault(2);
+        let secret = ApiKey::parse("a-secret-that-somebody-brought").expect("a key");
+        let digest = Digest::of(&secret);
+        let fingerprint = vault.fingerprint(&digest);
+        let sealed = vault.seal_secret(&secret, &fingerprint, KEY, &[4; 24]).expect("sealed");
+        assert!(vault.open_secret(&sealed, &fingerprint, KEY) == Ok(secret));
+        let other = Fingerprint::from_bytes([0; 16]);
+        assert!(vault.open_secret(&sealed, &other, KEY) == Err(VaultError::Altered));
+        assert!(vault.open_secret(&sealed, &fingerprint, KeyId::from_u64(8)) == Err(VaultError::Altered));
+        assert!(vault.open_digest(&sealed, &fingerprint, KEY) == Err(VaultError::Altered));
+        let digest = vault.seal_digest(&digest, &fingerprint, KEY, &[5; 24]).expect("sealed");
+        assert!(vault.open_secret(&digest, &fingerprint, KEY) == Err(VaultError::Altered));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct NewSecret<'a> {
     pub secret: &'a Secret,
     /// Its digest, sealed.
     pub sealed_digest: &'a [u8],
+    /// The secret itself, sealed, where the workspace lets it be shown again.
+    pub sealed_secret: Option<&'a [u8]>,
 }
 
 /// What another key has already.

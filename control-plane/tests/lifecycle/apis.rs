@@ -4,7 +4,7 @@ use keyward_control_plane::domain::api::Coverage;
 use keyward_control_plane::domain::route::RouteInput;
 use keyward_control_plane::domain::settings::SettingsEdit;
 use keyward_control_plane::lifecycle::{
-    CreateKey, DeleteApi, IfMatch, KeySource, Missing, PatchSettings, PutApi, Refusal,
+    CreateKey, DeleteApi, IfMatch, KeySource, Missing, PatchSettings, PutApi, Refusal, Seen,
 };
 use keyward_shared::settings::RouteAccess;
 
@@ -88,7 +88,7 @@ async fn settings_begin_with_defaults_and_change_by_field() {
     assert!(created.secret.is_some_and(|secret| secret.expose().starts_with("acme_")));
     let edit = SettingsEdit { realm: Some("Acme".to_owned()), ..SettingsEdit::default() };
     assert_eq!(house.run(PatchSettings { edit }).await.expect("patched").version, 3);
-    let context = house.context().with_if_match(Some(IfMatch::Versions(vec![2])));
+    let context = house.context().with_if_match(Some(IfMatch::Seen(vec![Seen::version(2)])));
     let refused = house.lifecycle.execute(&context, PatchSettings { edit: SettingsEdit::default() }).await.err();
     assert!(matches!(refused, Some(Refusal::PreconditionFailed { version: 3 })));
 }

@@ -101,7 +101,8 @@ async fn two_edits_on_one_version_one_wins() {
     let workspace = house.workspace("Acme").await;
     let (target, _) = house.key(workspace.id, "build").await;
     let disable = || async {
-        let versions = keyward_control_plane::lifecycle::IfMatch::Versions(vec![1]);
+        let versions =
+            keyward_control_plane::lifecycle::IfMatch::Seen(vec![keyward_control_plane::lifecycle::Seen::version(1)]);
         let context = house.context().with_if_match(Some(versions));
         house.lifecycle.execute(&context, DisableKey { target }).await
     };

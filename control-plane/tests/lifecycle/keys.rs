@@ -6,7 +6,7 @@ use keyward_control_plane::domain::key::{Environment, KeyStatus};
 use keyward_control_plane::domain::time::UnixSeconds;
 use keyward_control_plane::lifecycle::{
     ArchiveKey, CreateKey, DeleteKey, DisableKey, EnableKey, IfMatch, KeyPatch, Missing, PatchKey, PatchWorkspace,
-    Refusal, WorkspaceFields,
+    Refusal, Seen, WorkspaceFields,
 };
 use keyward_shared::fingerprint::Digest;
 use keyward_shared::policy::Access;
@@ -151,7 +151,9 @@ async fn an_edit_on_a_version_that_has_passed_is_refused() {
     let workspace = house.workspace("Acme").await;
     let (target, _) = house.key(workspace.id, "build").await;
     let disable = |versions: &[u64]| {
-        let context = house.context().with_if_match(Some(IfMatch::Versions(versions.to_vec())));
+        let context = house
+            .context()
+            .with_if_match(Some(IfMatch::Seen(versions.iter().map(|&version| Seen::version(version)).collect())));
         async { house.lifecycle.execute(&{ context }, DisableKey { target }).await.map(|(view, _)| view.key.version) }
     };
     assert!(matches!(disable(&[2]).await, Err(Refusal::PreconditionFailed { version: 1 })));

@@ -119,3 +119,21 @@ async fn only_owners_and_operators_touch_owners() {
     }
     assert!(house.lifecycle.rights(&system()).await.expect("rights").role(Role::Owner).is_ok());
 }
+
+#[tokio::test]
+async fn a_preview_answers_as_the_change_would_and_changes_nothing() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await;
+    let (target, _) = house.key(workspace.id, "build").await;
+    let staff = house.member(workspace.id, Role::Staff).await;
+    let (events, generation) = (house.events().await, house.generation().await);
+    let previewed = house.lifecycle.preview(&house.context(), DisableKey { target }).await.expect("previewed");
+    assert_eq!(previewed.key.version, 2);
+    assert_eq!(house.view(target).await.key.version, 1);
+    assert_eq!((house.events().await, house.generation().await), (events, generation));
+    let context = Context { actor: acting(staff), ..house.context() };
+    let refused = house.lifecycle.preview(&context, DisableKey { target }).await.err();
+    assert!(matches!(refused, Some(Refusal::NotFound(Missing::Key))));
+    house.key(workspace.id, "deploy").await;
+    assert_eq!(house.generation().await, generation + 1);
+}

@@ -7,13 +7,13 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
-use super::{json, query};
+use super::json;
+use super::query::{NoQuery, Parameters};
 use crate::api::answer::{self, Answer};
 use crate::api::problem::{Code, Problem};
 use crate::api::wire::Reasoned;
@@ -21,8 +21,9 @@ use crate::api::{ApiState, etag};
 use crate::domain::change::Generation;
 use crate::lifecycle::{Context, Entropy, IdempotentCall, IfMatch, Verb};
 
-/// A request for a change, not yet judged.
-pub struct Mutation {
+/// A request for a change, not yet judged. `Q` is what its query may say beside the reason, which only
+/// a DELETE gives there.
+pub struct Mutation<Q = NoQuery> {
     api: ApiState,
     caller: Caller,
     method: Method,
@@ -30,38 +31,34 @@ pub struct Mutation {
     idempotency_key: Option<Zeroizing<String>>,
     if_match: Option<IfMatch>,
     query_reason: Option<String>,
+    query: Q,
     body: Bytes,
 }
 
-/// DELETE has no body, and so says why in its query.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReasonQuery {
-    reason: Option<String>,
-}
-
-impl FromRequest<ApiState> for Mutation {
+impl<Q: DeserializeOwned + Send> FromRequest<ApiState> for Mutation<Q> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &ApiState) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, api).await?;
-        let query_reason = if parts.method == Method::DELETE {
-            query::parse::<ReasonQuery>(parts.uri.query().unwrap_or_default())?.reason
-        } else {
-            query::parse::<query::NoQuery>(parts.uri.query().unwrap_or_default())?;
-            None
-        };
+        let mut parameters = Parameters::read(parts.uri.query().unwrap_or_default())?;
+        let query_reason = if parts.method == Method::DELETE { parameters.take("reason") } else { None };
+        let query = parameters.parse()?;
         let idempotency_key = idempotency_key(&parts.headers)?;
         let if_match = etag::if_match(&parts.headers)?;
         let method = parts.method.clone();
         let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
         let body = json::read_body(Request::from_parts(parts, body)).await?;
-        Ok(Self { api: api.clone(), caller, method, target, idempotency_key, if_match, query_reason, body })
+        Ok(Self { api: api.clone(), caller, method, target, idempotency_key, if_match, query_reason, query, body })
     }
 }
 
-impl Mutation {
+impl<Q> Mutation<Q> {
+    /// What its query says.
+    pub const fn query(&self) -> &Q {
+        &self.query
+    }
+
     /// Parses the body as the verb's own shape and takes the reason out of it.
     pub fn read<T: DeserializeOwned + Reasoned>(self) -> Result<(Ready, T), Problem> {
         let mut body: T = json::parse_body(&self.body)?;
@@ -116,6 +113,16 @@ impl Ready {
             .await
             .map_err(|error| Problem::new(Code::Internal).caused_by(error))??;
         answer::stored(&done.answer, done.replayed)
+    }
+
+    /// Says what the change would answer, and makes it not.
+    pub async fn preview<V: Verb>(
+        self,
+        verb: V,
+        render: impl FnOnce(V::Answer) -> Answer,
+    ) -> Result<Response, Problem> {
+        let answer = render(self.api.lifecycle.preview(&self.context, verb).await?);
+        answer::stored(&answer.into_stored(), false)
     }
 }
 

@@ -26,24 +26,44 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 }
 
 pub(super) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    if query.len() > limits::QUERY_BYTES {
-        let detail = format!("the query string is longer than {} bytes", limits::QUERY_BYTES);
-        return Err(Problem::new(Code::BadParameter).detail(detail));
+    Parameters::read(query)?.parse()
+}
+
+/// The parameters of a query string, none of them twice.
+pub(super) struct Parameters(Map<String, Value>);
+
+impl Parameters {
+    pub(super) fn read(query: &str) -> Result<Self, Problem> {
+        if query.len() > limits::QUERY_BYTES {
+            let detail = format!("the query string is longer than {} bytes", limits::QUERY_BYTES);
+            return Err(Problem::new(Code::BadParameter).detail(detail));
+        }
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Problem::new(Code::BadParameter).field(twice[0]).detail("given more than once"));
+        }
+        Ok(Self(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
     }
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Problem::new(Code::BadParameter).field(twice[0]).detail("given more than once"));
+
+    /// Takes one out.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        match self.0.remove(name) {
+            Some(Value::String(value)) => Some(value),
+            _ => None,
+        }
     }
-    let object: Value =
-        pairs.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect::<Map<_, _>>().into();
-    serde_path_to_error::deserialize(object).map_err(|error| {
-        let field = error.path().to_string();
-        let message = error.inner().to_string();
-        let code = if message.starts_with("unknown field") { Code::UnknownParameter } else { Code::BadParameter };
-        Problem::new(code).field(field).detail(super::json::wording(&message))
-    })
+
+    /// The others.
+    pub(super) fn parse<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        serde_path_to_error::deserialize(Value::Object(self.0)).map_err(|error| {
+            let field = error.path().to_string();
+            let message = error.inner().to_string();
+            let code = if message.starts_with("unknown field") { Code::UnknownParameter } else { Code::BadParameter };
+            Problem::new(code).field(field).detail(super::json::wording(&message))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +88,23 @@ mod tests {
         let problem = parse::<Two>("a=1&c=2").unwrap_err();
         assert_eq!(problem.code(), Code::UnknownParameter);
         assert_eq!(problem.field_name(), Some("c"));
+    }
+
+    #[test]
+    fn options_are_words() {
+        use crate::api::wire::options::{DryRunOption, QrForm, QrOption};
+
+        assert_eq!(parse::<QrOption>("qr=svg").unwrap().qr, Some(QrForm::Svg));
+        assert_eq!(parse::<QrOption>("").unwrap().qr, None);
+        assert!(parse::<DryRunOption>("dry_run=true").unwrap().is_dry_run());
+        assert!(!parse::<DryRunOption>("dry_run=false").unwrap().is_dry_run());
+        assert!(!parse::<DryRunOption>("").unwrap().is_dry_run());
+        for wrong in ["dry_run=", "dry_run=1", "dry_run=True"] {
+            let problem = parse::<DryRunOption>(wrong).unwrap_err();
+            assert_eq!((problem.code(), problem.field_name()), (Code::BadParameter, Some("dry_run")), "{wrong}");
+        }
+        let problem = parse::<QrOption>("qr=png").unwrap_err();
+        assert_eq!((problem.code(), problem.field_name()), (Code::BadParameter, Some("qr")));
     }
 
     #[test]

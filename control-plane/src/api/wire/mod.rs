@@ -12,6 +12,7 @@ pub mod key_list;
 pub mod keys;
 pub mod lookup;
 pub mod members;
+pub mod options;
 pub mod page;
 pub mod settings;
 pub mod teams;

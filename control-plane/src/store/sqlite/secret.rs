@@ -45,6 +45,7 @@ pub(super) async fn insert(conn: &mut SqliteConnection, new: NewSecret<'_>) -> R
         .bind(new.key_id.as_u64().cast_signed())
         .bind(&new.secret.fingerprint.as_bytes()[..])
         .bind(new.sealed_digest)
+        .bind(new.sealed_secret)
         .bind(new.secret.hint.as_deref())
         .bind(new.secret.created_at.as_millis())
         .execute(conn)
@@ -61,6 +62,7 @@ pub(super) fn bind_first(
 ) -> Query<'static, Sqlite, SqliteArguments> {
     key.bind(new.secret.fingerprint.as_bytes().to_vec())
         .bind(new.sealed_digest.to_vec())
+        .bind(new.sealed_secret.map(<[u8]>::to_vec))
         .bind(new.secret.hint.clone())
         .bind(deadline.seconds())
         .bind(new.secret.created_at.as_millis())
