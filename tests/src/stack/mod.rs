@@ -185,6 +185,11 @@ impl Stack {
         Ok(Admin::new(Client::new(&self.control_plane.url(), Some(token.trim().to_owned())), Arc::clone(&self.secrets)))
     }
 
+    /// The REST API with another token, an operator's or a member's.
+    pub fn admin_with(&self, token: &str) -> Admin {
+        Admin::new(Client::new(&self.control_plane.url(), Some(token.to_owned())), Arc::clone(&self.secrets))
+    }
+
     /// The REST API without any token, or with one of the test's own by header.
     pub fn stranger(&self) -> Client {
         Client::new(&self.control_plane.url(), None)

@@ -68,10 +68,19 @@ pub(super) fn curl() -> Result<()> {
     Ok(())
 }
 
+/// What reads a QR code back: a drawer of SVG and a decoder of pictures.
+pub(super) fn qr_reader() -> Result<()> {
+    programs("rsvg-convert, zbarimg", &[("rsvg-convert", "librsvg2-bin"), ("zbarimg", "zbar-tools")])
+}
+
 /// What the benchmarks compare with, and what makes their load.
 pub(super) fn bench_programs() -> Result<()> {
-    let step = Step::begin("wrk, nginx, HAProxy");
-    let wanted = [("wrk", "wrk"), ("nginx", "nginx-light"), ("haproxy", "haproxy")];
+    programs("wrk, nginx, HAProxy", &[("wrk", "wrk"), ("nginx", "nginx-light"), ("haproxy", "haproxy")])
+}
+
+/// Programs and the packages that bring them.
+fn programs(names: &str, wanted: &[(&str, &'static str)]) -> Result<()> {
+    let step = Step::begin(names);
     let missing: Vec<_> =
         wanted.iter().filter(|(program, _)| find::program(program).is_none()).map(|(_, package)| *package).collect();
     if missing.is_empty() {

@@ -56,6 +56,7 @@ pub fn test_tools(tools: &Tools) -> Result<TestTools> {
     let cargo_deny = cargo_tool::cargo_deny()?;
     let python = python::with_clients()?;
     debian::curl()?;
+    debian::qr_reader()?;
     wasm::linter(tools.wasm)?;
     Ok(TestTools { cargo_deny, python })
 }

@@ -10,7 +10,7 @@ use super::{debian, find};
 use crate::step::{self, Step};
 use crate::workspace::{self, Stamp};
 
-const ADVICE: &str = "see that Python 3.9 or newer with its venv module is there and that Python \
+const ADVICE: &str = "see that Python 3.11 or newer with its venv module is there and that Python \
                       packages can be downloaded, then run it again";
 /// How much of the fingerprint names the folder.
 const NAME_DIGITS: usize = 12;
