@@ -90,7 +90,7 @@ permissions! {
         "create or revoke an operator's token";
     KeyRead:         All All   All   Own   Own   Never, Some(Scope::KeysRead),        "read a key";
     KeyCreate:       All All   All   Own   Own   Never, Some(Scope::KeysWrite),       "create this key";
-    KeyEdit:         All All   All   Own   Own   Never, Some(Scope::KeysWrite),       "edit this key so";
+    KeyEdit:         All All   All   Own   Own   Never, Some(Scope::KeysWrite),       "edit this key in this way";
     KeyRotate:       All All   All   Own   Own   Never, Some(Scope::KeysWrite),       "rotate this key";
     KeyStop:         All All   All   Own   Own   Never, Some(Scope::KeysWrite),       "stop this key or its old secret";
     KeyStart:        All All   All   Own   Own   Never, Some(Scope::KeysWrite),
