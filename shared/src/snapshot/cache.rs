@@ -145,7 +145,7 @@ impl Cache {
     /// that has become the current one, and all else goes.
     pub(super) fn follow(&mut self, tree: &Tree, next: Option<&Tree>) {
         if !self.current.as_ref().is_some_and(|held| held.is_of(tree)) {
-            let warmed = self.next.take().filter(|held| held.is_of(tree));
+            let warmed = self.next.take_if(|held| held.is_of(tree));
             self.current = Some(warmed.unwrap_or_else(|| self.begin(tree)));
         }
         let next = next.filter(|next| !self.current.as_ref().is_some_and(|held| held.is_of(next)));
@@ -235,18 +235,17 @@ impl Cache {
         self.make_room(of, place);
     }
 
-    /// Marks what lies on the way to `fingerprint` as used: in the next tree, once its leaf is held.
-    pub(super) fn promote(&mut self, fingerprint: &Fingerprint) {
+    /// Marks what lies on the way to `fingerprint` in that tree as used.
+    pub(super) fn promote(&mut self, fingerprint: &Fingerprint, of: Of) {
         self.tick += 1;
-        let pepper = self.current.as_ref().map(|held| held.pepper);
-        let is_warmed = |held: &&mut Holding| Some(held.pepper) == pepper && held.leaf_towards(fingerprint).is_some();
-        let Some(used) = self.next.as_mut().filter(is_warmed).or(self.current.as_mut()) else {
+        let tick = self.tick;
+        let Some(used) = self.holding_mut(of) else {
             return;
         };
         for level in &mut used.levels {
             let prefix = fingerprint.leading_bits(level.depth);
             if let Some(held) = level.places.get_mut(&prefix) {
-                held.used_at = self.tick;
+                held.used_at = tick;
             }
         }
     }

@@ -242,9 +242,11 @@ impl Replica {
         Ok(())
     }
 
-    /// Marks the leaf that covers `fingerprint` as used, so that it outlives those that only refuse.
+    /// Marks the leaf that allowed `fingerprint` as used, so that it outlives those that only refuse: the
+    /// next tree's, where that one would do, for warming must end with as much held as before.
     pub fn promote(&mut self, fingerprint: &Fingerprint) {
-        self.cache.promote(fingerprint);
+        let is_warmed = self.next_would_allow(fingerprint).unwrap_or(false);
+        self.cache.promote(fingerprint, if is_warmed { Of::Next } else { Of::Current });
     }
 
     /// Whether a next tree is being built, so that [`Self::to_warm`] may know of something.
@@ -306,6 +308,16 @@ impl Replica {
             }
         }
         self.walk(fingerprint)
+    }
+
+    /// Whether the next tree would allow `fingerprint` if the current one held nothing. Any time that is
+    /// about now will do: a head is signed anew every few minutes.
+    fn next_would_allow(&self, fingerprint: &Fingerprint) -> Option<bool> {
+        let (head, holding) = (self.head.as_ref()?, self.cache.holding(Of::Next)?);
+        let (_, leaf, through) = holding.leaf_towards(fingerprint)?;
+        let record = leaf.record_at(leaf.position(fingerprint)?)?;
+        let is_believed = holding.pepper() == head.tree.pepper && through >= head.narrowed_since;
+        Some(is_believed && record.allows_at(head.issued_at))
     }
 
     /// Walks from the head's top towards `fingerprint`, lifting `through` where a name is still the

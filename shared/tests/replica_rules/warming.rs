@@ -137,6 +137,52 @@ fn a_next_tree_that_is_given_up_is_forgotten_and_what_comes_late_is_dropped() {
     assert_eq!(replica.held_bytes(), held);
 }
 
+/// After warming the current leaf is the first to go, unless it alone answers somebody: for a key
+/// created since the next tree was built, or once a floor has risen above that tree.
+#[test]
+fn what_only_the_current_tree_answers_stays_held() {
+    let quarters = quarters(10);
+    let rows = [left(1), left(2), left(9)].map(|key| (key, record()));
+    let (left_leaf, right_leaf) = (leaf(half(0), 12, &rows), leaf(half(1), 12, &[(right(), record())]));
+    let under = |generation, narrowed_since| Head {
+        next: Some(tree(&quarters)),
+        narrowed_since,
+        recent_since: 12,
+        tree_generation: 12,
+        ..head(generation, [&left_leaf, &right_leaf])
+    };
+    let warmed = |cache_bytes| {
+        let mut replica = replica_with(cache_bytes);
+        adopt(&mut replica, under(12, 10));
+        load(&mut replica, &left(1), &left_leaf);
+        replica.promote(&left(1));
+        warm_all(&mut replica, &quarters);
+        replica
+    };
+    let full = warmed(usize::MAX).held_bytes();
+    for (asked, narrowed_since, stays) in [(left(1), 10, false), (left(9), 10, true), (left(1), 11, true)] {
+        let mut replica = warmed(full);
+        adopt(&mut replica, under(13, narrowed_since));
+        assert!(found(&mut replica, &asked));
+        replica.promote(&asked);
+        load(&mut replica, &right(), &right_leaf);
+        let holds_it = !matches!(replica.lookup(&left(9), NOW_MS), Lookup::Need(_));
+        assert_eq!(holds_it, stays, "{asked:?} under a floor of {narrowed_since}");
+    }
+}
+
+#[test]
+fn a_third_shape_of_the_current_tree_leaves_the_next_one_warmed() {
+    let quarters = quarters(10);
+    let mut replica = using_left(replica(), &quarters);
+    warm_all(&mut replica, &quarters);
+    let whole = leaf(Place { depth: 0, prefix: 0 }, 11, &[]);
+    let third = Tree { shape: Shape::of_depth(0), pepper: pepper().id(), top: vec![ObjectName::of(&whole)] };
+    adopt(&mut replica, Head { tree: third, generation: 11, issued_at: NOW_MS + 11, ..preparing(&quarters) });
+    adopt(&mut replica, switched(12, &quarters));
+    assert!(found(&mut replica, &left(1)), "warmed before");
+}
+
 /// 128 leaves in use fill the cache; twice as many, half as large, take their place one by one.
 #[test]
 fn a_full_cache_is_warmed_within_its_bound_and_loses_nothing_in_use() {
