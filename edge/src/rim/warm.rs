@@ -9,14 +9,15 @@ use super::platform::{self, with_isolate};
 use crate::config::HttpLane;
 use crate::limits::{LOAD_MS, MAX_WARMED_AT_ONCE, MAX_WARMED_IN_A_RUN};
 
-/// One run, which was marked as started: at most so many objects, and none after one that cannot be had.
+/// One run, which was marked as started: at most so many objects, and none after a round that brought
+/// nothing. The next run asks beyond those that could not be had.
 pub(super) async fn run(env: Env) {
     let mut more = true;
     for _ in 0..MAX_WARMED_IN_A_RUN / MAX_WARMED_AT_ONCE {
-        let found = with_isolate(|isolate| (isolate.replica.to_warm(MAX_WARMED_AT_ONCE), isolate.http_lane()));
+        let found = with_isolate(|isolate| (isolate.warming.next(&isolate.replica), isolate.http_lane()));
         let (needs, http) = found.unwrap_or_default();
         let taken = join_all(needs.iter().map(|need| load(&env, http.as_ref(), need))).await;
-        more = !taken.is_empty() && taken.into_iter().all(|taken| taken);
+        more = taken.contains(&true);
         if !more {
             break;
         }
@@ -26,5 +27,10 @@ pub(super) async fn run(env: Env) {
 
 async fn load(env: &Env, http: Option<&HttpLane>, need: &Need) -> bool {
     let mut insert = |bytes| with_isolate(|isolate| isolate.replica.insert(need, bytes)).unwrap_or(Ok(()));
-    objects::fetch(env, http, need.name, MAX_OBJECT_BYTES, platform::now() + LOAD_MS, &mut insert).await
+    let deadline = platform::now() + LOAD_MS;
+    let taken = objects::fetch(env, http, need.name, MAX_OBJECT_BYTES, deadline, &mut insert).await;
+    if !taken {
+        with_isolate(|isolate| isolate.warming.lack(need.name));
+    }
+    taken
 }
