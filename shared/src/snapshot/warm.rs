@@ -5,6 +5,7 @@
 
 use core::cmp::Reverse;
 use core::ops::Range;
+use std::collections::BinaryHeap;
 
 use super::cache::{Cache, Holding, Object, Of};
 use super::name::ObjectName;
@@ -29,9 +30,10 @@ impl Cache {
         if current.pepper() != holding.pepper() {
             return missing;
         }
-        let mut used: Vec<_> = leaves.places.iter().filter(|(_, held)| held.used_at > 0).collect();
-        used.sort_unstable_by_key(|(prefix, held)| (Reverse(held.used_at), **prefix));
-        for (&prefix, _) in used {
+        // A heap, for few of them are looked at before there is enough.
+        let used = leaves.places.iter().filter(|(_, held)| held.used_at > 0);
+        let mut used: BinaryHeap<_> = used.map(|(&prefix, held)| (held.used_at, Reverse(prefix))).collect();
+        while let Some((_, Reverse(prefix))) = used.pop() {
             let mut range = covered(Place { depth: leaves.depth, prefix }, wanted.depth);
             while let Some(prefix) = range.next() {
                 let Some(found) = first_missing(next, holding, Place { depth: wanted.depth, prefix }) else {
