@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
 use keyward_shared::decision::Grant;
+use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::AssertionKey;
@@ -20,9 +21,9 @@ const LIFETIME_SECONDS: u64 = 60;
 #[derive(serde::Serialize)]
 struct Claims<'a> {
     iss: &'a str,
-    sub: String,
-    workspace_id: String,
-    member_id: String,
+    sub: KeyId,
+    workspace_id: WorkspaceId,
+    member_id: MemberId,
     access: &'a str,
     method: &'a str,
     host: &'a str,
@@ -66,9 +67,9 @@ impl Signer {
         let issued_at = now_ms / 1000;
         let claims = Claims {
             iss: &self.issuer,
-            sub: grant.key.to_string(),
-            workspace_id: grant.workspace.to_string(),
-            member_id: grant.member.to_string(),
+            sub: grant.key,
+            workspace_id: grant.workspace,
+            member_id: grant.member,
             access: grant.access.as_str(),
             method: asked.method,
             host: asked.host,

@@ -42,9 +42,13 @@ macro_rules! id {
             /// the digits.
             pub fn push_to(self, out: &mut String) {
                 let mut digits = [0; DIGITS];
-                base62::encode(self.0, &mut digits);
                 out.push_str(concat!($prefix, "_"));
-                out.push_str(core::str::from_utf8(&digits).unwrap_or_default());
+                out.push_str(self.digits(&mut digits));
+            }
+
+            fn digits(self, digits: &mut [u8; DIGITS]) -> &str {
+                base62::encode(self.0, digits);
+                core::str::from_utf8(digits).unwrap_or_default()
             }
 
             /// The identifier that eight random bytes make.
@@ -55,9 +59,8 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut text = String::with_capacity(Self::PREFIX.len() + 1 + DIGITS);
-                self.push_to(&mut text);
-                f.write_str(&text)
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(self.digits(&mut [0; DIGITS]))
             }
         }
 
