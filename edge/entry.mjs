@@ -94,6 +94,8 @@ function bind() {
   const { buffer } = linear_memory();
   input = new Uint8Array(buffer, input_at(), BUFFER_BYTES);
   output = new Uint8Array(buffer, output_at(), BUFFER_BYTES);
+  // Another instance counts its settings anew.
+  challengedBy = undefined;
 }
 
 // The one call of a request: its text is written where WebAssembly reads it.

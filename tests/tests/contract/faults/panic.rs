@@ -21,6 +21,17 @@ fn panics(stack: &Stack) -> Result<()> {
     let (usable, disabled) = (admin.key("usable")?, admin.key("disabled")?);
     let generation = admin.act(&disabled, "disable", &json!({}))?["generation"].as_u64().unwrap_or_default();
     stack.applied(generation)?;
+    // The new instance counts its settings from one again, as the first did when it was first asked.
+    let challenge = || -> Result<String> {
+        let refusal = stack.edge("/v1/ping").send()?.must_be(401)?;
+        Ok(refusal.header("www-authenticate").unwrap_or_default().to_owned())
+    };
+    ensure!(challenge()?.contains("\"API\""), "another realm than the default: {}", challenge()?);
+    let renamed = admin.patch("/v1/settings", &json!({"realm": "Renamed"}))?.must_be(200)?.json()?;
+    stack.applied(renamed["generation"].as_u64().unwrap_or_default())?;
+    stack.edge("/test-panic").send()?;
+    stack.edge("/v1/ping").key(&usable.secret).send()?.must_be(200)?;
+    ensure!(challenge()?.contains("\"Renamed\""), "a realm of before: {}", challenge()?);
     for round in 0..3 {
         stack.edge("/v1/ping").key(&usable.secret).send()?.must_be(200)?;
         let failed = stack.edge("/test-panic").key(&usable.secret).send()?;
