@@ -165,7 +165,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
   return fetch(copy(request, to)).then(
     (response) => marked(response, requestId),
     (error) => unreachable(error, requestId),
-  );
+  ).catch((error) => failed(error, requestId));
 }
 
 // To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
