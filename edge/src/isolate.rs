@@ -257,18 +257,24 @@ impl Isolate {
     }
 
     /// The object that whoever waits for the first head will need first, so that it can be loaded while
-    /// the head's settings are.
-    pub(crate) fn needed_first(&mut self, head: &Head) -> Option<(Fingerprint, ObjectName)> {
+    /// the head's settings are: it has one of the places for loads from now on.
+    pub(crate) fn begin_ahead(&mut self, head: &Head, now: u64) -> Option<(Fingerprint, ObjectName)> {
         let digest = self.awaiting.take()?;
         let pepper = self.config.peppers.iter().find(|pepper| pepper.id() == head.tree.pepper)?;
         let fingerprint = pepper.fingerprint(&digest);
-        head.tree.first_towards(&fingerprint).map(|(_, name)| (fingerprint, name))
+        let (_, name) = head.tree.first_towards(&fingerprint)?;
+        self.begin_load(name, now).then_some((fingerprint, name))
     }
 
-    /// Takes an object that was loaded ahead, if it is the next one on the way to `fingerprint`.
-    pub(crate) fn insert_ahead(&mut self, fingerprint: &Fingerprint, bytes: Vec<u8>) -> Result<(), DecodeError> {
-        match self.replica.lookup_exact(fingerprint) {
-            Lookup::Need(need) if need.name == ObjectName::of(&bytes) => self.replica.insert(&need, bytes),
+    /// Takes what was loaded ahead, if it is the next object on the way to `fingerprint`.
+    pub(crate) fn end_ahead(
+        &mut self,
+        (fingerprint, name): &(Fingerprint, ObjectName),
+        bytes: Option<Vec<u8>>,
+    ) -> Result<(), DecodeError> {
+        self.end_load(*name);
+        match (self.replica.lookup_exact(fingerprint), bytes) {
+            (Lookup::Need(need), Some(bytes)) if need.name == *name => self.replica.insert(&need, bytes),
             _ => Ok(()),
         }
     }

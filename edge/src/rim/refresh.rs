@@ -1,7 +1,9 @@
 //! Asking the lanes for a newer head and taking it, with the settings it names.
 
-use futures_util::future::{join, join_all};
-use keyward_shared::fingerprint::Fingerprint;
+use core::pin::pin;
+
+use futures_util::future::{Either, join_all, select};
+use keyward_shared::fingerprint::{Fingerprint, PepperId};
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{
     DecodeError, Head, HeadRefused, MAX_HEAD_BYTES, MAX_OBJECT_BYTES, MAX_SETTINGS_BYTES, ObjectName, Origin,
@@ -27,7 +29,7 @@ pub(super) async fn run(env: Env, lanes: Vec<Lane>) {
 async fn refresh_lane(env: &Env, lane: Lane) {
     let outcome = match read(env, lane).await {
         Ok(LaneHead::NotModified) => Outcome::Confirmed,
-        Ok(LaneHead::Bytes(bytes)) => take(env, lane, &bytes).await,
+        Ok(LaneHead::Bytes(bytes)) => return take(env, lane, &bytes).await,
         Ok(LaneHead::None) => {
             worker::console_warn!("keyward: {lane:?} lane: no head has been published yet");
             Outcome::Failed
@@ -37,6 +39,11 @@ async fn refresh_lane(env: &Env, lane: Lane) {
             Outcome::Failed
         }
     };
+    finish(lane, outcome);
+}
+
+/// Notes what a lane's refresh came to; whoever waits for it goes on.
+fn finish(lane: Lane, outcome: Outcome) {
     with_isolate(|isolate| {
         let is_cold = isolate.replica.head().is_none();
         if let Some(freshness) = isolate.freshness_mut(lane) {
@@ -73,29 +80,45 @@ enum Looked {
     Newer(Box<Head>, Option<Settings>),
 }
 
-async fn take(env: &Env, lane: Lane, bytes: &[u8]) -> Outcome {
+async fn take(env: &Env, lane: Lane, bytes: &[u8]) {
     let etag = format!("\"{}\"", ObjectName::of(bytes));
     let (head, settings) = match with_isolate(|isolate| look(isolate, lane, bytes, &etag)) {
         Some(Looked::Newer(head, settings)) => (head, settings),
-        Some(Looked::Done(outcome)) => return outcome,
-        None => return Outcome::Failed,
+        Some(Looked::Done(outcome)) => return finish(lane, outcome),
+        None => return finish(lane, Outcome::Failed),
     };
-    let (settings, ahead) = match settings {
-        Some(settings) => (Some(settings), None),
-        None => join(load_settings(env, &head), load_ahead(env, &head)).await,
+    if settings.is_some() {
+        return finish(lane, adopt(*head, settings, etag));
+    }
+    let needed = with_isolate(|isolate| isolate.begin_ahead(&head, platform::now())).flatten();
+    let settings = load_settings(env, head.settings, head.tree.pepper);
+    let ahead = async { load_ahead(env, needed?).await };
+    // Nothing waits for what comes ahead but the request that needs it.
+    let bytes = match select(pin!(settings), pin!(ahead)).await {
+        Either::Left((settings, ahead)) => {
+            finish(lane, adopt(*head, settings, etag));
+            ahead.await
+        }
+        Either::Right((bytes, settings)) => {
+            finish(lane, adopt(*head, settings.await, etag));
+            bytes
+        }
     };
+    if let Some(needed) = needed
+        && let Some(Err(error)) = with_isolate(|isolate| isolate.end_ahead(&needed, bytes))
+    {
+        worker::console_warn!("keyward: an object loaded ahead is refused: {error}");
+    }
+}
+
+fn adopt(head: Head, settings: Option<Settings>, etag: String) -> Outcome {
     let Some(settings) = settings else {
         worker::console_warn!("keyward: generation {} not taken: its settings cannot be had", head.generation);
         return Outcome::Failed;
     };
-    with_isolate(|isolate| match isolate.replica.adopt(*head, settings, platform::now()) {
+    with_isolate(|isolate| match isolate.replica.adopt(head, settings, platform::now()) {
         Ok(true) => {
             isolate.note_adopted(etag);
-            if let Some((fingerprint, bytes)) = ahead
-                && let Err(error) = isolate.insert_ahead(&fingerprint, bytes)
-            {
-                worker::console_warn!("keyward: an object loaded ahead is refused: {error}");
-            }
             Outcome::Confirmed
         }
         // Another request has taken the same head, or a newer one, while the settings were loaded.
@@ -139,35 +162,33 @@ fn look(isolate: &mut crate::isolate::Isolate, lane: Lane, bytes: &[u8], etag: &
 
 /// Beside the settings of the first head of all, the object that the waiting request needs first: a cold
 /// start reads three times in a row instead of four.
-async fn load_ahead(env: &Env, head: &Head) -> Option<(Fingerprint, Vec<u8>)> {
-    let (needed, http) = with_isolate(|isolate| (isolate.needed_first(head), isolate.http_lane()))?;
-    let (fingerprint, name) = needed?;
+async fn load_ahead(env: &Env, (_, name): (Fingerprint, ObjectName)) -> Option<Vec<u8>> {
+    let http = with_isolate(|isolate| isolate.http_lane())?;
     let mut ahead = None;
     let mut take = |bytes: Vec<u8>| {
         let got = ObjectName::of(&bytes);
         if got != name {
             return Err(DecodeError::Name { expected: name, got });
         }
-        ahead = Some((fingerprint, bytes));
+        ahead = Some(bytes);
         Ok(())
     };
     objects::fetch(env, http.as_ref(), name, MAX_OBJECT_BYTES, platform::now() + LOAD_MS, &mut take).await;
     ahead
 }
 
-async fn load_settings(env: &Env, head: &Head) -> Option<Settings> {
+async fn load_settings(env: &Env, name: ObjectName, pepper: PepperId) -> Option<Settings> {
     let (http, deployment) = with_isolate(|isolate| (isolate.http_lane(), isolate.config.deployment.clone()))?;
     let deadline = platform::now() + LANE_MS;
-    let origin = Origin { deployment: &deployment, pepper: head.tree.pepper };
     let mut settings = None;
     let mut take = |bytes: Vec<u8>| {
         let got = ObjectName::of(&bytes);
-        if got != head.settings {
-            return Err(DecodeError::Name { expected: head.settings, got });
+        if got != name {
+            return Err(DecodeError::Name { expected: name, got });
         }
-        settings = Some(decode_settings(&bytes, origin)?);
+        settings = Some(decode_settings(&bytes, Origin { deployment: &deployment, pepper })?);
         Ok(())
     };
-    objects::fetch(env, http.as_ref(), head.settings, MAX_SETTINGS_BYTES, deadline, &mut take).await;
+    objects::fetch(env, http.as_ref(), name, MAX_SETTINGS_BYTES, deadline, &mut take).await;
     settings
 }
