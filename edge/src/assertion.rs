@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac as _;
 use keyward_shared::decision::Grant;
 use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 use sha2::{Digest as _, Sha256};
@@ -34,35 +34,24 @@ struct Claims<'a> {
 
 /// Signs assertions.
 pub(crate) struct Signer {
-    key: Key,
+    key: AssertionKey,
     /// The JOSE header in base64url, with the dot behind it.
     header: String,
     issuer: String,
 }
 
-enum Key {
-    /// The state in which every HMAC of the secret begins.
-    Hs256(Hmac<Sha256>),
-    EdDsa(Box<SigningKey>),
-}
-
 impl Signer {
     /// A signer for the deployment `issuer`.
-    pub(crate) fn new(key: &AssertionKey, issuer: String) -> Option<Self> {
-        let (key, header) = match key {
-            AssertionKey::Hs256(secret) => {
-                (Key::Hs256(Hmac::new_from_slice(secret).ok()?), r#"{"alg":"HS256","typ":"JWT"}"#.to_owned())
-            }
-            AssertionKey::EdDsa(seed) => {
-                let key = SigningKey::from_bytes(seed);
-                let header = format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{}"}}"#, thumbprint(&key));
-                (Key::EdDsa(Box::new(key)), header)
-            }
+    pub(crate) fn new(key: AssertionKey, issuer: String) -> Self {
+        let header = match &key {
+            AssertionKey::Hs256(_) => r#"{"alg":"HS256","typ":"JWT"}"#.to_owned(),
+            AssertionKey::EdDsa(key) => format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{}"}}"#, thumbprint(key)),
         };
-        Some(Self { key, header: format!("{}.", URL_SAFE_NO_PAD.encode(header)), issuer })
+        Self { key, header: format!("{}.", URL_SAFE_NO_PAD.encode(header)), issuer }
     }
 
-    /// The assertion for a request that was allowed at `now_ms`.
+    /// The assertion for a request that was allowed at `now_ms`, or nothing where none can be made: then the
+    /// request must not pass.
     pub(crate) fn assert(&self, grant: &Grant, asked: &Asked<'_>, now_ms: u64) -> Option<String> {
         let issued_at = now_ms / 1000;
         let claims = Claims {
@@ -80,12 +69,12 @@ impl Signer {
         let mut token = self.header.clone();
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&claims).ok()?, &mut token);
         match &self.key {
-            Key::Hs256(keyed) => {
+            AssertionKey::Hs256(keyed) => {
                 let tag = keyed.clone().chain_update(&token).finalize().into_bytes();
                 token.push('.');
                 URL_SAFE_NO_PAD.encode_string(tag, &mut token);
             }
-            Key::EdDsa(key) => {
+            AssertionKey::EdDsa(key) => {
                 let signature = key.sign(token.as_bytes());
                 token.push('.');
                 URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
@@ -97,8 +86,8 @@ impl Signer {
     /// The public keys that its assertions are verified by (RFC 7517, section 5): none for a shared secret.
     pub(crate) fn public_keys(&self) -> String {
         match &self.key {
-            Key::Hs256(_) => r#"{"keys":[]}"#.to_owned(),
-            Key::EdDsa(key) => format!(
+            AssertionKey::Hs256(_) => r#"{"keys":[]}"#.to_owned(),
+            AssertionKey::EdDsa(key) => format!(
                 r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","kid":"{}","x":"{}"}}]}}"#,
                 thumbprint(key),
                 public_key(key)
@@ -130,7 +119,7 @@ mod tests {
         let key = SigningKey::from_bytes(&seed);
         assert_eq!(public_key(&key), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
         assert_eq!(thumbprint(&key), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
-        let signer = Signer::new(&AssertionKey::EdDsa(seed), "keyward".to_owned()).unwrap();
+        let signer = Signer::new(AssertionKey::EdDsa(Box::new(key)), "keyward".to_owned());
         assert!(signer.public_keys().contains("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
     }
 }

@@ -7,8 +7,11 @@ use core::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use hmac::{Hmac, KeyInit as _};
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::snapshot::{MAX_DEPLOYMENT_BYTES, MAX_TRUSTED_KEYS, PublicKey, TrustedKeys};
+use sha2::Sha256;
 
 /// One variable: its name, its default as shown to people, whether it is a secret, and what it is for.
 pub struct Variable {
@@ -82,10 +85,10 @@ pub(crate) enum ClientAddress {
 
 /// What assertions are signed with. Not printable: both are secrets.
 pub(crate) enum AssertionKey {
-    /// The secret that the origin shares.
-    Hs256(Vec<u8>),
-    /// The seed of an Ed25519 key.
-    EdDsa([u8; 32]),
+    /// The state in which every HMAC of the secret that the origin shares begins.
+    Hs256(Hmac<Sha256>),
+    /// An Ed25519 key.
+    EdDsa(Box<SigningKey>),
 }
 
 /// The http lane's address and credential.
@@ -127,11 +130,14 @@ impl Config {
         }
         let assertion_key = match (get(ASSERTION).as_deref(), get(ORIGIN_SECRET)) {
             (Some("off"), _) | (None, None) => None,
-            (Some("hs256") | None, Some(secret)) => Some(AssertionKey::Hs256(secret.into_bytes())),
+            (Some("hs256") | None, Some(secret)) => {
+                let invalid = ConfigError::Invalid { name: ORIGIN_SECRET, expected: "a secret for HMAC-SHA-256" };
+                Some(AssertionKey::Hs256(Hmac::new_from_slice(secret.as_bytes()).map_err(|_| invalid)?))
+            }
             (Some("hs256"), None) => return Err(ConfigError::Missing(ORIGIN_SECRET)),
             (Some("eddsa"), _) => {
                 let seed = get(ASSERTION_KEY).ok_or(ConfigError::Missing(ASSERTION_KEY))?;
-                Some(AssertionKey::EdDsa(bytes(ASSERTION_KEY, &seed)?))
+                Some(AssertionKey::EdDsa(Box::new(SigningKey::from_bytes(&bytes(ASSERTION_KEY, &seed)?))))
             }
             _ => {
                 return Err(ConfigError::Invalid { name: ASSERTION, expected: "off, hs256 or eddsa" });
@@ -292,6 +298,17 @@ mod tests {
         assert_eq!(error(ASSERTION, "hs256"), Some(ConfigError::Missing(ORIGIN_SECRET)));
         assert_eq!(error(ASSERTION, "eddsa"), Some(ConfigError::Missing(ASSERTION_KEY)));
         assert_eq!(error(KV_LANE, "off"), Some(ConfigError::Missing(LANE_URL)));
+    }
+
+    #[test]
+    fn an_assertion_key_is_32_bytes_in_base64url_without_padding() {
+        let with = |key: &str| read(&[(ASSERTION, "eddsa"), (ASSERTION_KEY, key)]);
+        let of = |length| URL_SAFE_NO_PAD.encode(vec![0xff; length]);
+        assert!(with(&of(32)).unwrap().assertion_key.is_some());
+        let padded = format!("{}=", of(32));
+        for key in [of(31), of(33), padded, of(32).replace('_', "/"), "not a key".to_owned()] {
+            assert!(matches!(with(&key), Err(ConfigError::Invalid { name: ASSERTION_KEY, .. })), "{key}");
+        }
     }
 
     #[test]

@@ -69,14 +69,14 @@ pub(crate) enum Why {
 }
 
 impl Isolate {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(mut config: Config) -> Self {
         let replica = Replica::new(ReplicaOptions {
             deployment: config.deployment.clone(),
             peppers: config.peppers.clone(),
             min_epoch: config.min_epoch,
             cache_bytes: config.cache_bytes,
         });
-        let signer = config.assertion_key.as_ref().and_then(|key| Signer::new(key, config.deployment.clone()));
+        let signer = config.assertion_key.take().map(|key| Signer::new(key, config.deployment.clone()));
         Self {
             replica,
             signer,
@@ -116,12 +116,16 @@ impl Isolate {
         }
     }
 
-    /// The identity headers' values for a grant, each on a line.
-    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> String {
-        let assertion = self.signer.as_ref().and_then(|signer| signer.assert(grant, asked, now));
+    /// The identity headers' values for a grant, each on a line. Nothing where an assertion should go with
+    /// them and cannot be made.
+    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> Option<String> {
+        let assertion = match &self.signer {
+            Some(signer) => signer.assert(grant, asked, now)?,
+            None => String::new(),
+        };
         let mut lines = String::with_capacity(512);
-        verdict::identity(grant, &self.generation, assertion.as_deref().unwrap_or_default(), &mut lines);
-        lines
+        verdict::identity(grant, &self.generation, &assertion, &mut lines);
+        Some(lines)
     }
 
     /// The public keys of assertions, as JSON.

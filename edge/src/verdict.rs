@@ -5,6 +5,8 @@
 use keyward_shared::decision::{Decision, Grant, Refusal};
 use keyward_shared::snapshot::Need;
 
+use crate::answer;
+
 /// A usable key on the ping path.
 pub(crate) const PONG: u32 = 16;
 /// A public route: forward without identity.
@@ -49,6 +51,11 @@ pub(crate) fn of(decision: Decision) -> Result<Verdict, Need> {
         Decision::Deny(refusal) => Ok(refuse(refusal)),
         Decision::Need(need) => Err(need),
     }
+}
+
+/// A fault of the edge itself: refused, whatever it was about to say.
+pub(crate) fn internal() -> u32 {
+    u32::try_from(answer::index_of("internal")).unwrap_or(u32::MAX)
 }
 
 /// The number of a refusal.

@@ -18,7 +18,9 @@ use super::settle::{self, RefreshFuture, Settled};
 use crate::answer::{self, PROBLEMS};
 use crate::isolate::{Look, Patience};
 use crate::request::{Asked, Facts};
-use crate::verdict::{DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTINGS_SHIFT, SETTLE, Verdict};
+use crate::verdict::{
+    self, DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTINGS_SHIFT, SETTLE, Verdict,
+};
 
 /// Paths of the Worker's own endpoints begin like this.
 const OWN_PREFIX: &str = "/.keyward/";
@@ -96,8 +98,12 @@ fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
             Look::Done(Verdict::Pong(_)) => PONG,
             Look::Done(Verdict::Allow(grant)) => {
                 let key_header = if isolate.replica.settings().accept.header.is_some() { KEY_HEADER } else { 0 };
-                let length = put_output(&isolate.identity(&grant, asked, now));
-                length.map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
+                match isolate.identity(&grant, asked, now) {
+                    Some(identity) => {
+                        put_output(&identity).map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
+                    }
+                    None => verdict::internal(),
+                }
             }
             Look::Facts => FACTS,
             Look::Load(_) | Look::Wait(_) => SETTLE,
@@ -156,7 +162,8 @@ pub async fn settle(
         Settled::Verdict(Verdict::Number(number)) => JsValue::from(number),
         Settled::Verdict(Verdict::Pong(_)) => JsValue::from(PONG),
         Settled::Verdict(Verdict::Allow(grant)) => with_isolate(|isolate| isolate.identity(&grant, &asked, now))
-            .map_or(JsValue::from(SETTLE), |identity| JsValue::from_str(&identity)),
+            .flatten()
+            .map_or_else(|| JsValue::from(verdict::internal()), |identity| JsValue::from_str(&identity)),
     }
 }
 

@@ -66,7 +66,9 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     }
     match settled {
         Settled::Verdict(Verdict::Allow(grant) | Verdict::Pong(grant)) => {
-            let identity = with_isolate(|isolate| isolate.identity(&grant, &asked, now)).unwrap_or_default();
+            let Some(identity) = with_isolate(|isolate| isolate.identity(&grant, &asked, now)).flatten() else {
+                return problem("internal");
+            };
             let headers = code_headers("allowed")?;
             for (name, value) in IDENTITY_HEADERS.iter().zip(identity.split('\n')) {
                 if !value.is_empty() {
