@@ -39,7 +39,10 @@ fn answer_status(env: &Env, context: &Context) -> Result<Response> {
 }
 
 fn answer_public_keys(env: &Env) -> Result<Response> {
-    platform::configure(env);
+    if !platform::configure(env) {
+        // An origin that believed an empty set would refuse whatever other edges send it.
+        return problem("no_snapshot");
+    }
     let keys = with_isolate(|isolate| isolate.public_keys()).flatten();
     json(keys.as_deref().unwrap_or(r#"{"keys":[]}"#))
 }

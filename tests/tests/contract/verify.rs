@@ -18,6 +18,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::shared("verify_takes_the_address_from_the_proxy", verify_takes_the_address_from_the_proxy),
         Test::shared("status_tells_what_the_edge_holds", status_tells_what_the_edge_holds),
         Test::shared("an_unknown_endpoint_of_its_own_is_not_found", an_unknown_endpoint_is_not_found),
+        Test::shared("without_a_configuration_no_keys_are_published", without_a_configuration_no_keys_are_published),
     ]
 }
 
@@ -228,6 +229,16 @@ fn status_tells_what_the_edge_holds(stack: &Stack) -> Result<()> {
     let refused = blind.edge("/v1/ping").key(&key.secret).send()?.must_be(503)?;
     ensure!(refused.header("x-keyward-code") == Some("no_snapshot"), "{:?}", refused.headers);
     ensure!(refused.header("retry-after").is_some(), "{:?}", refused.headers);
+    Ok(())
+}
+
+/// An origin that took an empty set for an answer would refuse what other edges have signed.
+fn without_a_configuration_no_keys_are_published(stack: &Stack) -> Result<()> {
+    let broken = [("KEYWARD_ASSERTION", "eddsa"), ("KEYWARD_ASSERTION_KEY", "too-short")];
+    let edge = Workerd::start_unready(stack, &broken)?;
+    let refused = edge.edge("/.keyward/jwks").send()?.must_be(503)?;
+    ensure!(refused.header("x-keyward-code") == Some("no_snapshot"), "{:?}", refused.headers);
+    ensure!(edge.log()?.contains("KEYWARD_ASSERTION_KEY"), "the log does not say what is wrong");
     Ok(())
 }
 
