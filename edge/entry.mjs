@@ -20,7 +20,7 @@ const GRANT_SHIFT = 8;
 const SETTINGS_SHIFT = 8;
 // A verdict's number, without what stands beside it.
 const NUMBER = 31;
-// Of each buffer (exports.rs).
+// Of each buffer (limits.rs).
 const BUFFER_BYTES = 4096;
 const IDENTITY_HEADERS = [
   'x-keyward-key-id',

@@ -15,3 +15,5 @@ pub const MAX_WARMED_AT_ONCE: usize = 2;
 pub const MAX_WARMED_IN_A_RUN: usize = 16;
 /// Characters of a header that restrictions ask for; the entry cuts the rest.
 pub const MAX_FACT_CHARS: usize = 2_048;
+/// Bytes of each of the two buffers between the entry and WebAssembly.
+pub const BUFFER_BYTES: usize = 4_096;

@@ -110,14 +110,16 @@ mod tests {
             ("KEY_HEADER", KEY_HEADER),
             ("GRANT_SHIFT", GRANT_SHIFT),
             ("SETTINGS_SHIFT", SETTINGS_SHIFT),
+            // All that is below the first bit that stands beside a number.
+            ("NUMBER", DUE - 1),
         ];
         for (name, number) in numbers {
             let line = format!("const {name} = {number};");
             assert!(entry.contains(&line), "entry.mjs lacks `{line}`");
         }
-        for name in IDENTITY_HEADERS {
-            assert!(entry.contains(&format!("'{name}'")), "entry.mjs lacks {name}");
-        }
+        let names: String = IDENTITY_HEADERS.iter().map(|name| format!("  '{name}',\n")).collect();
+        let array = format!("const IDENTITY_HEADERS = [\n{names}];\n");
+        assert!(entry.contains(&array), "entry.mjs lacks `{array}`");
     }
 
     #[test]

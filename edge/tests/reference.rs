@@ -79,6 +79,13 @@ fn limits_table() -> String {
         ("a wait for the first head", milliseconds(limits::FIRST_HEAD_WAIT_MS), "milliseconds"),
         ("a wait for objects, all of them together", milliseconds(limits::LOAD_MS), "milliseconds"),
         ("loads at once in one isolate", limits::MAX_LOADS, "objects"),
+        ("loads ahead of a next tree at once, in the background", limits::MAX_WARMED_AT_ONCE, "objects"),
+        ("the same in one invocation", limits::MAX_WARMED_IN_A_RUN, "objects"),
+        (
+            "method and URL, with the headers that restrictions ask for",
+            limits::BUFFER_BYTES - credentials::MAX_AUTHORIZATION_BYTES,
+            "characters of ASCII; more, or others, are judged as well, but slower",
+        ),
     ] {
         let _ = writeln!(text, "| {what} | {limit} | {unit} |");
     }
@@ -93,6 +100,7 @@ fn milliseconds(limit: u64) -> usize {
 fn the_entry_cuts_and_bounds_where_the_code_says() {
     let entry = include_str!("../entry.mjs");
     assert!(entry.contains(&format!("const MAX_AUTHORIZATION = {};", credentials::MAX_AUTHORIZATION_BYTES)));
+    assert!(entry.contains(&format!("const BUFFER_BYTES = {};", limits::BUFFER_BYTES)));
     assert!(entry.contains(&format!("const MAX_FACT = {};", limits::MAX_FACT_CHARS)));
 }
 

@@ -17,6 +17,7 @@ use super::platform::{self, with_isolate};
 use super::settle::{self, RefreshFuture, Settled};
 use crate::answer::{self, PROBLEMS};
 use crate::isolate::{Look, Patience};
+use crate::limits::BUFFER_BYTES;
 use crate::request::{Asked, Facts};
 use crate::verdict::{
     self, DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTINGS_SHIFT, SETTLE, Verdict,
@@ -24,8 +25,7 @@ use crate::verdict::{
 
 /// Paths of the Worker's own endpoints begin like this.
 const OWN_PREFIX: &str = "/.keyward/";
-/// Words of each buffer: 4 KiB. Mirrored in `entry.mjs`.
-const BUFFER_WORDS: usize = 512;
+const BUFFER_WORDS: usize = BUFFER_BYTES / size_of::<u64>();
 
 type Buffer = [Cell<u64>; BUFFER_WORDS];
 
