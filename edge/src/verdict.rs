@@ -117,7 +117,7 @@ mod tests {
             let line = format!("const {name} = {number};");
             assert!(entry.contains(&line), "entry.mjs lacks `{line}`");
         }
-        let names: String = IDENTITY_HEADERS.iter().map(|name| format!("  '{name}',\n")).collect();
+        let names = IDENTITY_HEADERS.map(|name| format!("  '{name}',\n")).concat();
         let array = format!("const IDENTITY_HEADERS = [\n{names}];\n");
         assert!(entry.contains(&array), "entry.mjs lacks `{array}`");
     }

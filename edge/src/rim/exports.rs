@@ -4,6 +4,9 @@
 //! gives a number: nothing is allocated to cross, and no JavaScript value is made. Where identity
 //! headers go with a verdict, their values lie in a second buffer until the next call. The entry
 //! reads them before it does anything else, so no request can be answered with another's identity.
+//!
+//! A request's text, credential included, stays in memory until the next one overwrites it. JavaScript
+//! holds it as well, and as long as it likes, so wiping it here would promise what cannot be kept.
 
 use core::cell::{Cell, RefCell};
 
@@ -113,14 +116,15 @@ fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
     .unwrap_or(SETTLE)
 }
 
-/// Takes the input, and clears its beginning: where the entry wrote to the memory of an instance that
+/// Takes the input, and clears its first word: where the entry wrote to the memory of an instance that
 /// was replaced meanwhile, this one finds nothing.
 fn take_input(text: &mut Vec<u8>, length: usize) -> bool {
     INPUT.with(|buffer| {
         text.clear();
         for word in buffer.iter().take(length.div_ceil(size_of::<u64>())) {
-            text.extend_from_slice(&word.replace(0).to_le_bytes());
+            text.extend_from_slice(&word.get().to_le_bytes());
         }
+        buffer[0].set(0);
         text.truncate(length);
         text.first().is_some_and(|first| *first != 0)
     })
