@@ -50,14 +50,15 @@ export default {
       if (env.KEYWARD_MODE === 'observe' && !url.startsWith('/.keyward/', pathStart(url))) {
         return observe(request, env, ctx, requestId, authorization, now);
       }
-      const verdict = ask(method, url, authorization, now);
-      if (verdict & DUE) ctx.waitUntil(refresh(env));
+      let verdict = ask(method, url, authorization, now);
+      if ((verdict & NUMBER) === FACTS) verdict = ask(method, url, authorization, now, collect(request));
       const number = verdict & NUMBER;
+      // Read before anything else is asked of WebAssembly.
+      const identity = number === GRANT ? granted(verdict >>> GRANT_SHIFT) : undefined;
+      if (verdict & DUE) ctx.waitUntil(refresh(env));
       if (number === PONG) return respond(200, 'application/json', PING, requestId);
-      if (number === GRANT) {
-        const identity = granted(verdict >>> GRANT_SHIFT);
-        const keyHeader = verdict & KEY_HEADER ? key_header() : undefined;
-        return forward(request, url, env, requestId, identity, keyHeader);
+      if (identity !== undefined) {
+        return forward(request, url, env, requestId, identity, verdict & KEY_HEADER ? [key_header()] : undefined);
       }
       if (number < PONG) return refuse(number, undefined, requestId, verdict >>> SETTINGS_SHIFT);
       return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
@@ -70,11 +71,14 @@ export default {
 async function rare(number, request, env, ctx, requestId, authorization, now) {
   const { method, url } = request;
   let verdict = number;
-  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, undefined, now);
-  if (verdict === FACTS) verdict = await settle(env, ctx, method, url, authorization, collect(request), now);
+  // Under all of its names a key is kept from the origin, for the settings may be replaced meanwhile.
+  const keyHeaders = [key_header()];
+  const facts = () => collect(request, keyHeaders);
+  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, facts, now);
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
-  if (verdict === PUBLIC) return forward(request, url, env, requestId, [], key_header());
-  if (typeof verdict === 'string') return forward(request, url, env, requestId, verdict.split('\n'), key_header());
+  keyHeaders.push(key_header());
+  if (verdict === PUBLIC) return forward(request, url, env, requestId, [], keyHeaders);
+  if (typeof verdict === 'string') return forward(request, url, env, requestId, verdict.split('\n'), keyHeaders);
   if (verdict === OWN) return own(request, env, ctx, requestId);
   return refuse(verdict, undefined, requestId);
 }
@@ -99,17 +103,19 @@ function bind() {
 }
 
 // The one call of a request: its text is written where WebAssembly reads it.
-function ask(method, url, authorization, now) {
-  if (method.length + url.length + MAX_AUTHORIZATION > BUFFER_BYTES) return SETTLE;
+function ask(method, url, authorization, now, facts) {
+  const bound = facts === undefined ? BUFFER_BYTES : BUFFER_BYTES - facts.length;
+  if (method.length + url.length + MAX_AUTHORIZATION > bound) return SETTLE;
   for (let tries = 0; tries < 2; tries += 1) {
     // Memory that has grown leaves the old views empty.
     if (input === undefined || input.byteLength === 0) bind();
     let at = put(method, 0);
     at = put(url, at);
     if (authorization !== undefined) at = put(authorization, at);
+    if (facts !== undefined) at = put(facts, at);
     // Beyond ASCII a character takes more than a byte.
     if (Number.isNaN(at)) return SETTLE;
-    const verdict = judge(method.length, url.length, authorization === undefined ? -1 : authorization.length, now);
+    const verdict = judge(method.length, url.length, authorization?.length ?? -1, facts?.length ?? -1, now);
     if (verdict !== REBIND) return verdict;
     bind();
   }
@@ -152,7 +158,7 @@ function granted(length) {
 function observe(request, env, ctx, requestId, authorization, now) {
   const { method, url } = request;
   ctx.waitUntil(
-    settle(env, ctx, method, url, authorization, collect(request), now)
+    settle(env, ctx, method, url, authorization, () => collect(request), now)
       .then((verdict) => {
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
@@ -170,7 +176,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
 
 // To the origin, as who the snapshot says; what the client says of itself in our names is dropped.
 // One promise and no more: each costs as much as a header.
-async function forward(request, url, env, requestId, identity, keyHeader) {
+async function forward(request, url, env, requestId, identity, keyHeaders) {
   try {
     const to = target(url, env);
     if (to === undefined) return refuse(undefined, 'no_origin', requestId);
@@ -179,7 +185,7 @@ async function forward(request, url, env, requestId, identity, keyHeader) {
     const { headers } = forwarded;
     // A public route judges no credential, so none travels.
     if (env.KEYWARD_KEEP_AUTHORIZATION !== 'true' || !authenticated) headers.delete('authorization');
-    if (keyHeader !== undefined) headers.delete(keyHeader);
+    keyHeaders?.forEach((name) => name !== undefined && headers.delete(name));
     let dropped;
     headers.forEach((_, name) => {
       if (isDropped(name)) (dropped ??= []).push(name);
@@ -340,9 +346,10 @@ function credential(headers) {
 
 // What few keys and settings ask of a request, in the order of `Facts::parse`. A header can hold no
 // newline, so none can be slipped in.
-function collect(request) {
+function collect(request, keyHeaders) {
   const { headers, method, cf } = request;
   const own = key_header();
+  keyHeaders?.push(own);
   const bounded = (name) => (headers.get(name) ?? '').slice(0, MAX_FACT);
   return [
     method === 'OPTIONS' && headers.has('access-control-request-method') ? '1' : '',

@@ -11,6 +11,7 @@ use keyward_shared::decision::{Client, Request};
 use crate::config::ClientAddress;
 
 /// A request as it is judged. Not printable: it holds a credential.
+#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     /// The method.
     pub(crate) method: &'a str,
@@ -21,27 +22,27 @@ pub(crate) struct Asked<'a> {
     /// `Authorization`.
     pub(crate) authorization: Option<&'a str>,
     /// The rest, where it was asked for.
-    pub(crate) facts: Option<Facts>,
+    pub(crate) facts: Option<Facts<'a>>,
 }
 
 /// What restrictions, preflights and the settings' own header ask of a request.
-#[derive(Default, Clone)]
-pub(crate) struct Facts {
+#[derive(Default, Clone, Copy)]
+pub(crate) struct Facts<'a> {
     pub(crate) preflight: bool,
-    pub(crate) key_header: Option<String>,
-    pub(crate) cf_connecting_ip: Option<String>,
-    pub(crate) peer: Option<String>,
-    pub(crate) forwarded_for: Option<String>,
-    pub(crate) referrer: Option<String>,
-    pub(crate) android_package: Option<String>,
-    pub(crate) android_certificate: Option<String>,
-    pub(crate) ios_bundle: Option<String>,
+    pub(crate) key_header: Option<&'a str>,
+    pub(crate) cf_connecting_ip: Option<&'a str>,
+    pub(crate) peer: Option<&'a str>,
+    pub(crate) forwarded_for: Option<&'a str>,
+    pub(crate) referrer: Option<&'a str>,
+    pub(crate) android_package: Option<&'a str>,
+    pub(crate) android_certificate: Option<&'a str>,
+    pub(crate) ios_bundle: Option<&'a str>,
 }
 
-impl Facts {
-    /// Reads the entry's nine lines; an empty one stands for an absent header.
-    pub(crate) fn parse(lines: &str) -> Self {
-        let mut lines = lines.split('\n').map(|line| Some(line.to_owned()).filter(|line| !line.is_empty()));
+impl<'a> Facts<'a> {
+    /// Reads nine lines; an empty one stands for an absent header.
+    pub(crate) fn parse(lines: &'a str) -> Self {
+        let mut lines = lines.split('\n').map(|line| Some(line).filter(|line| !line.is_empty()));
         let mut next = || lines.next().flatten();
         Self {
             preflight: next().is_some(),
@@ -59,9 +60,9 @@ impl Facts {
     fn address(&self, source: ClientAddress) -> Option<IpAddr> {
         match source {
             ClientAddress::None => None,
-            ClientAddress::CfConnectingIp => self.cf_connecting_ip.as_deref()?.trim().parse().ok(),
-            ClientAddress::Peer => parse_with_port(self.peer.as_deref()?),
-            ClientAddress::ForwardedFor(nth) => forwarded_for(self.forwarded_for.as_deref()?, nth),
+            ClientAddress::CfConnectingIp => self.cf_connecting_ip?.trim().parse().ok(),
+            ClientAddress::Peer => parse_with_port(self.peer?),
+            ClientAddress::ForwardedFor(nth) => forwarded_for(self.forwarded_for?, nth),
         }
     }
 }
@@ -77,16 +78,16 @@ impl<'a> Asked<'a> {
     pub(crate) fn as_request(&self, source: ClientAddress) -> Request<'_> {
         let client = self.facts.as_ref().map(|facts| Client {
             address: facts.address(source),
-            referrer: facts.referrer.as_deref(),
-            android_package: facts.android_package.as_deref(),
-            android_certificate: facts.android_certificate.as_deref(),
-            ios_bundle: facts.ios_bundle.as_deref(),
+            referrer: facts.referrer,
+            android_package: facts.android_package,
+            android_certificate: facts.android_certificate,
+            ios_bundle: facts.ios_bundle,
         });
         Request {
             method: self.method,
             path: self.path,
             authorization: self.authorization,
-            key_header: self.facts.as_ref().and_then(|facts| facts.key_header.as_deref()),
+            key_header: self.facts.as_ref().and_then(|facts| facts.key_header),
             preflight: self.facts.as_ref().is_some_and(|facts| facts.preflight),
             client,
         }

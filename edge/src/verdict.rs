@@ -13,7 +13,7 @@ pub(crate) const PONG: u32 = 16;
 pub(crate) const PUBLIC: u32 = 17;
 /// Ask again with what restrictions and the settings want to know of the request.
 pub(crate) const FACTS: u32 = 18;
-/// Ask again through [`crate::settle`]: something must be loaded or waited for.
+/// Go on in [`crate::settle`]: something must be loaded or waited for.
 pub(crate) const SETTLE: u32 = 19;
 /// The path of the Worker's own endpoints.
 pub(crate) const OWN: u32 = 20;

@@ -10,14 +10,13 @@
 
 use core::cell::{Cell, RefCell};
 
-use futures_util::future::join;
-use js_sys::Promise;
+use js_sys::{Function, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 use worker::Env;
 
 use super::platform::{self, with_isolate};
-use super::settle::{self, RefreshFuture, Settled};
+use super::settle::{self, Background};
 use crate::answer::{self, PROBLEMS};
 use crate::isolate::{Look, Patience};
 use crate::limits::BUFFER_BYTES;
@@ -66,29 +65,36 @@ pub fn output_at() -> usize {
     OUTPUT.with(|buffer| buffer.as_ptr().expose_provenance())
 }
 
-/// Judges the request that the input holds, from what is held: method, URL and credential follow one
-/// another, each as long as said; a negative length stands for no credential. The verdict's low five
-/// bits are its number; [`DUE`] says that a refresh should be started; with [`GRANT`] the bits from
+/// Judges the request that the input holds, from what is held: method, URL, credential and the lines of
+/// [`Facts::parse`] follow one another, each as long as said; a negative length stands for no credential,
+/// and for facts that were not asked for yet. The verdict's low five bits are its number; [`DUE`] says that a refresh should be started; with [`GRANT`] the bits from
 /// [`GRANT_SHIFT`] up are the length of the output, with a refusal those from [`SETTINGS_SHIFT`] up tell
 /// one version of the settings from another.
 #[wasm_bindgen]
-pub fn judge(method: usize, url: usize, authorization: i32, now: f64) -> u32 {
-    let authorization = usize::try_from(authorization).ok();
+pub fn judge(method: usize, url: usize, authorization: i32, facts: i32, now: f64) -> u32 {
+    let (authorization, facts) = (usize::try_from(authorization).ok(), usize::try_from(facts).ok());
     TEXT.with_borrow_mut(|text| {
-        if !take_input(text, method + url + authorization.unwrap_or(0)) {
+        if !take_input(text, method + url + authorization.unwrap_or(0) + facts.unwrap_or(0)) {
             return REBIND;
         }
-        let text = str::from_utf8(text).ok();
-        let parts = text.and_then(|text| text.split_at_checked(method));
-        let parts = parts.and_then(|(method, rest)| Some((method, rest.split_at_checked(url)?)));
-        let Some((method, (url, credential))) = parts else {
+        let Some((method, url, credential, lines)) = parts(text, method, url, authorization.unwrap_or(0)) else {
             return SETTLE;
         };
         match asked(method, url, authorization.map(|_| credential)) {
-            Some(asked) => judge_asked(&asked, platform::time_of(now)),
+            Some(mut asked) => {
+                asked.facts = facts.map(|_| Facts::parse(lines));
+                judge_asked(&asked, platform::time_of(now))
+            }
             None => OWN,
         }
     })
+}
+
+fn parts(text: &[u8], method: usize, url: usize, credential: usize) -> Option<(&str, &str, &str, &str)> {
+    let (method, rest) = str::from_utf8(text).ok()?.split_at_checked(method)?;
+    let (url, rest) = rest.split_at_checked(url)?;
+    let (credential, lines) = rest.split_at_checked(credential)?;
+    Some((method, url, credential, lines))
 }
 
 fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
@@ -145,7 +151,9 @@ fn put_output(text: &str) -> Option<u32> {
 }
 
 /// Judges a request that could not be judged at once: loads what it needs and waits within bounds.
-/// A verdict as of [`judge`], or the values of the identity headers, each on a line.
+/// `facts` is called for the lines of [`Facts::parse`] when they are needed, each time anew after a wait,
+/// for other settings ask for another header. Gives a verdict's bare number, or the values of the identity
+/// headers, each on a line.
 #[wasm_bindgen]
 pub async fn settle(
     env: Env,
@@ -153,19 +161,19 @@ pub async fn settle(
     method: String,
     url: String,
     authorization: Option<String>,
-    facts: Option<String>,
+    facts: Function,
     now: f64,
 ) -> JsValue {
-    let Some(mut asked) = asked(&method, &url, authorization.as_deref()) else {
+    let Some(asked) = asked(&method, &url, authorization.as_deref()) else {
         return JsValue::from(OWN);
     };
-    asked.facts = facts.map(|lines| Facts::parse(&lines));
     let now = platform::time_of(now);
-    match settle::settle(&env, &asked, now, |refresh| keep_alive(&context, refresh)).await {
-        Settled::Facts => JsValue::from(FACTS),
-        Settled::Verdict(Verdict::Number(number)) => JsValue::from(number),
-        Settled::Verdict(Verdict::Pong(_)) => JsValue::from(PONG),
-        Settled::Verdict(Verdict::Allow(grant)) => with_isolate(|isolate| isolate.identity(&grant, &asked, now))
+    let collect = || facts.call0(&JsValue::UNDEFINED).ok()?.as_string();
+    let background = |work| keep_alive(&context, work);
+    match settle::settle(&env, &asked, now, &collect, &background).await {
+        Verdict::Number(number) => JsValue::from(number),
+        Verdict::Pong(_) => JsValue::from(PONG),
+        Verdict::Allow(grant) => with_isolate(|isolate| isolate.identity(&grant, &asked, now))
             .flatten()
             .map_or_else(|| JsValue::from(verdict::internal()), |identity| JsValue::from_str(&identity)),
     }
@@ -174,13 +182,8 @@ pub async fn settle(
 /// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`.
 #[wasm_bindgen]
 pub async fn refresh(env: Env) {
-    let now = platform::now();
-    let started = with_isolate(|isolate| (isolate.start_due(now), isolate.start_warming(now)));
-    let (lanes, warms) = started.unwrap_or_default();
-    if warms {
-        join(super::refresh::run(env.clone(), lanes), super::warm::run(env)).await;
-    } else {
-        super::refresh::run(env, lanes).await;
+    if let Some(work) = settle::due(&env) {
+        work.await;
     }
 }
 
@@ -205,9 +208,9 @@ pub fn key_header() -> Option<String> {
     with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten()
 }
 
-fn keep_alive(context: &ExecutionContext, refresh: RefreshFuture) {
+fn keep_alive(context: &ExecutionContext, work: Background) {
     context.wait_until(&future_to_promise(std::panic::AssertUnwindSafe(async {
-        refresh.await;
+        work.await;
         Ok(JsValue::UNDEFINED)
     })));
 }

@@ -5,9 +5,9 @@ use worker::{Context, Env, Headers, Request, Response, Result, event};
 
 use super::exports;
 use super::platform::{self, with_isolate};
-use super::settle::{self, Settled};
+use super::settle;
 use crate::answer::{self, PROBLEMS, Problem};
-use crate::request::{Asked, Facts, host_and_path};
+use crate::request::{Asked, host_and_path};
 use crate::status;
 use crate::verdict::{self, IDENTITY_HEADERS, Verdict};
 
@@ -28,8 +28,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
 fn answer_status(env: &Env, context: &Context) -> Result<Response> {
     platform::configure(env);
     let now = platform::now();
-    if let Some(lanes) = with_isolate(|isolate| isolate.start_due(now)).filter(|lanes| !lanes.is_empty()) {
-        context.wait_until(settle::refresh_of(env, lanes));
+    if let Some(work) = settle::due(env) {
+        context.wait_until(work);
     }
     let wasm_bytes = platform::memory_bytes();
     let body = with_isolate(|isolate| status::body(Some(isolate), now, wasm_bytes, platform::rfc3339))
@@ -60,15 +60,11 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     let Some(forwarded) = Forwarded::read(request, path) else {
         return problem("forwarded_headers");
     };
-    let mut asked = forwarded.asked();
+    let asked = forwarded.asked();
     let now = platform::now();
-    let mut settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
-    if matches!(settled, Settled::Facts) {
-        asked.facts = Some(facts(asked.method, request));
-        settled = settle::settle(env, &asked, now, |refresh| context.wait_until(refresh)).await;
-    }
-    match settled {
-        Settled::Verdict(Verdict::Allow(grant) | Verdict::Pong(grant)) => {
+    let collect = || Some(facts(asked.method, request));
+    match settle::settle(env, &asked, now, &collect, &|work| context.wait_until(work)).await {
+        Verdict::Allow(grant) | Verdict::Pong(grant) => {
             let Some(identity) = with_isolate(|isolate| isolate.identity(&grant, &asked, now)).flatten() else {
                 return problem("internal");
             };
@@ -80,15 +76,13 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
             }
             Ok(Response::empty()?.with_headers(headers).with_status(200))
         }
-        Settled::Verdict(Verdict::Number(verdict::PUBLIC)) => {
+        Verdict::Number(verdict::PUBLIC) => {
             Ok(Response::empty()?.with_headers(code_headers("public")?).with_status(200))
         }
-        Settled::Verdict(Verdict::Number(number)) => match PROBLEMS.get(number as usize) {
+        Verdict::Number(number) => match PROBLEMS.get(number as usize) {
             Some(problem) => answer_problem(problem),
             None => problem("internal"),
         },
-        // They were given, so nobody asks for them again.
-        Settled::Facts => problem("internal"),
     }
 }
 
@@ -128,30 +122,30 @@ impl Forwarded {
     }
 }
 
-fn facts(method: &str, request: &Request) -> Facts {
+/// The lines of `Facts::parse`. The proxy's own address is no client's: whichever source the Worker
+/// believes, here it is the proxy's word.
+fn facts(method: &str, request: &Request) -> String {
+    let told = |name: &str| header(request, name).unwrap_or_default();
     let key_header = with_isolate(|isolate| isolate.replica.settings().accept.header.clone()).flatten();
-    let forwarded_for = header(request, "x-forwarded-for");
-    Facts {
-        preflight: method == "OPTIONS" && header(request, "access-control-request-method").is_some(),
-        key_header: key_header.and_then(|name| header(request, &name)),
-        // The proxy's own address is no client's: whichever source the Worker believes, here it is
-        // the proxy's word.
-        cf_connecting_ip: last_hop(forwarded_for.as_deref()),
-        peer: last_hop(forwarded_for.as_deref()),
-        forwarded_for,
-        referrer: header(request, "referer").or_else(|| header(request, "origin")),
-        android_package: header(request, "x-android-package"),
-        android_certificate: header(request, "x-android-cert"),
-        ios_bundle: header(request, "x-ios-bundle-identifier"),
-    }
+    let is_preflight = method == "OPTIONS" && header(request, "access-control-request-method").is_some();
+    let forwarded_for = told("x-forwarded-for");
+    let last_hop = forwarded_for.rsplit(',').next().unwrap_or_default().trim();
+    [
+        if is_preflight { "1" } else { "" },
+        &key_header.map(|name| told(&name)).unwrap_or_default(),
+        last_hop,
+        last_hop,
+        &forwarded_for,
+        &header(request, "referer").unwrap_or_else(|| told("origin")),
+        &told("x-android-package"),
+        &told("x-android-cert"),
+        &told("x-ios-bundle-identifier"),
+    ]
+    .join("\n")
 }
 
 fn header(request: &Request, name: &str) -> Option<String> {
     request.headers().get(name).ok().flatten()
-}
-
-fn last_hop(forwarded_for: Option<&str>) -> Option<String> {
-    forwarded_for?.rsplit(',').next().map(|hop| hop.trim().to_owned())
 }
 
 fn code_headers(code: &str) -> Result<Headers> {

@@ -1,17 +1,19 @@
 //! A request that could not be judged at once: it loads, or waits by its own timers, within bounds.
 
-use std::future::Future;
+use core::future::Future;
+use core::pin::Pin;
 
+use futures_util::future::join;
 use keyward_shared::decision::Refusal;
 use keyward_shared::snapshot::{MAX_OBJECT_BYTES, Need};
 use worker::Env;
 
 use super::platform::{self, with_isolate};
-use super::{objects, refresh};
+use super::{objects, refresh, warm};
 use crate::freshness::State;
-use crate::isolate::{Lane, Look, Patience, Why};
+use crate::isolate::{Look, Patience, Why};
 use crate::limits::{FIRST_HEAD_WAIT_MS, HEAD_WAIT_MS, LOAD_MS};
-use crate::request::Asked;
+use crate::request::{Asked, Facts};
 use crate::verdict::{self, Verdict};
 
 /// How often a waiting request looks whether what it waits for has come.
@@ -19,32 +21,45 @@ const LOOK_MS: u64 = 5;
 /// How long after an object could not be had it is asked for again.
 const RETRY_MS: u64 = 100;
 
-/// What became of a request that settled.
-pub(super) enum Settled {
-    Verdict(Verdict),
-    /// More must be known of the request.
-    Facts,
-}
+/// What goes on when the request is done, boxed so that a caller can hand it to the platform.
+pub(super) type Background = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Judges `asked` at `now`, its one time, loading and waiting as needed. `background` lets a refresh
-/// go on when the request is done.
-pub(super) async fn settle(env: &Env, asked: &Asked<'_>, now: u64, background: impl Fn(RefreshFuture)) -> Settled {
-    settle_with(env, asked, now, &background).await
-}
-
-/// The same for every caller: each copy of a future as large would be felt in the edge's size.
-async fn settle_with(env: &Env, asked: &Asked<'_>, now: u64, background: &dyn Fn(RefreshFuture)) -> Settled {
+/// Judges `asked` at `now`, its one time, loading and waiting as needed. `collect` gives the lines of
+/// [`Facts::parse`] when they are asked for; `background` lets work go on when the request is done.
+pub(super) async fn settle(
+    env: &Env,
+    asked: &Asked<'_>,
+    now: u64,
+    collect: &dyn Fn() -> Option<String>,
+    background: &dyn Fn(Background),
+) -> Verdict {
     if !platform::configure(env) {
-        return Settled::Verdict(verdict::refuse(Refusal::NoSnapshot));
+        return verdict::refuse(Refusal::NoSnapshot);
+    }
+    // Who comes this way has not asked what is due before.
+    if let Some(work) = due(env) {
+        background(work);
     }
     let mut patience = Patience::FULL;
     let mut load_deadline = None;
+    let mut lines: Option<String> = None;
     loop {
-        match with_isolate(|isolate| isolate.look(asked, now, patience)) {
-            None => return Settled::Verdict(verdict::refuse(Refusal::NoSnapshot)),
-            Some(Look::Done(verdict)) => return Settled::Verdict(verdict),
-            Some(Look::Facts) => return Settled::Facts,
-            Some(Look::Wait(why)) => {
+        let known = Asked { facts: lines.as_deref().map(Facts::parse), ..*asked };
+        let look = match with_isolate(|isolate| isolate.look(&known, now, patience)) {
+            None => return verdict::refuse(Refusal::NoSnapshot),
+            Some(Look::Done(verdict)) => return verdict,
+            Some(Look::Facts) => {
+                lines = collect();
+                if lines.is_none() {
+                    return Verdict::Number(verdict::internal());
+                }
+                continue;
+            }
+            Some(look) => look,
+        };
+        lines = None;
+        match look {
+            Look::Wait(why) => {
                 match why {
                     Why::Unconfirmed => {
                         patience.confirmation = false;
@@ -57,26 +72,36 @@ async fn settle_with(env: &Env, asked: &Asked<'_>, now: u64, background: &dyn Fn
                 }
                 wait_for_head(env, background).await;
             }
-            Some(Look::Load(need)) => {
+            Look::Load(need) => {
                 let deadline = *load_deadline.get_or_insert_with(|| platform::now() + LOAD_MS);
                 if platform::now() >= deadline {
-                    return Settled::Verdict(verdict::refuse(Refusal::ObjectUnavailable));
+                    return verdict::refuse(Refusal::ObjectUnavailable);
                 }
                 load(env, need, deadline).await;
             }
+            Look::Done(_) | Look::Facts => {}
         }
     }
 }
 
-/// A refresh, boxed so that a caller can hand it to the platform.
-pub(super) type RefreshFuture = std::pin::Pin<Box<dyn Future<Output = ()>>>;
-
-/// The refresh of these lanes.
-pub(super) fn refresh_of(env: &Env, lanes: Vec<Lane>) -> RefreshFuture {
-    Box::pin(refresh::run(env.clone(), lanes))
+/// What is due in the background, marked as started: asking lanes, warming the next tree.
+pub(super) fn due(env: &Env) -> Option<Background> {
+    let now = platform::now();
+    let (lanes, warms) = with_isolate(|isolate| (isolate.start_due(now), isolate.start_warming(now)))?;
+    if lanes.is_empty() && !warms {
+        return None;
+    }
+    let env = env.clone();
+    Some(Box::pin(async move {
+        if warms {
+            join(refresh::run(env.clone(), lanes), warm::run(env)).await;
+        } else {
+            refresh::run(env, lanes).await;
+        }
+    }))
 }
 
-async fn wait_for_head(env: &Env, background: &dyn Fn(RefreshFuture)) {
+async fn wait_for_head(env: &Env, background: &dyn Fn(Background)) {
     let started = platform::now();
     let Some((lanes, before, cold)) = with_isolate(|isolate| {
         (isolate.start_wanted(started), isolate.confirmed_at(started), isolate.state(started) == State::None)
@@ -84,7 +109,7 @@ async fn wait_for_head(env: &Env, background: &dyn Fn(RefreshFuture)) {
         return;
     };
     if !lanes.is_empty() {
-        background(refresh_of(env, lanes));
+        background(Box::pin(refresh::run(env.clone(), lanes)));
     }
     let deadline = started + if cold { FIRST_HEAD_WAIT_MS } else { HEAD_WAIT_MS };
     loop {

@@ -1,6 +1,6 @@
 //! `KEYWARD_MODE=observe`: everything passes as it came, and the verdict is only told in the log.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::origin::Seen;
@@ -17,6 +17,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::shared("observing_forwards_everything_unchanged", observing_forwards_everything),
         Test::shared("observing_logs_the_verdict", observing_logs_the_verdict),
         Test::shared("observing_passes_even_without_a_snapshot", observing_without_a_snapshot),
+        Test::shared("observing_keeps_up_without_waiting", observing_keeps_up_without_waiting),
         Test::shared("observing_still_serves_its_own_endpoints", observing_still_serves_its_own_endpoints),
     ]
 }
@@ -108,6 +109,25 @@ fn observing_logs_the_verdict(stack: &Stack) -> Result<()> {
         ensure!(line["keyward"] == "observed" && line["status"] == status && line["code"] == code, "{what}: {line}");
     }
     ensure!(!edge.log()?.contains(&reader.secret), "the log holds a key");
+    Ok(())
+}
+
+/// A head is asked for at its pace, not only once it is too old to judge by. Of an allow nobody doubts.
+fn observing_keeps_up_without_waiting(stack: &Stack) -> Result<()> {
+    const PACE: Duration = Duration::from_secs(4);
+    let admin = stack.admin()?;
+    let key = admin.key("kept-up")?;
+    let edge = Workerd::start(stack, &[OBSERVE, ("KEYWARD_HTTP_REFRESH_SECONDS", "4")])?;
+    edge.applied(key.generation)?;
+    let started = Instant::now();
+    admin.act(&key, "disable", &json!({}))?;
+    eventually(2 * PACE, || {
+        let answer = edge.edge("/observed/kept-up").key(&key.secret).send()?.must_be(200)?;
+        let line = verdict(&edge, &answer)?;
+        ensure!(line["status"] == 401, "still {line}");
+        Ok(())
+    })?;
+    ensure!(started.elapsed() < PACE * 3 / 2, "told after {:?}", started.elapsed());
     Ok(())
 }
 
