@@ -3,8 +3,10 @@
 use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
 use keyward_shared::policy::Access;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::text::{ExternalId, Name};
+use super::edit::Edit;
+use super::text::{Email, ExternalId, Name};
 use super::time::UnixMillis;
 
 /// What kind of member it is.
@@ -78,18 +80,89 @@ pub struct Member {
     pub workspace_id: WorkspaceId,
     /// Person or machine.
     pub kind: MemberKind,
-    /// A person's address.
-    pub email: Option<String>,
+    /// The address; no other member of the workspace has it.
+    pub email: Option<Email>,
     /// The name.
     pub name: Name,
     /// The role.
     pub role: Role,
+    /// Whether it is the machine that keys belong to which name no member. It counts as no owner.
+    pub is_default: bool,
+    /// The teams the member is in, in the order of their identifiers.
+    pub team_ids: Vec<TeamId>,
     /// What another system calls the member.
     pub external_id: Option<ExternalId>,
     /// When the member was added.
     pub created_at: UnixMillis,
     /// Counts the member's changes, from 1.
     pub version: u64,
+}
+
+/// A partial change of a member, every value judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberEdit {
+    /// Another kind.
+    pub kind: Option<MemberKind>,
+    /// Another address.
+    pub email: Edit<Email>,
+    /// A new name.
+    pub name: Option<Name>,
+    /// Another role.
+    pub role: Option<Role>,
+    /// Other teams, replaced as a whole.
+    pub team_ids: Option<Vec<TeamId>>,
+    /// Another external id.
+    pub external_id: Edit<ExternalId>,
+}
+
+impl Member {
+    /// Changes what is named in `edit`.
+    #[must_use]
+    pub fn edit(self, edit: MemberEdit) -> Self {
+        Self {
+            kind: edit.kind.unwrap_or(self.kind),
+            email: edit.email.apply(self.email),
+            name: edit.name.unwrap_or(self.name),
+            role: edit.role.unwrap_or(self.role),
+            team_ids: edit.team_ids.unwrap_or(self.team_ids),
+            external_id: edit.external_id.apply(self.external_id),
+            ..self
+        }
+    }
+
+    /// Whether the member is one of those of whom a workspace keeps at least one.
+    pub fn is_owner(&self) -> bool {
+        self.role == Role::Owner && !self.is_default
+    }
+
+    /// The fields that can change, for the audit log.
+    pub fn facts(&self) -> Value {
+        json!({
+            "kind": self.kind,
+            "email": self.email,
+            "name": self.name,
+            "role": self.role,
+            "team_ids": self.team_ids,
+            "external_id": self.external_id,
+        })
+    }
+}
+
+/// Which members a list holds: conditions that all must hold; one that is absent holds for everybody.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MemberFilter {
+    /// This one.
+    pub member: Option<MemberId>,
+    /// Person or machine.
+    pub kind: Option<MemberKind>,
+    /// The role.
+    pub role: Option<Role>,
+    /// A team that they are in.
+    pub team: Option<TeamId>,
+    /// The address, in capitals or not.
+    pub email: Option<String>,
+    /// What another system calls them.
+    pub external_id: Option<String>,
 }
 
 /// Name of the machine member that every workspace is made with; keys that name no member are its.

@@ -54,6 +54,35 @@ bounded_text!(
     Reason, limits::REASON_CHARS
 );
 
+/// A member's address, judged as far as can be without writing to it: something on both sides of one
+/// `@`, at most [`limits::EMAIL_CHARS`] characters, none of them white space or control.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct Email(String);
+
+impl Email {
+    /// Parses the text that stood in `field`.
+    pub fn parse(field: &str, text: &str) -> Result<Self, Invalid> {
+        plain(field, text, limits::EMAIL_CHARS)?;
+        let has_both_sides = text
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+        if !has_both_sides || text.contains(char::is_whitespace) {
+            return Err(Invalid::new(field, Fault::BadFormat, "an address such as name@example.com"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// An address that was parsed before it was stored.
+    pub const fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A workspace's short name in credentials and URLs: lower-case letters, digits and hyphens, the
 /// first one no hyphen. It has no underscore, so it never reads like an id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
@@ -222,6 +251,18 @@ mod tests {
         }
         assert_eq!(fault(Slug::parse("slug", "a")), Fault::TooShort);
         assert_eq!(fault(Slug::parse("slug", &"a".repeat(64))), Fault::TooLong);
+    }
+
+    #[test]
+    fn an_address_has_two_sides() {
+        for good in ["a@b", "ada@example.com", "\u{e4}da+x@b\u{fc}cher.example"] {
+            assert!(Email::parse("email", good).is_ok(), "{good}");
+        }
+        for bad in ["ada", "@b", "a@", "@", "a@b@c", "a b@c", "a@b\u{a0}c", "a@b\n"] {
+            assert_eq!(fault(Email::parse("email", bad)), Fault::BadFormat, "{bad}");
+        }
+        assert_eq!(fault(Email::parse("email", &format!("{}@b", "a".repeat(253)))), Fault::TooLong);
+        assert_eq!(fault(Email::parse("email", "")), Fault::TooShort);
     }
 
     #[test]

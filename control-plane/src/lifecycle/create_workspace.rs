@@ -82,6 +82,8 @@ fn default_member(workspace: &Workspace, id: MemberId) -> Result<Member, Refusal
         email: None,
         name: Name::parse("name", DEFAULT_MEMBER_NAME)?,
         role: Role::Owner,
+        is_default: true,
+        team_ids: Vec::new(),
         external_id: None,
         created_at: workspace.created_at,
         version: 1,

@@ -1,1 +1,110 @@
 //! Edit a member; a role that is lower ends the keys that it may not have.
+
+use async_trait::async_trait;
+use keyward_shared::id::TeamId;
+
+use super::member_support::{self, MemberRef};
+use super::offboarding::{self, Plan, Reassign};
+use super::refusal::PeopleRefusal;
+use super::{Call, Needs, Refusal, Verb};
+use crate::domain::audit::{Action, Details};
+use crate::domain::change::Change;
+use crate::domain::edit::Edit;
+use crate::domain::member::{Member, MemberEdit, MemberKind, Role};
+use crate::domain::offboarding::Step;
+use crate::domain::permission::Permission;
+use crate::domain::text::{Email, ExternalId, Name};
+use crate::store::Tx;
+
+/// A partial change of a member, not yet judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberPatch {
+    /// Another kind.
+    pub kind: Option<MemberKind>,
+    /// Another address.
+    pub email: Edit<String>,
+    /// A new name.
+    pub name: Option<String>,
+    /// Another role.
+    pub role: Option<Role>,
+    /// Other teams, replaced as a whole.
+    pub team_ids: Option<Vec<TeamId>>,
+    /// Another external id.
+    pub external_id: Edit<String>,
+}
+
+/// Changes the fields that are named, after moving the keys that are named.
+pub struct PatchMember {
+    /// Whom.
+    pub target: MemberRef,
+    /// The fields.
+    pub patch: MemberPatch,
+    /// Which keys go to whom first.
+    pub reassign: Reassign,
+}
+
+/// A member who was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedMember {
+    /// The member.
+    pub member: Member,
+    /// What it meant to the keys.
+    pub plan: Plan,
+}
+
+#[async_trait]
+impl Verb for PatchMember {
+    type Answer = ChangedMember;
+
+    fn needs(&self) -> Needs {
+        Needs::Member(self.target.workspace, self.target.member, Permission::MemberManage)
+    }
+
+    fn is_bulk(&self) -> bool {
+        self.patch.role.is_some() || !self.reassign.is_empty()
+    }
+
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(ChangedMember, Change), Refusal> {
+        let (workspace, before) = member_support::member(tx, call, self.target).await?;
+        if let Some(role) = self.patch.role {
+            call.rights.role(role)?;
+        }
+        let mut after = self.patch.edited(&before)?;
+        if before.is_default && (after.role, after.kind) != (before.role, before.kind) {
+            return Err(PeopleRefusal::DefaultMember.into());
+        }
+        if after.team_ids != before.team_ids {
+            after.team_ids = member_support::check_teams(tx, workspace.id, after.team_ids).await?;
+        }
+        if after.email != before.email {
+            member_support::check_email(tx, &after).await?;
+        }
+        if !after.is_owner() {
+            member_support::check_owners(tx, &before).await?;
+        }
+        let step = if after.role == before.role { Step::Stays } else { Step::Becomes(after.role) };
+        let settled = offboarding::settle(tx, call, &workspace, &before, step, &self.reassign).await?;
+        if after != before {
+            after.version = before.version + 1;
+            tx.update_member(&after).await?;
+        }
+        let details = Details::new(step.operation(), Some(&before.facts()), Some(&after.facts()));
+        let event = member_support::event(call, &after, Action::Update, settled.counted(details));
+        let (plan, change) = settled.told(Change::new(tx.generation(), event));
+        Ok((ChangedMember { member: after, plan }, change))
+    }
+}
+
+impl MemberPatch {
+    fn edited(self, before: &Member) -> Result<Member, Refusal> {
+        let edit = MemberEdit {
+            kind: self.kind,
+            email: self.email.try_map(|email| Email::parse("email", &email))?,
+            name: self.name.map(|name| Name::parse("name", &name)).transpose()?,
+            role: self.role,
+            team_ids: self.team_ids,
+            external_id: self.external_id.try_map(|id| ExternalId::parse("external_id", &id))?,
+        };
+        Ok(before.clone().edit(edit))
+    }
+}

@@ -36,7 +36,7 @@ pub use error::StoreError;
 pub use identity::Identity;
 pub use import::ImportTx;
 pub use lookup::LookupStore;
-pub use people::{PeopleStore, PeopleTx};
+pub use people::{MemberQuery, PeoplePosition, PeopleStore, PeopleTx, TeamQuery};
 pub use secrets::SecretTx;
 pub use tokens::{TokenStore, TokenTx};
 

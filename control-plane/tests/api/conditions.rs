@@ -67,6 +67,8 @@ async fn what_the_client_has_is_not_sent_again() {
         workspace.as_str(),
         "/v1/workspaces",
         &format!("{workspace}/keys"),
+        &format!("{workspace}/members"),
+        &format!("{workspace}/teams"),
         "/v1/apis",
         "/v1/settings",
         "/v1/snapshot",

@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::api::limits;
 use crate::api::problem::{Code, Problem};
+use crate::domain::invalid::Fault;
 
 /// Reads the body, refusing it before it is held when it is too large or of another type.
 pub(super) async fn read_body(request: Request) -> Result<Bytes, Problem> {
@@ -86,6 +87,10 @@ fn refusal(error: &serde_json::Error, path: &str) -> Problem {
             let problem = Problem::new(Code::Invalid).fault(fault).detail(wording(&message));
             if field.is_empty() { problem } else { problem.field(field) }
         }
+        // A word was wanted and no string given: serde_json calls that a mistake of syntax.
+        _ if path != "." => {
+            Problem::new(Code::Invalid).field(path).fault(Fault::BadFormat.code()).detail("must be a string")
+        }
         _ => {
             Problem::new(Code::BadJson).detail(format!("not JSON at line {}, column {}", error.line(), error.column()))
         }
@@ -129,9 +134,16 @@ mod tests {
     struct Outer {
         name: String,
         #[serde(default)]
+        word: Option<Word>,
+        #[serde(default)]
         inner: Option<Inner>,
         #[serde(default)]
         list: Vec<u32>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Word {
+        A,
     }
 
     #[derive(Debug, Deserialize)]
@@ -165,6 +177,9 @@ mod tests {
             (r#"{"name":"a","inner":{"count":1,"x":2}}"#, "inner.x"),
             (r#"{"name":"a","list":[1,"b"]}"#, "list[1]"),
             (r#"{"name":"a","name":"b"}"#, "name"),
+            (r#"{"name":"a","word":"B"}"#, "word"),
+            (r#"{"name":"a","word":1}"#, "word"),
+            (r#"{"name":"a","word":[]}"#, "word"),
         ] {
             assert_eq!(refused(body), (Code::Invalid, Some(field.to_owned())), "{body}");
         }

@@ -17,6 +17,7 @@ mod key_page;
 mod live;
 mod lookup;
 mod member;
+mod offboarding;
 mod open;
 mod people;
 mod publication;

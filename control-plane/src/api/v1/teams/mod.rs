@@ -1,9 +1,18 @@
 //! `/v1/workspaces/{ws}/teams`: the teams of a workspace.
 
+mod create;
+mod delete;
+mod get;
+mod list;
+mod patch;
+
 use axum::Router;
+use axum::routing::get;
 
 use crate::api::ApiState;
 
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
+        .route("/", get(list::list).post(create::create))
+        .route("/{team}", get(get::get).patch(patch::patch).delete(delete::delete))
 }

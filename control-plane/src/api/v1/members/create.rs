@@ -1,0 +1,22 @@
+//! `POST /v1/workspaces/{ws}/members`: adds a member.
+
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+
+use crate::api::answer::Answer;
+use crate::api::extract::{Mutation, WorkspacePath};
+use crate::api::problem::Problem;
+use crate::api::wire::members::{CreateMember as Body, MemberBody};
+use crate::lifecycle::CreateMember;
+
+pub(super) async fn create(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
+    let (ready, body) = mutation.read::<Body>()?;
+    let verb = CreateMember { workspace, fields: body.into() };
+    ready
+        .run(verb, |member, generation| {
+            let location = format!("/v1/workspaces/{}/members/{}", member.workspace_id, member.id);
+            let body = MemberBody::from(&member);
+            Answer::resource(StatusCode::CREATED, &body, member.version, generation).header(header::LOCATION, location)
+        })
+        .await
+}

@@ -1,0 +1,15 @@
+//! `DELETE /v1/workspaces/{ws}/teams/{team}`: the team ends; its keys and members stay.
+
+use axum::response::Response;
+
+use crate::api::answer::Answer;
+use crate::api::extract::{Mutation, TeamPath};
+use crate::api::problem::Problem;
+use crate::api::wire::OnlyReason;
+use crate::lifecycle::{DeleteTeam, TeamRef};
+
+pub(super) async fn delete(TeamPath(workspace, team): TeamPath, mutation: Mutation) -> Result<Response, Problem> {
+    let (ready, OnlyReason { .. }) = mutation.read()?;
+    let verb = DeleteTeam { target: TeamRef { workspace, team } };
+    ready.run(verb, |(), generation| Answer::gone(generation)).await
+}

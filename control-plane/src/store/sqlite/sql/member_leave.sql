@@ -1,0 +1,1 @@
+DELETE FROM member_team WHERE member_id = ?1
