@@ -55,6 +55,7 @@ pub(super) fn all(admin: &Admin) -> Result<Vec<Case>> {
     edits(admin, &mut cases)?;
     workspaces(admin, &mut cases)?;
     apis(admin, &mut cases)?;
+    super::bulk_cases::bulk(admin, &mut cases)?;
     Ok(cases)
 }
 
