@@ -16,7 +16,10 @@ use keyward_control_plane::publish::PublisherHandle;
 use keyward_shared::policy::Access;
 use operation::{Granted, NewKey, Op};
 use perform::{Outcome, perform};
+use proptest::num::usize::BinarySearch;
 use proptest::prelude::*;
+use proptest::strategy::NewTree;
+use proptest::test_runner::TestRunner;
 use random::ops;
 use truth::{Known, Truth};
 
@@ -56,13 +59,30 @@ fn steps() -> impl Strategy<Value = Vec<(Op, Then)>> {
         5 => Just(Then::Restart),
         10 => Just(Then::Publish),
     ];
-    prop::collection::vec((ops(), then), OPERATIONS)
+    let all = prop::collection::vec((ops(), then), OPERATIONS);
+    (HowMany, all).prop_map(|(most, mut steps)| {
+        steps.truncate(most);
+        steps
+    })
+}
+
+/// All of the operations; only the first of them while a failure is made smaller.
+#[derive(Debug)]
+struct HowMany;
+
+impl Strategy for HowMany {
+    type Tree = BinarySearch;
+    type Value = usize;
+
+    fn new_tree(&self, _: &mut TestRunner) -> NewTree<Self> {
+        Ok(BinarySearch::new(OPERATIONS))
+    }
 }
 
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let cases = (usual.cases / SHARE).clamp(1, MOST_CASES);
-    ProptestConfig { cases, max_shrink_time: 120_000, ..usual }
+    ProptestConfig { cases, max_shrink_time: 300_000, ..usual }
 }
 
 proptest! {
