@@ -2,6 +2,7 @@
 
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::policy::Access;
+use serde::Serialize;
 
 use super::cursor::{ListTag, Position};
 use super::refusal::Missing;
@@ -15,7 +16,7 @@ use crate::domain::key::{Environment, KeyStatus};
 use crate::domain::time::UnixMillis;
 
 /// The filters and the order as a query string words them, not yet judged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyListInput {
     /// `active`, `disabled`, `expired` or `archived`; without it, all but archived keys.
     pub status: Option<String>,
@@ -31,7 +32,7 @@ pub struct KeyListInput {
     pub api: Option<String>,
     /// `live` or `test`.
     pub environment: Option<String>,
-    /// Never used, or last before this instant.
+    /// Last used before this instant; never used, and made before it.
     pub last_used_before: Option<UnixMillis>,
     /// Expires before this instant.
     pub expires_before: Option<UnixMillis>,
@@ -69,10 +70,8 @@ impl Lifecycle {
             Some(_) => return Err(Refusal::BadCursor),
             None => None,
         };
-        match seen {
-            KeysSeen::All => {}
-            KeysSeen::Of(member) if filter.member.is_none_or(|asked| asked == member) => filter.member = Some(member),
-            KeysSeen::Of(_) | KeysSeen::None => return Ok(Listed { items: Vec::new(), next_cursor: None }),
+        if !narrow(&mut filter, seen) {
+            return Ok(Listed { items: Vec::new(), next_cursor: None });
         }
         let query = KeyQuery { workspace_id: workspace, filter, sort, after, limit: limit + 1, now };
         let keys = self.store.keys(&query).await?;
@@ -84,8 +83,18 @@ impl Lifecycle {
     }
 }
 
+/// Narrows a filter to the keys that somebody sees; says whether any can be left.
+pub(super) fn narrow(filter: &mut KeyFilter, seen: KeysSeen) -> bool {
+    match seen {
+        KeysSeen::All => true,
+        KeysSeen::Of(member) => filter.member.replace(member).is_none_or(|asked| asked == member),
+        KeysSeen::None => false,
+    }
+}
+
 impl KeyListInput {
-    fn filter(&self, catalogue: &Catalogue) -> Result<KeyFilter, Invalid> {
+    /// Judges every filter that is given.
+    pub(super) fn filter(&self, catalogue: &Catalogue) -> Result<KeyFilter, Invalid> {
         let api = match &self.api {
             Some(name) => {
                 let api = catalogue.named(name);
@@ -111,6 +120,7 @@ impl KeyListInput {
             expires_before: self.expires_before,
             rotation_due: self.rotation_due,
             external_id: self.external_id.clone(),
+            disabled: None,
         })
     }
 }

@@ -1,1 +1,230 @@
-//! Many keys at once.
+//! `/v1/workspaces/{ws}/keys/bulk`.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::mutations::Mutation;
+use crate::service::{Reply, Service};
+
+fn id(path: &str) -> &str {
+    path.rsplit('/').next().unwrap()
+}
+
+async fn bulk(service: &Service, workspace: &str, body: Value) -> Reply {
+    service.post(&format!("{workspace}/keys/bulk"), body).await
+}
+
+async fn status(service: &Service, key: &str) -> String {
+    service.get(key).await.is(200).text("status").to_owned()
+}
+
+#[tokio::test]
+async fn keys_are_disabled_enabled_and_deleted_by_ids() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (one, two) = (service.key(&workspace, "one").await, service.key(&workspace, "two").await);
+    service.post(&format!("{two}/archive"), json!({})).await.is(200);
+    let ids = json!([id(&one), "key_00000000001", id(&two)]);
+    let done = bulk(&service, &workspace, json!({ "ids": ids, "action": "disable" })).await.is(200);
+    let generation = done.body["generation"].clone();
+    assert!(generation.is_u64());
+    let expected = json!({
+        "action": "disable",
+        "matched": 2,
+        "changed": 1,
+        "more": false,
+        "next_cursor": null,
+        "keys": [
+            { "id": id(&one), "name": "one", "outcome": "changed" },
+            { "id": "key_00000000001", "name": null, "outcome": "refused", "code": "not_found" },
+            { "id": id(&two), "name": "two", "outcome": "refused", "code": "key_archived" },
+        ],
+        "generation": generation,
+    });
+    assert_eq!(done.body, expected);
+    assert_eq!(status(&service, &one).await, "disabled");
+    let again = bulk(&service, &workspace, json!({ "ids": [id(&one)], "action": "disable" })).await.is(200);
+    assert_eq!(again.body["keys"], json!([{ "id": id(&one), "name": "one", "outcome": "unchanged" }]));
+    bulk(&service, &workspace, json!({ "ids": [id(&one)], "action": "enable" })).await.is(200);
+    assert_eq!(status(&service, &one).await, "active");
+    let body = json!({ "ids": [id(&one), id(&two)], "action": "delete", "reason": "moved away" });
+    let done = bulk(&service, &workspace, body).await.is(200);
+    assert_eq!(done.body["changed"], 2);
+    let (action, entity, reason, request) = service.last_event().await;
+    assert_eq!((action.as_str(), entity.as_str(), reason.as_deref()), ("Delete", "API Keys", Some("moved away")));
+    assert_eq!(request, done.header("x-request-id"));
+    for key in [one, two] {
+        service.get(&key).await.is_problem(404, "not_found", None);
+    }
+}
+
+#[tokio::test]
+async fn keys_are_found_by_the_filters_of_the_list() {
+    let service = Service::start().await;
+    service.put("/v1/apis/data", json!({})).await.is(201);
+    let workspace = service.workspace("Acme").await;
+    for (name, change) in [
+        ("plain", json!({})),
+        ("test", json!({ "environment": "test" })),
+        ("narrow", json!({ "apis": ["data"], "access": "read-only" })),
+        ("named", json!({ "external_id": "42" })),
+        ("ends", json!({ "expires_at": "2026-06-01T00:00:00Z" })),
+        ("due", json!({ "rotate_every_days": 1 })),
+    ] {
+        let mut body = json!({ "name": name, "access": "read-write", "apis": ["*"] });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        service.post(&format!("{workspace}/keys"), body).await.is(201);
+    }
+    service.pass_seconds(86_400);
+    let list = service.get(&format!("{workspace}/keys?name=plain")).await.is(200);
+    let member = list.body["items"][0]["member"]["id"].clone();
+    for (filter, found) in [
+        (json!({ "name": "plain" }), &["plain"][..]),
+        (json!({ "environment": "test" }), &["test"]),
+        (json!({ "access": "read-only" }), &["narrow"]),
+        (json!({ "api": "data", "access": "read-only" }), &["narrow"]),
+        (json!({ "external_id": "42" }), &["named"]),
+        (json!({ "expires_before": "2026-07-01T00:00:00Z" }), &["ends"]),
+        (json!({ "rotation_due": true }), &["due"]),
+        (json!({ "status": "active" }), &["due", "ends", "named", "narrow", "plain", "test"]),
+        (json!({ "member": member }), &["due", "ends", "named", "narrow", "plain", "test"]),
+        (json!({ "last_used_before": "2026-01-01T00:00:01Z", "name": "due" }), &["due"]),
+        (json!({ "last_used_before": "2026-01-01T00:00:00Z" }), &[]),
+        (json!({ "status": "expired" }), &[]),
+        // It is said of them that they are disabled, so there is nothing to disable.
+        (json!({ "status": "disabled" }), &[]),
+        (json!({ "name": null, "status": "active", "external_id": "42" }), &["named"]),
+    ] {
+        let body = json!({ "filter": filter, "action": "disable", "dry_run": true });
+        let shown = bulk(&service, &workspace, body).await.is(200);
+        let mut names: Vec<_> =
+            shown.body["keys"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        assert_eq!(names, found, "{filter}");
+        assert_eq!((&shown.body["matched"], &shown.body["changed"]), (&json!(found.len()), &json!(found.len())));
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_changes_nothing_and_gives_the_tag_to_do_just_that() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    let events = service.audit_events().await;
+    let body = |dry_run: bool| json!({ "filter": { "access": "read-write" }, "action": "disable", "dry_run": dry_run });
+    let shown = bulk(&service, &workspace, body(true)).await.is(200);
+    assert_eq!(shown.body["keys"], json!([{ "id": id(&key), "name": "one", "outcome": "changed" }]));
+    assert_eq!(shown.body["usage_known_until"], Value::Null);
+    assert!(shown.body.get("usage_known_until").is_some() && shown.body.get("generation").is_none());
+    assert_eq!(shown.text("etag"), shown.header("etag"));
+    assert_eq!(service.audit_events().await, events);
+    assert_eq!(status(&service, &key).await, "active");
+
+    let act = |tag: &str| {
+        let call = service.request(Method::POST, &format!("{workspace}/keys/bulk")).header("if-match", tag);
+        call.json(&body(false)).send()
+    };
+    let tag = shown.header("etag").to_owned();
+    service.key(&workspace, "made between").await;
+    act(&tag).await.is_problem(412, "precondition_failed", None);
+    assert_eq!(status(&service, &key).await, "active");
+    let shown = bulk(&service, &workspace, body(true)).await.is(200);
+    let done = act(shown.header("etag")).await.is(200);
+    assert_eq!(done.body["keys"], shown.body["keys"]);
+    assert_eq!(status(&service, &key).await, "disabled");
+    act(shown.header("etag")).await.is_problem(412, "precondition_failed", None);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_bulk_change_is_named_and_nothing_happens() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "one").await;
+    let ids = json!([id(&key)]);
+    let many: Vec<String> = (0..1_001).map(|number| format!("key_{number:011}")).collect();
+    let events = service.audit_events().await;
+    for (body, field) in [
+        (json!({}), "action"),
+        (json!({ "action": "disable" }), "ids"),
+        (json!({ "action": "archive", "ids": ids }), "action"),
+        (json!({ "action": "disable", "ids": [] }), "ids"),
+        (json!({ "action": "disable", "ids": many }), "ids"),
+        (json!({ "action": "disable", "ids": "*" }), "ids"),
+        (json!({ "action": "disable", "ids": [id(&key), "one"] }), "ids[1]"),
+        (json!({ "action": "disable", "ids": [id(&key), id(&key)] }), "ids[1]"),
+        (json!({ "action": "disable", "ids": ids, "filter": { "name": "one" } }), "filter"),
+        (json!({ "action": "disable", "ids": ids, "cursor": "x" }), "cursor"),
+        (json!({ "action": "disable", "ids": ids, "dry_run": "yes" }), "dry_run"),
+        (json!({ "action": "disable", "ids": ids, "reason": "a\nb" }), "reason"),
+        (json!({ "action": "disable", "ids": ids, "x": 1 }), "x"),
+        (json!({ "action": "disable", "filter": {} }), "filter"),
+        (json!({ "action": "disable", "filter": { "name": null } }), "filter"),
+        (json!({ "action": "disable", "filter": { "sort": "name" } }), "filter.sort"),
+        (json!({ "action": "disable", "filter": { "status": "gone" } }), "filter.status"),
+        (json!({ "action": "disable", "filter": { "name": "a".repeat(101) } }), "filter.name"),
+        (json!({ "action": "disable", "filter": { "external_id": "a".repeat(256) } }), "filter.external_id"),
+        (json!({ "action": "disable", "filter": { "member": "one" } }), "filter.member"),
+        (json!({ "action": "disable", "filter": { "last_used_before": "90 days ago" } }), "filter.last_used_before"),
+        (json!({ "action": "disable", "filter": { "rotation_due": "true" } }), "filter.rotation_due"),
+        (json!({ "action": "disable", "filter": { "name": "one" }, "cursor": "x" }), "cursor"),
+    ] {
+        for dry_run in [false, true] {
+            let mut body = body.clone();
+            if dry_run && body.get("dry_run").is_none() {
+                body["dry_run"] = json!(true);
+            }
+            let refused = bulk(&service, &workspace, body.clone()).await;
+            assert_eq!(refused.body["field"], field, "{body}: {}", refused.body);
+            refused.is_problem(422, "invalid", Some(field));
+        }
+    }
+    let body = json!({ "action": "delete", "ids": ids });
+    let path = format!("{workspace}/keys/bulk");
+    let query = service.post(&format!("{path}?dry_run=true"), body.clone()).await;
+    query.is_problem(400, "unknown_parameter", Some("dry_run"));
+    service.get(&path).await.is_problem(405, "method_not_allowed", None);
+    bulk(&service, "/v1/workspaces/ws_00000000001", body).await.is_problem(404, "not_found", None);
+    assert_eq!(service.audit_events().await, events);
+    assert_eq!(status(&service, &key).await, "active");
+}
+
+#[tokio::test]
+async fn members_change_the_keys_they_see() {
+    let service = Service::start().await;
+    let (workspace, other) = (service.workspace("Acme").await, service.workspace("Other").await);
+    let key = service.key(&workspace, "another's").await;
+    let path = format!("{workspace}/keys/bulk");
+    let body = json!({ "ids": [id(&key)], "action": "disable" });
+    let ask =
+        |token: &str, path: &str, body: &Value| service.request(Method::POST, path).bearer(token).json(body).send();
+    for role in ["staff", "read-only"] {
+        let (_, token) = service.somebody(&workspace, role).await;
+        let done = ask(&token, &path, &body).await.is(200);
+        let missing = json!([{ "id": id(&key), "name": null, "outcome": "refused", "code": "not_found" }]);
+        assert_eq!((&done.body["keys"], &done.body["matched"]), (&missing, &json!(0)), "{role}");
+        let all = json!({ "filter": { "status": "active" }, "action": "delete" });
+        assert_eq!(ask(&token, &path, &all).await.is(200).body["keys"], json!([]), "{role}");
+    }
+    let (_, lite) = service.somebody(&workspace, "lite").await;
+    ask(&lite, &path, &body).await.is_problem(404, "not_found", None);
+    assert_eq!(status(&service, &key).await, "active");
+    for role in ["admin", "owner"] {
+        let (_, token) = service.somebody(&workspace, role).await;
+        ask(&token, &format!("{other}/keys/bulk"), &body).await.is_problem(404, "not_found", None);
+        let done = ask(&token, &path, &json!({ "ids": [id(&key)], "action": "disable" })).await.is(200);
+        assert_eq!(done.body["matched"], 1, "{role}");
+    }
+    assert_eq!(status(&service, &key).await, "disabled");
+}
+
+/// Every bulk change.
+pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
+    let workspace = service.workspace("Keys that change together").await;
+    let key = service.key(&workspace, "one").await;
+    let bulk = |body: Value| Mutation::new(Method::POST, format!("{workspace}/keys/bulk"), body);
+    vec![
+        bulk(json!({ "ids": [id(&key)], "action": "disable" })),
+        bulk(json!({ "filter": { "status": "disabled" }, "action": "enable" })),
+        bulk(json!({ "ids": [id(&key)], "action": "delete" })),
+    ]
+}

@@ -10,19 +10,31 @@ async fn patch(service: &Service, path: &str, if_match: &str, body: &Value) -> R
     service.request(Method::PATCH, path).header("if-match", if_match).json(body).send().await
 }
 
-#[tokio::test]
-async fn of_two_changes_with_one_tag_one_wins() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_patches_with_one_if_match_one_wins() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let key = service.key(&workspace, "one").await;
-    let tag = service.get(&key).await.header("etag").to_owned();
-    let (edit_one, edit_two) = (json!({ "name": "two" }), json!({ "name": "three" }));
-    let (one, two) = tokio::join!(patch(&service, &key, &tag, &edit_one), patch(&service, &key, &tag, &edit_two),);
-    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 412]);
-    let loser = if one.status == 412 { one } else { two };
-    loser.is_problem(412, "precondition_failed", None);
+    // Whatever has a PATCH, and a field of it that both write.
+    for (path, field) in [(key.as_str(), "name"), (workspace.as_str(), "name"), ("/v1/settings", "realm")] {
+        for round in 0..5 {
+            let before = service.get(path).await.is(200);
+            let tag = before.header("etag");
+            let edits = ["one", "other"].map(|by| json!({ field: format!("{by} {round}") }));
+            let [one, other] = &edits;
+            let replies = tokio::join!(patch(&service, path, tag, one), patch(&service, path, tag, other));
+            let ((won, edit), lost) = match (replies.0.status.as_u16(), replies.1.status.as_u16()) {
+                (200, 412) => ((replies.0, one), replies.1),
+                (412, 200) => ((replies.1, other), replies.0),
+                statuses => panic!("{path}: {statuses:?}"),
+            };
+            lost.is_problem(412, "precondition_failed", None);
+            let after = service.get(path).await.is(200);
+            assert_eq!(after.body[field], edit[field], "{path}: what is there is the winner's");
+            assert_eq!(after.header("etag"), won.header("etag"), "{path}");
+            assert_eq!(after.body["version"].as_u64(), before.body["version"].as_u64().map(|version| version + 1));
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use crate::service::Service;
-use crate::{apis, keys, members, rotation, settings, teams, workspaces};
+use crate::{apis, bulk, keys, members, rotation, settings, teams, workspaces};
 
 /// One mutation as it is asked for.
 pub(crate) struct Mutation {
@@ -29,5 +29,6 @@ pub(crate) async fn all(service: &Service) -> Vec<Mutation> {
     all.extend(rotation::mutations(service).await);
     all.extend(members::mutations(service).await);
     all.extend(teams::mutations(service).await);
+    all.extend(bulk::mutations(service).await);
     all
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use keyward_control_plane::domain::change::Generation;
-use keyward_control_plane::lifecycle::{DisableKey, Refusal};
+use keyward_control_plane::lifecycle::{
+    IfMatch, KeyPatch, PatchKey, PatchWorkspace, Refusal, Seen, Verb, WorkspaceFields,
+};
 use keyward_control_plane::store::{Store as _, StoreError};
 use sqlx::{Connection as _, Executor as _};
 
@@ -95,22 +97,43 @@ async fn eight_writers_at_once_get_eight_numbers_in_the_order_of_their_commits()
     assert_eq!(house.number(out_of_order).await, 0);
 }
 
-#[tokio::test]
-async fn two_edits_on_one_version_one_wins() {
-    let house = House::new().await;
-    let workspace = house.workspace("Acme").await;
-    let (target, _) = house.key(workspace.id, "build").await;
-    let disable = || async {
-        let versions =
-            keyward_control_plane::lifecycle::IfMatch::Seen(vec![keyward_control_plane::lifecycle::Seen::version(1)]);
-        let context = house.context().with_if_match(Some(versions));
-        house.lifecycle.execute(&context, DisableKey { target }).await
+/// Runs both at once with the same precondition, and says which won: one did.
+async fn one_wins<V: Verb>(house: &House, version: u64, one: V, other: V) -> usize {
+    let run = |verb| async move {
+        let seen = IfMatch::Seen(vec![Seen::version(version)]);
+        let context = house.context().with_if_match(Some(seen));
+        house.lifecycle.execute(&context, verb).await.map(|_| ()).err()
     };
-    let (one, other) = tokio::join!(disable(), disable());
-    let won = [&one, &other].into_iter().filter(|outcome| outcome.is_ok()).count();
-    assert_eq!(won, 1);
-    let lost = one.err().or(other.err());
-    assert!(matches!(lost, Some(Refusal::PreconditionFailed { version: 2 })));
+    let newer = version + 1;
+    match tokio::join!(run(one), run(other)) {
+        (None, Some(Refusal::PreconditionFailed { version })) if version == newer => 0,
+        (Some(Refusal::PreconditionFailed { version }), None) if version == newer => 1,
+        (one, other) => panic!("{one:?}, {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_patches_with_one_if_match_one_wins() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await.id;
+    let (target, _) = house.key(workspace, "build").await;
+    for version in 1..20 {
+        let names = ["one", "other"].map(|by| format!("{by} {version}"));
+        let [one, other] = names.clone().map(|name| {
+            let patch = KeyPatch { name: Some(name), ..KeyPatch::default() };
+            PatchKey { target, patch }
+        });
+        let won = one_wins(&house, version, one, other).await;
+        assert_eq!(house.view(target).await.key.name.as_str(), names[won]);
+
+        let [one, other] = names.clone().map(|name| {
+            let fields = WorkspaceFields { name: Some(name), ..WorkspaceFields::default() };
+            PatchWorkspace { workspace, fields }
+        });
+        let won = one_wins(&house, version, one, other).await;
+        let after = house.lifecycle.get_workspace(&system(), workspace).await.expect("a workspace");
+        assert_eq!(after.name.as_str(), names[won]);
+    }
 }
 
 #[tokio::test]

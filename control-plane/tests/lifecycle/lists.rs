@@ -61,6 +61,7 @@ async fn every_order_gives_every_key_once_whatever_the_page() {
 async fn filters_narrow_and_combine() {
     let house = House::new().await;
     let workspace = house.workspace("Acme").await;
+    let made = house.now();
     let base = |name: &str| CreateKey { ..create(workspace.id, name) };
     let with = |name: &str, change: fn(&mut KeyFields)| {
         let mut create = base(name);
@@ -107,6 +108,8 @@ async fn filters_narrow_and_combine() {
         (KeyListInput { expires_before: Some(soon.plus_seconds(1)), ..none.clone() }, "expiring"),
         (KeyListInput { expires_before: Some(soon), ..none.clone() }, ""),
         (KeyListInput { last_used_before: Some(house.now()), api: text("push"), ..none.clone() }, "all push"),
+        (KeyListInput { last_used_before: Some(made), ..none.clone() }, ""),
+        (KeyListInput { last_used_before: Some(made.plus_seconds(1)), name: text("due"), ..none.clone() }, "due"),
     ];
     for (input, expected) in cases {
         let mut found = names(&house, workspace.id, &input, 200).await;

@@ -1,10 +1,13 @@
 //! The publisher on a real SQLite file: after every publish, a replica that follows the heads and loads
-//! what it lacks says of every secret exactly what the database says.
+//! what it lacks says of every secret exactly what the database says, and what a model says that knows
+//! neither.
 
+mod bulk;
 mod growth;
 #[path = "../lifecycle/house.rs"]
 #[expect(dead_code, reason = "shared with the tests of the use cases, which need more of it")]
 mod house;
+mod model;
 mod reader;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,8 @@ use keyward_control_plane::clock::{Clock as _, SystemClock};
 use keyward_control_plane::store::publication::Publication;
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::{Fingerprint, Pepper};
+use keyward_shared::policy::Policy;
+use keyward_shared::record::Record;
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{
     Head, Lookup, ObjectName, Origin, Replica, ReplicaOptions, SigningKey, TrustedKeys, decode_settings,
@@ -101,19 +103,29 @@ impl Reader {
         for fingerprint in self.seen.clone() {
             let truth = live.iter().find(|(live, ..)| *live == fingerprint);
             let truth = truth.map(|(_, record, policy)| (*record, policy.clone()));
-            loop {
-                let need = match self.replica.lookup_exact(&fingerprint) {
-                    Lookup::Need(need) => need,
-                    Lookup::Found(record, policy) => {
-                        assert_eq!(Some((record, policy.to_policy())), truth);
-                        break self.replica.promote(&fingerprint);
-                    }
-                    Lookup::Absent => break assert_eq!(None, truth),
-                    Lookup::NoHead => panic!("there is a head"),
-                };
-                let bytes = load(source, &need.name).await;
-                self.replica.insert(&need, bytes).expect("the object that was asked for");
-            }
+            assert_eq!(self.find(&fingerprint, source).await, truth);
+        }
+    }
+
+    /// What the snapshot says of a secret.
+    pub(crate) async fn find(
+        &mut self,
+        fingerprint: &Fingerprint,
+        source: &Arc<dyn SnapshotSource>,
+    ) -> Option<(Record, Policy)> {
+        loop {
+            let need = match self.replica.lookup_exact(fingerprint) {
+                Lookup::Need(need) => need,
+                Lookup::Found(record, policy) => {
+                    let found = (record, policy.to_policy());
+                    self.replica.promote(fingerprint);
+                    return Some(found);
+                }
+                Lookup::Absent => return None,
+                Lookup::NoHead => panic!("there is a head"),
+            };
+            let bytes = load(source, &need.name).await;
+            self.replica.insert(&need, bytes).expect("the object that was asked for");
         }
     }
 }

@@ -107,6 +107,7 @@ fn wrong_members(stack: &Stack) -> Result<()> {
     let invalid = |method, path: &str, body, field| (method, path.to_owned(), body, 422, "invalid", field);
     let rotate = format!("{}/rotate", key.path());
     let extend = format!("{}/rotation/extend", key.path());
+    let bulk = format!("{keys}/bulk");
     let api = "/v1/apis/bad-input";
     let wrong = [
         invalid("POST", &keys, create(json!({"colour": "red"})), "colour"),
@@ -139,6 +140,9 @@ fn wrong_members(stack: &Stack) -> Result<()> {
         invalid("POST", &rotate, json!({"grace_seconds": "60"}), "grace_seconds"),
         invalid("POST", &extend, json!({}), "previous_valid_until"),
         invalid("POST", &format!("{}/disable", key.path()), json!({"until": past}), "until"),
+        invalid("POST", &bulk, json!({"action": "delete"}), "ids"),
+        invalid("POST", &bulk, json!({"action": "delete", "filter": {}}), "filter"),
+        invalid("POST", &bulk, json!({"action": "delete", "ids": [key.id, key.id]}), "ids[1]"),
         invalid("PATCH", &workspace, json!({"slug": "Not A Slug"}), "slug"),
         invalid("PATCH", &workspace, json!({"max_keys": "many"}), "max_keys"),
         invalid("PATCH", "/v1/settings", json!({"ping_path": "/.keyward/ping"}), "ping_path"),

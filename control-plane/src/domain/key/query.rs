@@ -24,7 +24,7 @@ pub struct KeyFilter {
     pub api: Option<u16>,
     /// What it is for.
     pub environment: Option<Environment>,
-    /// Never used, or last before this instant.
+    /// Last used before this instant; never used, and made before it.
     pub last_used_before: Option<UnixMillis>,
     /// Expires before this instant.
     pub expires_before: Option<UnixMillis>,
@@ -32,6 +32,8 @@ pub struct KeyFilter {
     pub rotation_due: Option<bool>,
     /// What another system calls it.
     pub external_id: Option<String>,
+    /// Whether it is stopped, reversibly, whatever else its status says.
+    pub disabled: Option<bool>,
 }
 
 /// What a list is sorted by; equal values are told apart by the key's identifier.

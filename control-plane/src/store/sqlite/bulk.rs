@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use keyward_shared::id::{KeyId, WorkspaceId};
 
-use super::key;
 use super::tx::SqliteTx;
+use super::{key, key_page};
+use crate::domain::key::query::KeyQuery;
 use crate::store::{BulkTx, StoreError, StoredKey};
 
 #[async_trait]
@@ -16,5 +17,13 @@ impl BulkTx for SqliteTx {
         limit: u16,
     ) -> Result<Vec<StoredKey>, StoreError> {
         key::after(self.conn()?, workspace, after, limit).await
+    }
+
+    async fn keys_by_ids(&mut self, workspace: WorkspaceId, ids: &[KeyId]) -> Result<Vec<StoredKey>, StoreError> {
+        key::by_ids(self.conn()?, workspace, ids).await
+    }
+
+    async fn keys_page(&mut self, query: &KeyQuery) -> Result<Vec<StoredKey>, StoreError> {
+        key_page::page(self.conn()?, query).await
     }
 }

@@ -17,6 +17,7 @@ use crate::store::{Clash, NewSecret, StoreError, StoredKey};
 
 const BY_ID: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_by_id.sql"));
 const AFTER: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_after.sql"));
+const BY_IDS: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_by_ids.sql"));
 const COUNT: &str = include_str!("sql/key_count.sql");
 const NAME_TAKEN: &str = include_str!("sql/key_name_taken.sql");
 const CLASH: &str = include_str!("sql/key_clash.sql");
@@ -155,6 +156,21 @@ pub(super) async fn after(
         .bind(workspace.as_u64().cast_signed())
         .bind(after.map(|id| id.as_u64().cast_signed()))
         .bind(limit)
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+pub(super) async fn by_ids(
+    conn: &mut SqliteConnection,
+    workspace: WorkspaceId,
+    ids: &[KeyId],
+) -> Result<Vec<StoredKey>, StoreError> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.as_u64().cast_signed()).collect();
+    let rows: Vec<Row> = sqlx::query_as(BY_IDS)
+        .bind(workspace.as_u64().cast_signed())
+        .bind(json::write(&ids, "key.id")?)
         .fetch_all(conn)
         .await
         .map_err(failed)?;

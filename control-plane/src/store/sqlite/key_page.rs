@@ -39,6 +39,7 @@ pub(super) async fn page(conn: &mut SqliteConnection, query: &KeyQuery) -> Resul
     let rows: Vec<key::Row> = statement
         .bind(query.after.as_ref().map(|place| place.id.as_u64().cast_signed()))
         .bind(query.limit)
+        .bind(filter.disabled)
         .fetch_all(conn)
         .await
         .map_err(failed)?;

@@ -56,6 +56,7 @@ pub(super) fn all(admin: &Admin) -> Result<Vec<Case>> {
     workspaces(admin, &mut cases)?;
     apis(admin, &mut cases)?;
     super::people_cases::people(admin, &mut cases)?;
+    super::bulk_cases::bulk(admin, &mut cases)?;
     Ok(cases)
 }
 

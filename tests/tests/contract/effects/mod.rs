@@ -1,6 +1,7 @@
 //! Each verb counts at the edge: by the first request two and a half seconds later, whether the edge
 //! is busy all the time or nobody has asked it anything.
 
+mod bulk_cases;
 mod cases;
 mod people_cases;
 

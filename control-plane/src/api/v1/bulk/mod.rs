@@ -1,9 +1,12 @@
-//! `POST /v1/workspaces/{ws}/keys/bulk`: many keys at once.
+//! `/v1/workspaces/{ws}/keys/bulk`: many keys at once.
+
+mod change;
 
 use axum::Router;
+use axum::routing::post;
 
 use crate::api::ApiState;
 
 pub(super) fn router() -> Router<ApiState> {
-    Router::new()
+    Router::new().route("/", post(change::change))
 }

@@ -17,13 +17,14 @@ WHERE key.workspace_id = ?1
     AND (?8 IS NULL OR key.access = ?8)
     AND (?9 IS NULL OR EXISTS (SELECT 1 FROM json_each(key.apis) WHERE value IN ('*', ?9)))
     AND (?10 IS NULL OR key.environment = ?10)
-    AND (?11 IS NULL OR key.last_used_at IS NULL OR key.last_used_at < ?11)
+    AND (?11 IS NULL OR COALESCE(key.last_used_at, key.created_at) < ?11)
     AND (?12 IS NULL OR key.expires_at < ?12)
     AND (
         ?13 IS NULL
         OR ?13 = (key.rotate_every_days IS NOT NULL AND key.rotated_at + key.rotate_every_days * 86400000 <= ?3)
     )
     AND (?14 IS NULL OR key.external_id = ?14)
+    AND (?18 IS NULL OR ?18 = (key.status = 'disabled'))
     {beyond}
 ORDER BY {sort} {order}, key.id {order}
 LIMIT ?17

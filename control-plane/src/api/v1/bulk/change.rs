@@ -1,0 +1,31 @@
+//! `POST /v1/workspaces/{ws}/keys/bulk`: disables, enables or deletes up to 1,000 keys, or says which
+//! it would.
+
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+
+use crate::api::answer::Answer;
+use crate::api::etag::Tag;
+use crate::api::extract::{Mutation, WorkspacePath};
+use crate::api::problem::Problem;
+use crate::api::wire::bulk::{BulkBody, BulkEnd, BulkRequest};
+use crate::domain::change::Generation;
+use crate::lifecycle::BulkDone;
+
+pub(super) async fn change(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
+    let (ready, body) = mutation.read::<BulkRequest>()?;
+    let is_dry_run = body.dry_run == Some(true);
+    let verb = body.into_verb(workspace)?;
+    if is_dry_run { ready.preview(verb, previewed).await } else { ready.run(verb, done).await }
+}
+
+fn done(done: BulkDone, Generation(generation): Generation) -> Answer {
+    Answer::new(StatusCode::OK, &BulkBody::new(done, BulkEnd::Done { generation }))
+}
+
+fn previewed(done: BulkDone) -> Answer {
+    let tag = Tag::of_plan(done.version, done.plan);
+    // Nobody reports usage yet, so nothing is known up to any time.
+    let end = BulkEnd::Previewed { usage_known_until: None, etag: tag.as_str().to_owned() };
+    Answer::new(StatusCode::OK, &BulkBody::new(done, end)).header(header::ETAG, tag.as_str())
+}
