@@ -119,7 +119,7 @@ impl Lifecycle {
 pub struct Call<'a> {
     /// Who, when, why, and with which random bytes.
     pub context: &'a Context,
-    /// Pepper and key-encryption key.
+    /// Pepper and key-encryption keys.
     pub vault: &'a Vault,
     /// What whoever acts may do.
     pub rights: &'a Rights,
