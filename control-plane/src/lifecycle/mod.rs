@@ -92,6 +92,7 @@ pub use put_api::{PutApi, PutApiOutcome};
 pub use refusal::{Missing, Refusal};
 pub use register_token::RegisterToken;
 pub use resume_rotation::ResumeRotation;
+pub use reveal_key::{RevealKey, RevealedKey};
 pub use revoke_token::RevokeToken;
 pub use rights::{Needs, Rights};
 pub use rotate_key::{RotateKey, RotatedKey};
