@@ -257,6 +257,22 @@ fn a_database_is_not_opened_with_other_secrets_or_for_another_deployment() {
     assert!(deployment.run(&create).status.success());
 }
 
+#[test]
+fn a_key_encryption_key_that_was_replaced_is_named_beside_the_new_one() {
+    let deployment = Deployment::new();
+    let create = ["token", "create", "--name", "ops"];
+    let with_new = |older: &str| {
+        let mut command = deployment.command(&create);
+        command.env("KEYWARD_KEK", "A".repeat(43)).env("KEYWARD_KEK_OLDER", older);
+        command.output().unwrap()
+    };
+    let (first, another) = (deployment.secret("kek"), "B".repeat(42) + "A");
+    assert!(!with_new("").status.success());
+    assert!(!with_new(&another).status.success(), "what the first one sealed would not open");
+    let both = with_new(&format!("{another} {first}"));
+    assert!(both.status.success(), "{}", text(&both.stderr));
+}
+
 #[tokio::test]
 async fn a_database_that_is_served_is_taken_from_another_data_directory_too() {
     let deployment = Deployment::new();

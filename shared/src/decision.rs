@@ -9,11 +9,13 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::credentials::{self, Claim, CredentialError};
+use crate::fingerprint::Digest;
 use crate::id::{KeyId, MemberId, WorkspaceId};
 use crate::policy::{Access, AppRef, PolicyRef, RestrictionsRef};
 use crate::record::{Record, Slot};
 use crate::referrer;
-use crate::route::{BadPath, Needs, Target};
+use crate::route::{BadPath, Needs, RouteTable, Target};
+use crate::settings::Settings;
 use crate::snapshot::{Lookup, Need, Replica};
 
 /// What of a request is judged. Not printable: it holds a credential.
@@ -190,23 +192,12 @@ pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Deci
     if now_ms >= head.expires_at {
         return Decision::Deny(Refusal::SnapshotExpired);
     }
-    let target = replica.routes().resolve(request.method, request.path, request.preflight);
-    if let Ok(Target { needs: None, .. }) = target {
-        return Decision::Public;
-    }
-    let credential = match credentials::read(request.authorization, request.key_header, replica.settings()) {
-        Ok(credential) => credential,
-        Err(error) => return Decision::Deny(Refusal::Unauthorized(Reason::Credential(error))),
+    let case = match Case::new(request, replica.routes(), replica.settings(), now_ms) {
+        Ok(case) => case,
+        Err(decision) => return decision,
     };
-    let Some(fingerprint) = replica.pepper().map(|pepper| pepper.fingerprint(&credential.digest)) else {
+    let Some(fingerprint) = replica.pepper().map(|pepper| pepper.fingerprint(&case.digest)) else {
         return Decision::Deny(Refusal::NoSnapshot);
-    };
-    let case = Case {
-        claim: credential.claim,
-        target,
-        pings: request.method == "GET" && request.path == replica.settings().ping_path,
-        client: request.client,
-        now_ms,
     };
     let decision = match case.judge(replica.lookup(&fingerprint, now_ms)) {
         decision @ Decision::Deny(Refusal::Restricted) if case.client.is_none() => decision,
@@ -220,8 +211,11 @@ pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Deci
     decision
 }
 
-/// What a record and its policy are judged for.
-struct Case<'a> {
+/// A request that asks for a key which is yet to be looked up: what a record and its policy are judged
+/// for. [`decide`] looks it up in a replica; whoever knows of keys otherwise makes the case and judges it
+/// as an edge would.
+pub struct Case<'a> {
+    digest: Digest,
     claim: Claim,
     target: Result<Target, BadPath>,
     pings: bool,
@@ -229,8 +223,32 @@ struct Case<'a> {
     now_ms: u64,
 }
 
-impl Case<'_> {
-    fn judge(&self, lookup: Lookup<'_>) -> Decision {
+impl<'a> Case<'a> {
+    /// The case of `request` at `now_ms`, or the verdict that no key can change.
+    pub fn new(request: &Request<'a>, routes: &RouteTable, settings: &Settings, now_ms: u64) -> Result<Self, Decision> {
+        let target = routes.resolve(request.method, request.path, request.preflight);
+        if let Ok(Target { needs: None, .. }) = target {
+            return Err(Decision::Public);
+        }
+        let credential = credentials::read(request.authorization, request.key_header, settings)
+            .map_err(|error| unauthorized(Reason::Credential(error)))?;
+        Ok(Self {
+            digest: credential.digest,
+            claim: credential.claim,
+            target,
+            pings: request.method == "GET" && request.path == settings.ping_path,
+            client: request.client,
+            now_ms,
+        })
+    }
+
+    /// The digest of the key that is to be looked up.
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The verdict by what is known of that key.
+    pub fn judge(&self, lookup: Lookup<'_>) -> Decision {
         let (record, policy) = match lookup {
             Lookup::Found(record, policy) => (record, policy),
             Lookup::Absent => return unauthorized(Reason::Unknown),

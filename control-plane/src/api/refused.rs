@@ -1,5 +1,6 @@
 //! Each refusal of the lifecycle as a problem.
 
+mod lookup;
 mod people;
 mod reveal;
 mod tokens;
@@ -28,6 +29,7 @@ impl From<Refusal> for Problem {
             Refusal::People(refusal) => refusal.into(),
             Refusal::Token(refusal) => refusal.into(),
             Refusal::Reveal(refusal) => refusal.into(),
+            Refusal::Lookup(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),
             Refusal::SlugTaken => Self::new(Code::SlugTaken).field("slug").detail(words),
             Refusal::KeyLimit { .. } => Self::new(Code::KeyLimit).detail(words),

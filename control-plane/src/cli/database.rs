@@ -19,10 +19,14 @@ use crate::store::sqlite::{Schema, SqliteStore};
 /// The name of the token that `init` makes.
 const OPERATOR_TOKEN_NAME: &str = "operator (init)";
 
-/// Pepper and key-encryption key, as the use cases take them.
+/// Pepper and key-encryption keys, as the use cases take them.
 pub(super) fn vault(layers: &Layers<'_>) -> Result<Arc<Vault>, CliError> {
     let kek = Kek::new(*layers.kek()?.expose());
-    Ok(Arc::new(Vault::new(pepper(layers)?, kek)))
+    Ok(Arc::new(Vault::new(pepper(layers)?, kek).with_older(older_keks(layers)?)))
+}
+
+fn older_keks(layers: &Layers<'_>) -> Result<Vec<Kek>, CliError> {
+    Ok(layers.older_keks()?.iter().map(|key| Kek::new(*key.expose())).collect())
 }
 
 /// The pepper that fingerprints are made with.
@@ -56,12 +60,13 @@ async fn open_with(layers: &Layers<'_>, schema: Schema) -> Result<Arc<SqliteStor
     let failed = |source| CliError::Store { data_dir: data_dir.clone(), source };
     let store = SqliteStore::open_with(url.expose(), schema).await.map_err(failed)?;
     let recorded = store.claim(&ours).await.map_err(failed)?;
-    same(&recorded, &ours)?;
+    same(&recorded, &ours, &older_keks(layers)?)?;
     Ok(Arc::new(store))
 }
 
-/// Refuses another identity than the one on record, naming the first part that differs.
-fn same(recorded: &Identity, ours: &Identity) -> Result<(), CliError> {
+/// Refuses another identity than the one on record, naming the first part that differs. The database's
+/// first key-encryption key may have been replaced since, but not be gone: what it sealed is still there.
+fn same(recorded: &Identity, ours: &Identity, older_keks: &[Kek]) -> Result<(), CliError> {
     let differ = |what, recorded, ours| Err(CliError::OtherDeployment { what, recorded, ours });
     if recorded.deployment != ours.deployment {
         return differ("deployment", recorded.deployment.clone(), ours.deployment.clone());
@@ -69,7 +74,7 @@ fn same(recorded: &Identity, ours: &Identity) -> Result<(), CliError> {
     if recorded.pepper != ours.pepper {
         return differ("pepper", recorded.pepper.to_string(), ours.pepper.to_string());
     }
-    if recorded.kek != ours.kek {
+    if recorded.kek != ours.kek && older_keks.iter().all(|older| older.id() != recorded.kek) {
         return differ("kek", format!("{:08x}", recorded.kek), format!("{:08x}", ours.kek));
     }
     Ok(())

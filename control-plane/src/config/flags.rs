@@ -25,7 +25,7 @@ pub struct DatabaseScope;
 impl Scope for DatabaseScope {
     const SETTINGS: &'static [&'static Setting] =
         &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::LOG];
-    const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
+    const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK, &table::KEK_OLDER];
 }
 
 /// What `init` needs.
@@ -35,7 +35,7 @@ pub struct InitScope;
 impl Scope for InitScope {
     const SETTINGS: &'static [&'static Setting] =
         &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::LOG];
-    const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK];
+    const SECRETS: &'static [&'static SecretSetting] = &[&table::PEPPER, &table::KEK, &table::KEK_OLDER];
 }
 
 /// What `snapshot inspect` needs.
@@ -55,7 +55,7 @@ impl Scope for RaiseEpochScope {
     const SETTINGS: &'static [&'static Setting] =
         &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::KV_URL, &table::LOG];
     const SECRETS: &'static [&'static SecretSetting] =
-        &[&table::PEPPER, &table::SIGNING_KEY, &table::KEK, &table::KV_TOKEN];
+        &[&table::PEPPER, &table::SIGNING_KEY, &table::KEK, &table::KEK_OLDER, &table::KV_TOKEN];
 }
 
 /// Everything, for `serve`.

@@ -30,6 +30,19 @@ impl Layers<'_> {
         self.key(&table::KEK)
     }
 
+    /// The key-encryption keys that the present one replaces.
+    pub fn older_keks(&self) -> Result<Vec<SecretKey>, ConfigError> {
+        let Some((text, origin)) = self.secret(&table::KEK_OLDER)? else {
+            return Ok(Vec::new());
+        };
+        let key = |word: &str| SecretKey::from_text(&SecretText::new(Zeroizing::new(word.to_owned())));
+        text.expose().split_whitespace().map(key).collect::<Option<_>>().ok_or(ConfigError::InvalidSecret {
+            name: table::KEK_OLDER.name,
+            origin,
+            wanted: "keys of 32 bytes as base64url without padding, 43 characters, with white space between them",
+        })
+    }
+
     /// What edges show to read snapshots.
     pub fn edge_credential(&self) -> Result<SecretText, ConfigError> {
         let (text, origin) = self.required(&table::EDGE_CREDENTIAL)?;

@@ -171,6 +171,14 @@ pub(super) const KEK: SecretSetting = SecretSetting {
     help: "Key-encryption key: seals what the database must not show. 32 bytes as base64url.",
 };
 
+pub(super) const KEK_OLDER: SecretSetting = SecretSetting {
+    name: "kek_older",
+    file: "kek-older",
+    optional: true,
+    help: "Key-encryption keys that the present one replaces, with white space between them: they open \
+           what they sealed and seal no more. 32 bytes each as base64url.",
+};
+
 pub(super) const EDGE_CREDENTIAL: SecretSetting = SecretSetting {
     name: "edge_credential",
     file: "edge-credential",
@@ -194,7 +202,8 @@ pub(super) const OPERATOR_TOKEN: SecretSetting = SecretSetting {
 };
 
 /// All secrets, in the order of the docs.
-pub static SECRETS: &[&SecretSetting] = &[&PEPPER, &SIGNING_KEY, &KEK, &EDGE_CREDENTIAL, &KV_TOKEN, &OPERATOR_TOKEN];
+pub static SECRETS: &[&SecretSetting] =
+    &[&PEPPER, &SIGNING_KEY, &KEK, &KEK_OLDER, &EDGE_CREDENTIAL, &KV_TOKEN, &OPERATOR_TOKEN];
 
 /// `head_ttl_seconds` → `--head-ttl-seconds`, without the dashes in front.
 pub fn flag_of(name: &str) -> String {

@@ -129,6 +129,20 @@ fn a_secret_and_its_file_in_one_place_are_one_too_many() {
 }
 
 #[test]
+fn any_number_of_key_encryption_keys_may_have_been_replaced() {
+    let text = |byte: u8| SecretKey::from_random(Zeroizing::new([byte; 32])).to_text().expose().to_owned();
+    let older = |given: &Given| {
+        given.read(|l| l.older_keks()).map(|keys| keys.iter().map(|key| key.expose()[0]).collect::<Vec<_>>())
+    };
+    assert_eq!(older(&Given::new()), Ok(vec![]));
+    assert_eq!(older(&Given::new().variable("KEYWARD_KEK_OLDER", &text(1))), Ok(vec![1]));
+    let both = format!("{}\n{}\n", text(2), text(1));
+    assert_eq!(older(&Given::new().secret("kek-older", &both)), Ok(vec![2, 1]));
+    let error = older(&Given::new().variable("KEYWARD_KEK_OLDER", &format!("{} correct-horse", text(1)))).unwrap_err();
+    assert!(!error.contains("correct-horse") && error.contains("kek_older"), "{error}");
+}
+
+#[test]
 fn a_malformed_secret_is_refused_without_being_shown() {
     let given = Given::new().variable("KEYWARD_KEK", "correct-horse");
     let error = given.read(|l| l.kek().map(|_| ())).unwrap_err();

@@ -47,6 +47,10 @@ pub const BULK_KEYS: u16 = 1_000;
 pub const IMPORT_BATCH_LINES: u16 = 1_000;
 /// Bytes below which a secret that is brought is warned of: 22 base62 digits are 131 bits.
 pub const SHORT_SECRET_BYTES: usize = 22;
+/// Bytes of each text of a request that is to be explained.
+pub const EXPLAINED_BYTES: usize = 8 * 1024;
+/// Events that an explanation tells of.
+pub const EXPLAINED_EVENTS: u16 = 10;
 /// APIs in the catalogue.
 pub const APIS: usize = 256;
 /// Characters in one method name of a route.
@@ -83,6 +87,8 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("keys of a bulk change, of `reassign`", BULK_KEYS as u64, "keys"),
     ("lines of an import in one transaction", IMPORT_BATCH_LINES as u64, "lines"),
     ("a secret that is brought, without a warning, least", SHORT_SECRET_BYTES as u64, "bytes"),
+    ("path, authorization, key_header, referrer of a request to be explained", EXPLAINED_BYTES as u64, "bytes"),
+    ("changes that an explanation tells of", EXPLAINED_EVENTS as u64, "events"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

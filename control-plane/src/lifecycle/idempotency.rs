@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::vault::CallIds;
 use super::{Context, Lifecycle, Refusal, Vault};
 use crate::domain::change::Generation;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::limits::{IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_BYTES, IDEMPOTENT_ANSWER_BYTES};
 use crate::domain::time::UnixMillis;
-use crate::store::KeptAnswer;
+use crate::store::{KeptAnswer, StoreError, Tx};
 
 /// An answer as it goes out: status, headers and body. It may hold a secret, so it does not print.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub struct StoredAnswer {
 /// A call that must not have its effect twice.
 pub struct IdempotentCall {
     idempotency_key: Zeroizing<String>,
-    id: [u8; 32],
+    ids: CallIds,
     request_hash: [u8; 32],
 }
 
@@ -55,7 +56,7 @@ impl Lifecycle {
         }
         let caller = context.actor.token.map(|token| token.to_string()).unwrap_or_default();
         Ok(IdempotentCall {
-            id: self.vault.call_id(&caller, idempotency_key),
+            ids: self.vault.call_ids(&caller, idempotency_key),
             request_hash: request_hash(context, method, target, body),
             idempotency_key: Zeroizing::new(idempotency_key.to_owned()),
         })
@@ -68,8 +69,19 @@ impl Lifecycle {
 }
 
 impl IdempotentCall {
+    /// The name that its answer is kept by.
     pub(crate) const fn id(&self) -> &[u8; 32] {
-        &self.id
+        &self.ids.newest
+    }
+
+    /// The answer that is kept for it. Asked before anything else of a transaction.
+    pub(super) async fn kept(&self, tx: &mut dyn Tx, now: UnixMillis) -> Result<Option<KeptAnswer>, StoreError> {
+        for id in core::iter::once(&self.ids.newest).chain(&self.ids.older) {
+            if let Some(kept) = tx.kept_answer(id, now).await? {
+                return Ok(Some(kept));
+            }
+        }
+        Ok(None)
     }
 
     /// Opens a kept answer, if it is this request's.
@@ -77,7 +89,7 @@ impl IdempotentCall {
         if kept.request_hash != self.request_hash {
             return Err(Refusal::IdempotencyMismatch);
         }
-        let opened = vault.open_answer(&self.idempotency_key, &kept.sealed, &self.associated())?;
+        let opened = vault.open_answer(&self.idempotency_key, &kept.sealed, &self.associated(&kept.id))?;
         let sealed: Sealed = serde_json::from_slice(&opened).map_err(|_| super::vault::VaultError::Form)?;
         Ok((sealed.answer, Generation(sealed.generation)))
     }
@@ -97,16 +109,16 @@ impl IdempotentCall {
         }
         let nonce = &context.entropy.answer_nonce;
         Ok(KeptAnswer {
-            id: self.id,
+            id: *self.id(),
             request_hash: self.request_hash,
-            sealed: vault.seal_answer(&self.idempotency_key, nonce, &plain, &self.associated())?,
+            sealed: vault.seal_answer(&self.idempotency_key, nonce, &plain, &self.associated(self.id()))?,
             created_at: context.now,
             expires_at: context.now.plus_seconds(IDEMPOTENCY_HOURS * 3600),
         })
     }
 
-    fn associated(&self) -> Vec<u8> {
-        [&b"keyward idempotent answer v1"[..], &self.id, &self.request_hash].concat()
+    fn associated(&self, id: &[u8; 32]) -> Vec<u8> {
+        [&b"keyward idempotent answer v1"[..], id, &self.request_hash].concat()
     }
 }
 

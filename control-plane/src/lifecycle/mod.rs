@@ -83,6 +83,7 @@ pub use delete_team::DeleteTeam;
 pub use delete_workspace::DeleteWorkspace;
 pub use disable_key::DisableKey;
 pub use enable_key::EnableKey;
+pub use explain::{Asked, Explanation, PastEvent, Verdict};
 pub use extend_rotation::{ExtendRotation, ExtendTo};
 pub use finish_rotation::FinishRotation;
 pub use idempotency::{IdempotentCall, StoredAnswer};
@@ -91,6 +92,7 @@ pub use key_support::KeyRef;
 pub use list_keys::KeyListInput;
 pub use list_members::MemberListInput;
 pub use list_teams::TeamListInput;
+pub use lookup::{Found, FoundKey, LookupBy, SecretSlot};
 pub use member_support::MemberRef;
 pub use offboarding::{Plan, PlannedKey, Reassign};
 pub use patch_key::PatchKey;
@@ -104,6 +106,7 @@ pub use refusal::{Missing, Refusal};
 pub use register_token::RegisterToken;
 pub use remove_member::RemoveMember;
 pub use resume_rotation::ResumeRotation;
+pub use reveal_key::{RevealKey, RevealedKey};
 pub use revoke_token::RevokeToken;
 pub use rights::{Needs, Rights};
 pub use rotate_key::{RotateKey, RotatedKey};
@@ -131,7 +134,7 @@ impl Lifecycle {
 pub struct Call<'a> {
     /// Who, when, why, and with which random bytes.
     pub context: &'a Context,
-    /// Pepper and key-encryption key.
+    /// Pepper and key-encryption keys.
     pub vault: &'a Vault,
     /// What whoever acts may do.
     pub rights: &'a Rights,

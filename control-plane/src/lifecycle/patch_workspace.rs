@@ -58,7 +58,7 @@ impl Verb for PatchWorkspace {
     }
 
     fn is_bulk(&self) -> bool {
-        self.fields.slug.is_some() || self.fields.status.is_some()
+        self.fields.slug.is_some() || self.fields.status.is_some() || self.fields.reveal.is_some()
     }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Workspace, Change), Refusal> {
@@ -77,7 +77,10 @@ impl Verb for PatchWorkspace {
             (WorkspaceStatus::Suspended, WorkspaceStatus::Active) => (Action::Enable, "activate"),
             _ => (Action::Update, "edit"),
         };
-        let details = Details::new(name, Some(&before.facts()), Some(&after.facts()));
+        let mut details = Details::new(name, Some(&before.facts()), Some(&after.facts()));
+        if (before.reveal, after.reveal) == (Reveal::Sealed, Reveal::Once) {
+            details = details.with("erased_secrets", tx.erase_sealed_secrets(after.id).await?);
+        }
         let mut change = Change::new(tx.generation(), event(call, &after, action, details));
         if after.slug != before.slug || after.status != before.status {
             let narrowing = after.slug != before.slug || after.status == WorkspaceStatus::Suspended;

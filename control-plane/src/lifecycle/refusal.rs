@@ -1,6 +1,7 @@
 //! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
 //! holds a secret.
 
+mod lookup;
 mod people;
 mod reveal;
 mod tokens;
@@ -13,6 +14,7 @@ use crate::domain::permission::Permission;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
+pub use lookup::LookupRefusal;
 pub use people::PeopleRefusal;
 pub use reveal::RevealRefusal;
 pub use tokens::TokenRefusal;
@@ -81,6 +83,9 @@ pub enum Refusal {
     /// It is about showing a secret again.
     #[error(transparent)]
     Reveal(#[from] RevealRefusal),
+    /// It is about a secret or a request that somebody wants to know of.
+    #[error(transparent)]
+    Lookup(#[from] LookupRefusal),
     /// Another live key of the workspace has the name.
     #[error("a key of this workspace has the name already")]
     NameTaken,

@@ -33,7 +33,7 @@ impl Lifecycle {
         };
         let mut tx = self.begin(verb.is_bulk()).await?;
         let kept = match idempotent {
-            Some(call) => tx.kept_answer(call.id(), context.now).await?.map(|kept| (call, kept)),
+            Some(call) => call.kept(&mut *tx, context.now).await?.map(|kept| (call, kept)),
             None => None,
         };
         // An answer may hold a secret: who lost the right since is not told it again.

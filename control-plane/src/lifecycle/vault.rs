@@ -3,7 +3,8 @@
 //!
 //! Sealed bytes read `1 ‖ id of the key-encryption key (4) ‖ nonce (24) ‖ ciphertext and tag`
 //! (XChaCha20-Poly1305). The associated data binds them to the row they belong to, so that they
-//! can't be moved to another. Nothing here prints itself.
+//! can't be moved to another. The key that sealed opens them again, whichever of the vault's it is; new
+//! ones are sealed under the newest. Nothing here prints itself.
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -55,11 +56,12 @@ impl Kek {
     }
 }
 
-/// Pepper and key-encryption key.
+/// Pepper and key-encryption keys.
 pub struct Vault {
     pepper: Pepper,
     kek: Kek,
-    call_ids: Zeroizing<[u8; 32]>,
+    /// Those that it replaces, which still open what they sealed.
+    older: Vec<Kek>,
 }
 
 const FORM: u8 = 1;
@@ -68,9 +70,14 @@ const CIPHERTEXT_AT: usize = 29;
 
 impl Vault {
     /// The vault of a deployment.
-    pub fn new(pepper: Pepper, kek: Kek) -> Self {
-        let call_ids = derive(&*kek.secret, b"", b"keyward idempotent call id v1");
-        Self { pepper, kek, call_ids }
+    pub const fn new(pepper: Pepper, kek: Kek) -> Self {
+        Self { pepper, kek, older: Vec::new() }
+    }
+
+    /// The same vault, which also opens what these keys sealed.
+    #[must_use]
+    pub fn with_older(self, older: Vec<Kek>) -> Self {
+        Self { older, ..self }
     }
 
     /// The pepper.
@@ -91,12 +98,12 @@ impl Vault {
         key: KeyId,
         nonce: &[u8; 24],
     ) -> Result<Vec<u8>, VaultError> {
-        self.seal(&self.kek.secret, nonce, digest.as_bytes(), &digest_row(fingerprint, key))
+        self.seal(Use::Row, nonce, digest.as_bytes(), &digest_row(fingerprint, key))
     }
 
     /// Opens what [`Vault::seal_digest`] sealed.
     pub fn open_digest(&self, sealed: &[u8], fingerprint: &Fingerprint, key: KeyId) -> Result<Digest, VaultError> {
-        let opened = self.open(&self.kek.secret, sealed, &digest_row(fingerprint, key))?;
+        let opened = self.open(Use::Row, sealed, &digest_row(fingerprint, key))?;
         <[u8; 32]>::try_from(opened.as_slice()).map(Digest::from_bytes).map_err(|_| VaultError::Form)
     }
 
@@ -109,25 +116,31 @@ impl Vault {
         key: KeyId,
         nonce: &[u8; 24],
     ) -> Result<Vec<u8>, VaultError> {
-        self.seal(&self.kek.secret, nonce, secret.expose().as_bytes(), &secret_row(fingerprint, key))
+        self.seal(Use::Row, nonce, secret.expose().as_bytes(), &secret_row(fingerprint, key))
     }
 
     /// Opens what [`Vault::seal_secret`] sealed.
     pub fn open_secret(&self, sealed: &[u8], fingerprint: &Fingerprint, key: KeyId) -> Result<ApiKey, VaultError> {
-        let opened = self.open(&self.kek.secret, sealed, &secret_row(fingerprint, key))?;
+        let opened = self.open(Use::Row, sealed, &secret_row(fingerprint, key))?;
         let text = core::str::from_utf8(&opened).map_err(|_| VaultError::Form)?;
         ApiKey::parse(text).map_err(|_| VaultError::Form)
     }
 
-    /// Names an idempotent call without telling its key: HMAC-SHA-256 over caller and key.
-    pub(super) fn call_id(&self, caller: &str, idempotency_key: &str) -> [u8; 32] {
-        keyed(&self.call_ids)
-            .chain_update(caller.as_bytes())
-            .chain_update([0])
-            .chain_update(idempotency_key.as_bytes())
-            .finalize()
-            .into_bytes()
-            .into()
+    /// Names an idempotent call without telling its key: HMAC-SHA-256 over caller and key. By the newest
+    /// key-encryption key, and then by each that it replaces: an answer is found under the name that it
+    /// was kept by.
+    pub(super) fn call_ids(&self, caller: &str, idempotency_key: &str) -> CallIds {
+        let name = |kek: &Kek| -> [u8; 32] {
+            let key: Zeroizing<[u8; 32]> = derive(&*kek.secret, b"", b"keyward idempotent call id v1");
+            keyed(&key)
+                .chain_update(caller.as_bytes())
+                .chain_update([0])
+                .chain_update(idempotency_key.as_bytes())
+                .finalize()
+                .into_bytes()
+                .into()
+        };
+        CallIds { newest: name(&self.kek), older: self.older.iter().map(name).collect() }
     }
 
     /// Seals the answer of an idempotent call so that only its `Idempotency-Key` opens it.
@@ -138,7 +151,7 @@ impl Vault {
         answer: &[u8],
         call: &[u8],
     ) -> Result<Vec<u8>, VaultError> {
-        self.seal(&self.answer_key(idempotency_key), nonce, answer, call)
+        self.seal(Use::Answer { idempotency_key }, nonce, answer, call)
     }
 
     /// Opens what [`Vault::seal_answer`] sealed.
@@ -148,15 +161,12 @@ impl Vault {
         sealed: &[u8],
         call: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        self.open(&self.answer_key(idempotency_key), sealed, call)
+        self.open(Use::Answer { idempotency_key }, sealed, call)
     }
 
-    fn answer_key(&self, idempotency_key: &str) -> Zeroizing<[u8; 32]> {
-        derive(idempotency_key.as_bytes(), &*self.kek.secret, b"keyward idempotent answer v1")
-    }
-
-    fn seal(&self, key: &[u8; 32], nonce: &[u8; 24], message: &[u8], row: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let ciphertext = XChaCha20Poly1305::new(key.into())
+    fn seal(&self, to: Use<'_>, nonce: &[u8; 24], message: &[u8], row: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let key = to.key(&self.kek);
+        let ciphertext = XChaCha20Poly1305::new((&*key).into())
             .encrypt(&XNonce::from(*nonce), Payload { msg: message, aad: row })
             .map_err(|_| VaultError::TooLong)?;
         let mut sealed = Vec::with_capacity(CIPHERTEXT_AT + ciphertext.len());
@@ -167,20 +177,46 @@ impl Vault {
         Ok(sealed)
     }
 
-    fn open(&self, key: &[u8; 32], sealed: &[u8], row: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    fn open(&self, to: Use<'_>, sealed: &[u8], row: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let (head, ciphertext) = sealed.split_at_checked(CIPHERTEXT_AT).ok_or(VaultError::Form)?;
         let [FORM, a, b, c, d, ..] = *head else {
             return Err(VaultError::Form);
         };
         let sealed_under = u32::from_be_bytes([a, b, c, d]);
-        if sealed_under != self.kek.id {
-            return Err(VaultError::OtherKey { sealed_under });
-        }
+        let mut keks = core::iter::once(&self.kek).chain(&self.older);
+        let kek = keks.find(|kek| kek.id == sealed_under).ok_or(VaultError::OtherKey { sealed_under })?;
+        let key = to.key(kek);
         let nonce = XNonce::try_from(&head[NONCE_AT..]).map_err(|_| VaultError::Form)?;
-        XChaCha20Poly1305::new(key.into())
+        XChaCha20Poly1305::new((&*key).into())
             .decrypt(&nonce, Payload { msg: ciphertext, aad: row })
             .map(Zeroizing::new)
             .map_err(|_| VaultError::Altered)
+    }
+}
+
+/// The names of one idempotent call.
+pub(super) struct CallIds {
+    pub(super) newest: [u8; 32],
+    pub(super) older: Vec<[u8; 32]>,
+}
+
+/// What is sealed, which decides the key that seals it.
+#[derive(Clone, Copy)]
+enum Use<'a> {
+    /// Something of a secret's row.
+    Row,
+    /// The answer of an idempotent call, which only its own key opens.
+    Answer { idempotency_key: &'a str },
+}
+
+impl Use<'_> {
+    fn key(self, kek: &Kek) -> Zeroizing<[u8; 32]> {
+        match self {
+            Self::Row => kek.secret.clone(),
+            Self::Answer { idempotency_key } => {
+                derive(idempotency_key.as_bytes(), &*kek.secret, b"keyward idempotent answer v1")
+            }
+        }
     }
 }
 
@@ -279,6 +315,34 @@ mod tests {
         assert_eq!(vault.open_answer("one", &sealed, b"call").as_deref().map(Vec::as_slice), Ok(&b"answer"[..]));
         assert!(vault.open_answer("two", &sealed, b"call").is_err());
         assert!(vault.open_answer("one", &sealed, b"other").is_err());
-        assert_ne!(vault.call_id("a", "b"), vault.call_id("b", "a"));
+        assert_ne!(vault.call_ids("a", "b").newest, vault.call_ids("b", "a").newest);
+    }
+
+    #[test]
+    fn a_replaced_key_encryption_key_opens_what_it_sealed_and_seals_no_more() {
+        let secret = ApiKey::parse("a-secret-that-somebody-brought").expect("a key");
+        let digest = Digest::of(&secret);
+        let old = vault(2);
+        let fingerprint = old.fingerprint(&digest);
+        let sealed_digest = old.seal_digest(&digest, &fingerprint, KEY, &[4; 24]).expect("sealed");
+        let sealed_secret = old.seal_secret(&secret, &fingerprint, KEY, &[5; 24]).expect("sealed");
+        let answer = old.seal_answer("one", &[6; 24], b"answer", b"call").expect("sealed");
+        let CallIds { newest: kept_by, .. } = old.call_ids("caller", "one");
+
+        let new = vault(9).with_older(vec![Kek::new([7; 32]), Kek::new([2; 32])]);
+        assert!(new.open_digest(&sealed_digest, &fingerprint, KEY) == Ok(digest));
+        assert!(new.open_secret(&sealed_secret, &fingerprint, KEY) == Ok(secret.clone()));
+        assert_eq!(new.open_answer("one", &answer, b"call").as_deref().map(Vec::as_slice), Ok(&b"answer"[..]));
+        let names = new.call_ids("caller", "one");
+        assert!(names.newest != kept_by && names.older.contains(&kept_by));
+
+        let sealed = new.seal_secret(&secret, &fingerprint, KEY, &[7; 24]).expect("sealed");
+        assert!(vault(9).open_secret(&sealed, &fingerprint, KEY) == Ok(secret));
+        let refused = old.open_secret(&sealed, &fingerprint, KEY).err();
+        assert_eq!(refused, Some(VaultError::OtherKey { sealed_under: new.kek.id() }));
+        // The bytes name their key, and another one's name opens nothing.
+        let mut renamed = sealed_secret;
+        renamed[1..NONCE_AT].copy_from_slice(&new.kek.id().to_be_bytes());
+        assert!(new.open_secret(&renamed, &fingerprint, KEY) == Err(VaultError::Altered));
     }
 }

@@ -15,6 +15,12 @@ pub trait SecretTx: Send {
     /// Adds a secret to a key that is there; [`Tx::update_key`](super::Tx::update_key) then gives it its place.
     async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError>;
 
+    /// The secret itself as it was sealed, where it is kept.
+    async fn sealed_secret(&mut self, fingerprint: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Erases every sealed secret of the workspace; says how many there were.
+    async fn erase_sealed_secrets(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError>;
+
     /// The fingerprints of the workspace's secrets that are not final.
     async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError>;
 }

@@ -5,8 +5,10 @@ mod json;
 mod mutation;
 mod path;
 mod query;
+mod question;
 
 pub use caller::{Caller, authenticate, authenticate_lane};
 pub use mutation::{Mutation, Ready};
 pub use path::{ApiPath, KeyPath, MemberPath, ObjectPath, TeamPath, TokenPath, WorkspacePath};
 pub use query::{NoQuery, Query};
+pub use question::Question;

@@ -1,1 +1,156 @@
 //! Explanations on the wire.
+
+use std::net::IpAddr;
+
+use keyward_shared::decision::Refusal;
+use keyward_shared::policy::App;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::instant;
+use super::lookup::FoundKeyBody;
+use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::time::UnixMillis;
+use crate::lifecycle::{Asked, Explanation, PastEvent, SecretSlot, Verdict};
+
+/// The body of `POST /v1/explain`: a request's identifier alone, or the request itself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// What `X-Keyward-Request-Id` of an edge's answer said.
+    pub request_id: Option<String>,
+    /// The value of `Authorization`.
+    pub authorization: Option<Zeroizing<String>>,
+    /// The value of the header that the setting `accept` names.
+    pub key_header: Option<Zeroizing<String>>,
+    /// The method; `GET` when absent.
+    pub method: Option<String>,
+    /// The path.
+    pub path: Option<String>,
+    /// Whether it came with `Access-Control-Request-Method`.
+    pub preflight: Option<bool>,
+    /// The client's address.
+    pub ip: Option<String>,
+    /// `Referer`, else `Origin`.
+    pub referrer: Option<String>,
+    /// The app that it says it comes from.
+    pub app: Option<App>,
+    /// When; now when absent.
+    pub at: Option<String>,
+}
+
+/// What is to be explained.
+pub enum ToExplain {
+    /// A request that an edge has answered.
+    Answered,
+    /// This request.
+    Asked(Box<Asked>),
+}
+
+impl Explain {
+    /// What is to be explained, times and addresses read.
+    pub fn into_input(self) -> Result<ToExplain, Invalid> {
+        if self.request_id.is_some() {
+            return if self.describes() {
+                Err(Invalid::new("request_id", Fault::Conflicting, "give this alone, or what the request was"))
+            } else {
+                Ok(ToExplain::Answered)
+            };
+        }
+        let path = self.path.ok_or_else(|| Invalid::new("path", Fault::Missing, "give this or `request_id`"))?;
+        let address =
+            |text: String| text.parse::<IpAddr>().map_err(|_| Invalid::new("ip", Fault::BadFormat, "an IP address"));
+        Ok(ToExplain::Asked(Box::new(Asked {
+            authorization: self.authorization,
+            key_header: self.key_header,
+            method: self.method.unwrap_or_else(|| "GET".to_owned()),
+            path,
+            preflight: self.preflight.unwrap_or_default(),
+            ip: self.ip.map(address).transpose()?,
+            referrer: self.referrer,
+            app: self.app,
+            at: self.at.map(|text| instant("at", &text)).transpose()?,
+        })))
+    }
+
+    /// Whether it says anything of the request itself.
+    fn describes(&self) -> bool {
+        let Self { request_id: _, authorization, key_header, method, path, preflight, ip, referrer, app, at } = self;
+        let texts = [method, path, ip, referrer, at];
+        texts.iter().any(|text| text.is_some())
+            || [authorization, key_header].iter().any(|text| text.is_some())
+            || preflight.is_some()
+            || app.is_some()
+    }
+}
+
+/// A verdict and its reasons, as they are read.
+#[derive(Debug, Serialize)]
+pub struct ExplanationBody<'a> {
+    verdict: Verdict,
+    status: Option<u16>,
+    code: Option<&'static str>,
+    reason: &'static str,
+    explanation: &'a str,
+    key: Option<FoundKeyBody<'a>>,
+    slot: Option<SecretSlot>,
+    changes: Option<Vec<ChangeBody<'a>>>,
+    at: UnixMillis,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeBody<'a> {
+    seq: u64,
+    at: UnixMillis,
+    actor: ActorBody<'a>,
+    action: &'a str,
+    entity: &'a str,
+    operation: Option<&'a str>,
+    reason: Option<&'a str>,
+    generation: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ActorBody<'a> {
+    kind: &'a str,
+    id: Option<&'a str>,
+    name: &'a str,
+    on_behalf_of: Option<&'a str>,
+}
+
+impl<'a> From<&'a Explanation> for ExplanationBody<'a> {
+    fn from(explanation: &'a Explanation) -> Self {
+        let found = explanation.found.as_ref();
+        Self {
+            verdict: explanation.verdict,
+            status: explanation.refusal.map(Refusal::status),
+            code: explanation.refusal.map(Refusal::code),
+            reason: explanation.reason,
+            explanation: &explanation.explanation,
+            key: found.map(|found| FoundKeyBody::from(&found.key)),
+            slot: found.map(|found| found.slot),
+            changes: explanation.changes.as_ref().map(|changes| changes.iter().map(ChangeBody::from).collect()),
+            at: explanation.at,
+        }
+    }
+}
+
+impl<'a> From<&'a PastEvent> for ChangeBody<'a> {
+    fn from(event: &'a PastEvent) -> Self {
+        Self {
+            seq: event.seq,
+            at: event.at,
+            actor: ActorBody {
+                kind: &event.actor_kind,
+                id: event.actor_id.as_deref(),
+                name: &event.actor_name,
+                on_behalf_of: event.on_behalf_of.as_deref(),
+            },
+            action: &event.action,
+            entity: &event.entity,
+            operation: event.operation.as_deref(),
+            reason: event.reason.as_deref(),
+            generation: event.generation,
+        }
+    }
+}

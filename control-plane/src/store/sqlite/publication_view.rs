@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::policy::{Policy, SlugHash};
+use keyward_shared::record::Record;
 use keyward_shared::settings::Settings;
 use sqlx::{FromRow, Sqlite, SqliteConnection, Transaction};
 
@@ -69,6 +70,17 @@ impl LiveRow {
         policies.insert(worded, policy.clone());
         Ok((fingerprint, record, policy))
     }
+}
+
+/// One live secret as heads and leaves tell of it.
+pub(super) async fn live_secret(
+    conn: &mut SqliteConnection,
+    fingerprint: &Fingerprint,
+) -> Result<Option<(Record, Policy)>, StoreError> {
+    let wanted = json::write(&[hex::encode(fingerprint.as_bytes())], "secret.fingerprint")?;
+    let row: Option<LiveRow> = sqlx::query_as(LIVE_SOME).bind(wanted).fetch_optional(conn).await.map_err(failed)?;
+    let read = row.map(|row| row.read(&mut Policies::new())).transpose()?;
+    Ok(read.map(|(_, record, policy)| (record, policy)))
 }
 
 pub(super) struct SqliteView {

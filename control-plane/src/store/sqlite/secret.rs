@@ -19,6 +19,8 @@ const INSERT: &str = include_str!("sql/secret_insert.sql");
 const UNPLACE: &str = include_str!("sql/secret_unplace.sql");
 const PLACE: &str = include_str!("sql/secret_place.sql");
 const END: &str = include_str!("sql/secret_end.sql");
+const SEALED: &str = include_str!("sql/secret_sealed.sql");
+const ERASE: &str = include_str!("sql/secret_erase.sql");
 const LIVE_OF_WORKSPACE: &str = include_str!("sql/secret_live_of_workspace.sql");
 
 #[async_trait]
@@ -29,6 +31,14 @@ impl SecretTx for SqliteTx {
 
     async fn insert_secret(&mut self, secret: NewSecret<'_>) -> Result<(), StoreError> {
         insert(self.conn()?, secret).await
+    }
+
+    async fn sealed_secret(&mut self, fingerprint: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError> {
+        sealed(self.conn()?, fingerprint).await
+    }
+
+    async fn erase_sealed_secrets(&mut self, workspace: WorkspaceId) -> Result<u64, StoreError> {
+        erase_sealed(self.conn()?, workspace).await
     }
 
     async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError> {
@@ -89,6 +99,16 @@ pub(super) async fn place(conn: &mut SqliteConnection, key: &Key, at: UnixMillis
     }
     sqlx::query(END).bind(id).bind(at.as_millis()).execute(conn).await.map_err(failed)?;
     Ok(())
+}
+
+async fn sealed(conn: &mut SqliteConnection, fingerprint: &Fingerprint) -> Result<Option<Vec<u8>>, StoreError> {
+    let query = sqlx::query_scalar(SEALED).bind(&fingerprint.as_bytes()[..]);
+    query.fetch_optional(conn).await.map_err(failed)
+}
+
+async fn erase_sealed(conn: &mut SqliteConnection, workspace: WorkspaceId) -> Result<u64, StoreError> {
+    let query = sqlx::query(ERASE).bind(workspace.as_u64().cast_signed());
+    Ok(query.execute(conn).await.map_err(failed)?.rows_affected())
 }
 
 pub(super) async fn live_of_workspace(

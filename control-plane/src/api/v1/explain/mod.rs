@@ -1,9 +1,29 @@
 //! `POST /v1/explain`: why a request was or would be judged so.
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::post;
 
 use crate::api::ApiState;
+use crate::api::answer::{self, Answer};
+use crate::api::extract::Question;
+use crate::api::problem::Problem;
+use crate::api::wire::explain::{Explain, ExplanationBody, ToExplain};
 
 pub(super) fn router() -> Router<ApiState> {
-    Router::new()
+    Router::new().route("/", post(explain))
+}
+
+async fn explain(
+    State(api): State<ApiState>,
+    Question { actor, body }: Question<Explain>,
+) -> Result<Response, Problem> {
+    let explanation = match body.into_input()? {
+        ToExplain::Answered => api.lifecycle.explain_answered(&actor).await?,
+        ToExplain::Asked(asked) => api.lifecycle.explain(&actor, &asked, api.clock.now()).await?,
+    };
+    let answer = Answer::new(StatusCode::OK, &ExplanationBody::from(&explanation)).no_store();
+    answer::stored(&answer.into_stored(), false)
 }

@@ -9,31 +9,44 @@ use serde::Serialize;
 use crate::api::answer::Answer;
 use crate::api::extract::{Mutation, WorkspacePath};
 use crate::api::problem::Problem;
+use crate::api::qr::QrSvg;
 use crate::api::wire::key_body::KeyBody;
 use crate::api::wire::keys::CreateKey as Body;
+use crate::api::wire::options::QrOption;
 use crate::domain::change::Generation;
 use crate::lifecycle::{CreateKey, CreatedKey};
 
-/// The only answer beside that of rotate that holds a secret; `null` where a digest was brought.
+/// As the answers of rotate and reveal it holds a secret; `null` where a digest was brought.
 #[derive(Serialize)]
 struct Created<'a> {
     key: &'a KeyBody<'a>,
     secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qr_svg: Option<QrSvg>,
     generation: u64,
 }
 
-pub(super) async fn create(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
+pub(super) async fn create(
+    WorkspacePath(workspace): WorkspacePath,
+    mutation: Mutation<QrOption>,
+) -> Result<Response, Problem> {
+    let qr = *mutation.query();
     let (ready, body) = mutation.read::<Body>()?;
     let (fields, source) = body.into_input()?;
     let verb = CreateKey { workspace, fields, source };
-    ready.run(verb, created).await
+    ready.run(verb, move |made, generation| created(&made, qr, generation)).await
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "this is what the mutation hands over")]
-fn created(created: CreatedKey, generation: Generation) -> Answer {
+fn created(created: &CreatedKey, qr: QrOption, generation: Generation) -> Answer {
     let view = &created.key;
     let key = KeyBody::from(view);
-    let body = Created { key: &key, secret: created.secret.as_ref().map(ApiKey::expose), generation: generation.0 };
+    let secret = created.secret.as_ref();
+    let body = Created {
+        key: &key,
+        secret: secret.map(ApiKey::expose),
+        qr_svg: QrSvg::of(qr, secret),
+        generation: generation.0,
+    };
     let location = format!("/v1/workspaces/{}/keys/{}", view.key.workspace_id, view.key.id);
     Answer::new(StatusCode::CREATED, &body).tagged(view.key.version, &key).header(header::LOCATION, location).no_store()
 }

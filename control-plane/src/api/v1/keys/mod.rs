@@ -8,6 +8,7 @@ mod enable;
 mod get;
 mod list;
 mod patch;
+mod reveal;
 mod rotate;
 mod rotation;
 
@@ -31,6 +32,7 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/{key}/disable", post(disable::disable))
         .route("/{key}/enable", post(enable::enable))
         .route("/{key}/archive", post(archive::archive))
+        .route("/{key}/reveal", post(reveal::reveal))
 }
 
 /// What a change of a key answers.

@@ -8,8 +8,10 @@ use serde::Serialize;
 use crate::api::answer::Answer;
 use crate::api::extract::{KeyPath, Mutation};
 use crate::api::problem::Problem;
+use crate::api::qr::QrSvg;
 use crate::api::wire::key_body::KeyBody;
 use crate::api::wire::keys::RotateKey as Body;
+use crate::api::wire::options::QrOption;
 use crate::domain::change::Generation;
 use crate::domain::time::UnixSeconds;
 use crate::lifecycle::{RotateKey, RotatedKey};
@@ -18,22 +20,25 @@ use crate::lifecycle::{RotateKey, RotatedKey};
 struct Rotated<'a> {
     key: &'a KeyBody<'a>,
     secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qr_svg: Option<QrSvg>,
     previous_valid_until: Option<UnixSeconds>,
     generation: u64,
 }
 
-pub(super) async fn rotate(KeyPath(target): KeyPath, mutation: Mutation) -> Result<Response, Problem> {
+pub(super) async fn rotate(KeyPath(target): KeyPath, mutation: Mutation<QrOption>) -> Result<Response, Problem> {
+    let qr = *mutation.query();
     let (ready, body) = mutation.read::<Body>()?;
     let verb = RotateKey { target, grace_seconds: body.grace_seconds };
-    ready.run(verb, rotated).await
+    ready.run(verb, move |done, generation| rotated(&done, qr, generation)).await
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "this is what the mutation hands over")]
-fn rotated(rotated: RotatedKey, generation: Generation) -> Answer {
+fn rotated(rotated: &RotatedKey, qr: QrOption, generation: Generation) -> Answer {
     let key = KeyBody::from(&rotated.key);
     let body = Rotated {
         key: &key,
         secret: rotated.secret.expose(),
+        qr_svg: QrSvg::of(qr, Some(&rotated.secret)),
         previous_valid_until: rotated.previous_valid_until,
         generation: generation.0,
     };

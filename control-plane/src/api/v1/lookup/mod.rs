@@ -1,9 +1,26 @@
 //! `POST /v1/keys/lookup`: the key that a secret belongs to.
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::post;
 
 use crate::api::ApiState;
+use crate::api::answer::{self, Answer};
+use crate::api::extract::Question;
+use crate::api::problem::Problem;
+use crate::api::wire::lookup::{FoundBody, LookupKey};
 
 pub(super) fn router() -> Router<ApiState> {
-    Router::new()
+    Router::new().route("/", post(lookup))
+}
+
+async fn lookup(
+    State(api): State<ApiState>,
+    Question { actor, body }: Question<LookupKey>,
+) -> Result<Response, Problem> {
+    let found = api.lifecycle.lookup(&actor, &body.into_input()?, api.clock.now()).await?;
+    let answer = Answer::new(StatusCode::OK, &FoundBody::from(&found)).no_store();
+    answer::stored(&answer.into_stored(), false)
 }
