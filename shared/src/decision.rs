@@ -225,12 +225,7 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// The case of `request` at `now_ms`, or the verdict that no key can change.
-    pub fn new(
-        request: &Request<'a>,
-        routes: &RouteTable,
-        settings: &Settings,
-        now_ms: u64,
-    ) -> Result<Self, Decision> {
+    pub fn new(request: &Request<'a>, routes: &RouteTable, settings: &Settings, now_ms: u64) -> Result<Self, Decision> {
         let target = routes.resolve(request.method, request.path, request.preflight);
         if let Ok(Target { needs: None, .. }) = target {
             return Err(Decision::Public);

@@ -123,6 +123,31 @@ async fn extend_moves_the_deadline_by_either_member() {
     }
 }
 
+#[tokio::test]
+async fn rotating_an_expired_or_disabled_key_leaves_it_so() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let disabled = service.key(&workspace, "disabled").await;
+    service.post(&format!("{disabled}/disable"), json!({})).await.is(200);
+    let expired = service.key(&workspace, "expired").await;
+    service.patch(&expired, json!({ "expires_at": "2026-01-01T00:01:00Z" })).await.is(200);
+    service.pass_seconds(60);
+    for (key, status) in [(&disabled, "disabled"), (&expired, "expired")] {
+        let before = service.get(key).await.is(200);
+        assert_eq!(before.text("status"), status);
+        for grace in [3600, 0] {
+            let rotated = rotate(&service, key, grace).await.is(200);
+            assert_eq!(rotated.body["key"]["status"], status, "grace {grace}");
+            assert_eq!(rotated.body["key"]["expires_at"], before.body["expires_at"]);
+            assert_ne!(rotated.body["key"]["hint"], before.body["hint"]);
+            assert_eq!(service.get(key).await.text("status"), status);
+            let body = json!({ "secret": rotated.text("secret") });
+            let found = service.post("/v1/keys/lookup", body).await.is(200);
+            assert_eq!((found.text("slot"), found.text("status")), ("current", status));
+        }
+    }
+}
+
 /// Every mutation of a rotation.
 pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
     let workspace = service.workspace("Rotations that change").await;

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use keyward_tests::stack::NewKey;
-use keyward_tests::{Stack, clock};
+use keyward_tests::stack::{EdgeRequest, NewKey};
+use keyward_tests::{Stack, Workerd, clock};
 use serde_json::json;
 
 use crate::Test;
@@ -20,6 +20,12 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::in_turn("a_grace_period_ends_to_the_second", &QUIET, grace),
         Test::in_turn("an_extended_grace_period_ends_at_its_new_deadline", &QUIET, extended),
         Test::in_turn("deadlines_hold_while_the_control_plane_is_dead", &QUIET, without_control_plane),
+        Test::in_turn(
+            "on_an_edge_cut_off_from_everything_the_retiring_secret_ends_to_the_second",
+            &QUIET,
+            cut_off_from_everything,
+        ),
+        Test::shared("a_rotated_key_stays_disabled_or_expired", rotated_while_unusable),
         Test::in_turn("a_deadline_that_was_too_far_is_cut_to_the_keys_expiry", &QUIET, cut_to_expiry),
         Test::in_turn("a_rotation_cannot_be_cancelled_in_its_last_two_minutes", &QUIET, too_late_to_cancel),
     ]
@@ -75,6 +81,62 @@ fn without_control_plane(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
+/// This edge has no KV, and its only lane goes away: whatever it says afterwards it knows already.
+fn cut_off_from_everything(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let edge = Workerd::start(stack, &[])?;
+    let old = admin.key("cut-off")?;
+    let answer = admin.act(&old, "rotate", &json!({"grace_seconds": 6}))?;
+    let deadline = clock::ms_of(&answer["previous_valid_until"])?;
+    let new = answer["secret"].as_str().context("no secret")?;
+    edge.applied(answer["generation"].as_u64().context("no generation")?)?;
+    for secret in [&old.secret, new] {
+        edge.edge("/v1/ping").key(secret).send()?.must_be(200)?;
+    }
+    stack.kill_control_plane()?;
+    let ask = || edge.edge("/v1/ping");
+    ends_as_asked(ask, &old.secret, deadline)?;
+    ask().key(new).send()?.must_be(200).context("the new secret, after the old one")?;
+    ask().key(&old.secret).send()?.must_be(401).context("the old secret, for good")?;
+    stack.start_control_plane()
+}
+
+/// A new secret makes nobody's key usable: both are refused, and both pass once the key is usable again.
+fn rotated_while_unusable(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let disabled = admin.key("rotated-disabled")?;
+    admin.act(&disabled, "disable", &json!({}))?;
+    let at = clock::rfc3339(clock::now_ms() + 2_000)?;
+    let expired = admin.key_with("rotated-expired", json!({"expires_at": at}))?;
+    let expires = clock::ms_of(&admin.get(&expired.path())?.must_be(200)?.json()?["expires_at"])?;
+    while clock::now_ms() <= expires {
+        thread::sleep(ASK_EVERY);
+    }
+    let mut rotated = Vec::new();
+    for (key, status) in [(disabled, "disabled"), (expired, "expired")] {
+        let new = admin.rotate(&key, 600)?;
+        let read = admin.get(&key.path())?.must_be(200)?.json()?;
+        ensure!(read["status"] == status, "{read}");
+        rotated.push((key, new));
+    }
+    stack.applied(rotated.iter().map(|(_, new)| new.generation).max().unwrap_or_default())?;
+    for (key, new) in &rotated {
+        for secret in [&key.secret, &new.secret] {
+            stack.edge("/v1/ping").key(secret).send()?.must_be(401)?;
+        }
+    }
+    let enabled = admin.act(&rotated[0].0, "enable", &json!({}))?;
+    let lifted = admin.patch(&rotated[1].0.path(), &json!({"expires_at": null}))?.must_be(200)?.json()?;
+    let generations = [&enabled, &lifted].map(|answer| answer["generation"].as_u64().unwrap_or_default());
+    stack.applied(generations.into_iter().max().unwrap_or_default())?;
+    for (key, new) in &rotated {
+        for secret in [&key.secret, &new.secret] {
+            stack.edge("/v1/ping").key(secret).send()?.must_be(200)?;
+        }
+    }
+    Ok(())
+}
+
 fn cut_to_expiry(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let key = admin.key_with("cut", json!({"expires_at": clock::rfc3339(clock::now_ms() + 4_000)?}))?;
@@ -107,10 +169,14 @@ fn too_late_to_cancel(stack: &Stack) -> Result<()> {
 /// Asks all the time until past the deadline: a grant must have been asked for before it, a refusal
 /// must have been answered after it.
 fn ends_at(stack: &Stack, secret: &str, deadline: i64) -> Result<()> {
+    ends_as_asked(|| stack.edge("/v1/ping"), secret, deadline)
+}
+
+fn ends_as_asked<'a>(ask: impl Fn() -> EdgeRequest<'a>, secret: &str, deadline: i64) -> Result<()> {
     let mut grants = 0;
     loop {
         let asked = clock::now_ms();
-        let answer = stack.edge("/v1/ping").key(secret).send()?;
+        let answer = ask().key(secret).send()?;
         let answered = clock::now_ms();
         match answer.status {
             200 => {

@@ -10,7 +10,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use keyward_shared::api_key::ApiKey;
 use keyward_shared::fingerprint::Digest;
 use keyward_tests::Stack;
-use keyward_tests::stack::eventually;
+use keyward_tests::stack::{basic, eventually};
 use serde_json::json;
 use std::time::Duration;
 use xtask::workspace;
@@ -83,6 +83,19 @@ fn use_everything(stack: &Stack) -> Result<String> {
         let body = json!({"name": 1, "access": secret, "apis": [secret]});
         admin.post(&format!("/v1/workspaces/{}/keys", key.workspace), &body)?.must_be(422)?;
     }
+    for secret in [&key.secret, &new.secret] {
+        admin.post("/v1/keys/lookup", &json!({"secret": secret}))?.must_be(200)?;
+        admin.post("/v1/keys/lookup", &json!({"secret": format!("{secret}\n")}))?.must_be(404)?;
+        for authorization in [basic(secret, ""), basic(secret, "\n"), format!("Bearer {secret}"), secret.clone()] {
+            let question = json!({"authorization": authorization, "path": format!("/{secret}")});
+            admin.post("/v1/explain", &question)?.must_be(200)?;
+        }
+    }
+    let workspace = format!("/v1/workspaces/{}", key.workspace);
+    admin.patch(&workspace, &json!({"reveal": "sealed"}))?.must_be(200)?;
+    let shown = admin.rotate(&key, 0)?;
+    let again = admin.act(&key, "reveal", &json!({}))?;
+    ensure!(again["secret"] == shown.secret, "another secret is shown");
     let body = json!({"name": "kept answer", "access": "read-only", "apis": ["*"]});
     let headers = [("idempotency-key", "sought-1")];
     let keys = format!("/v1/workspaces/{}/keys", key.workspace);
