@@ -15,6 +15,7 @@ pub mod vault;
 mod authenticate;
 mod key_input;
 mod key_support;
+mod shown;
 mod view;
 
 mod archive_key;
@@ -96,6 +97,7 @@ pub use revoke_token::RevokeToken;
 pub use rights::{Needs, Rights};
 pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
+pub use shown::Shown;
 pub use vault::Vault;
 pub use view::KeyView;
 
@@ -134,6 +136,12 @@ pub trait Verb: Send {
     /// What whoever does it must be allowed to. It is asked before a verb is applied, and again before
     /// an earlier answer of it is given out.
     fn needs(&self) -> Needs;
+
+    /// Whose secret an answer of it holds, for verbs that show one: asked again, of whoever asks then,
+    /// before an earlier answer is given out.
+    fn shows(_answer: &Self::Answer) -> Option<Shown> {
+        None
+    }
 
     /// Whether it may touch any number of rows, and so keep others waiting.
     fn is_bulk(&self) -> bool {
