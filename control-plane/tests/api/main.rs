@@ -9,6 +9,7 @@ mod conditions;
 mod explain;
 mod faults;
 mod frame;
+mod holders;
 mod idempotency;
 mod import;
 mod keys;
