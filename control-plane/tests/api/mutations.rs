@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use crate::service::Service;
-use crate::{apis, keys, rotation, settings, workspaces};
+use crate::{apis, keys, rotation, settings, tokens, workspaces};
 
 /// One mutation as it is asked for.
 pub(crate) struct Mutation {
@@ -27,5 +27,6 @@ pub(crate) async fn all(service: &Service) -> Vec<Mutation> {
     all.extend(settings::mutations());
     all.extend(keys::mutations(service).await);
     all.extend(rotation::mutations(service).await);
+    all.extend(tokens::mutations(service).await);
     all
 }
