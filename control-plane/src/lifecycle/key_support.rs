@@ -42,8 +42,8 @@ pub(super) async fn workspace(tx: &mut dyn Tx, id: WorkspaceId) -> Result<Worksp
     tx.workspace(id).await?.ok_or(Refusal::NotFound(Missing::Workspace))
 }
 
-/// The key, if there is one that whoever acts may do this to, and the precondition holds. What makes a
-/// key work, or shows its secret, is done to none that its member may not have, whoever acts.
+/// The key, if there is one that whoever acts may do this to, and the precondition holds. A key that
+/// its member may not have is neither started nor given a new secret, whoever acts.
 pub(super) async fn key(
     tx: &mut dyn Tx,
     call: Call<'_>,
@@ -54,7 +54,8 @@ pub(super) async fn key(
     let stored = tx.key(target.workspace, target.key).await?.ok_or(Refusal::NotFound(Missing::Key))?;
     call.rights.key(&stored.key, permission)?;
     call.context.check_version(stored.key.version)?;
-    if permission.widens() && !may_have(&workspace, stored.member.role, stored.key.access) {
+    let starts = matches!(permission, Permission::KeyStart | Permission::KeyRotate);
+    if starts && !may_have(&workspace, stored.member.role, stored.key.access) {
         return Err(Refusal::AboveMember);
     }
     Ok((workspace, stored))

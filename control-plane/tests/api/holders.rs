@@ -163,7 +163,7 @@ async fn staff_have_read_write_keys_unless_the_workspace_says_read_only() {
 }
 
 #[tokio::test]
-async fn a_key_above_its_member_is_stopped_lowered_or_given_away_and_nothing_else() {
+async fn a_key_above_its_member_is_neither_started_nor_given_a_new_secret() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let member = service.member(&workspace, "staff").await;
