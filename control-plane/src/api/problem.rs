@@ -84,6 +84,8 @@ codes! {
         "Too late to go back to the old secret: an edge may refuse it before it hears of that.";
     KeyArchived = "key_archived", CONFLICT, "The key is archived",
         "An archived key changes no more; it can only be deleted.";
+    AboveMember = "above_member", CONFLICT, "The member may not have this key",
+        "The key may do more than a key of its member's may; nobody starts or rotates it.";
     NotSuspended = "not_suspended", CONFLICT, "The workspace is active",
         "A workspace is suspended before it is deleted.";
     RouteConflict = "route_conflict", CONFLICT, "Route already taken",

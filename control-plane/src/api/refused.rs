@@ -32,6 +32,7 @@ impl From<Refusal> for Problem {
             Refusal::Lookup(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),
             Refusal::SlugTaken => Self::new(Code::SlugTaken).field("slug").detail(words),
+            Refusal::AboveMember => Self::new(Code::AboveMember).detail(words),
             Refusal::KeyLimit { .. } => Self::new(Code::KeyLimit).detail(words),
             Refusal::ApiNumbersExhausted => Self::new(Code::ApiLimit).detail(words),
             Refusal::SecretExists => Self::new(Code::SecretExists).field("sha256").detail(words),
@@ -48,7 +49,7 @@ impl From<Refusal> for Problem {
             Refusal::Store(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Vault(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Audit(error) => Self::new(Code::Internal).caused_by(error),
-            // No route makes a token; the random bytes of one in 2^160 requests make no key.
+            // The random bytes of one request in 2^256 make a token that there is, of one in 2^160 no key.
             Refusal::TokenExists | Refusal::Entropy => Self::new(Code::Internal).caused_by(refusal),
         }
     }

@@ -7,7 +7,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use keyward_shared::id::{MemberId, TokenId};
-
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::scope::Scopes;
@@ -27,6 +27,9 @@ pub fn is_well_formed(text: &str) -> bool {
         && TEXT_BYTES.contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
+
+/// The version of every token: one never changes, it only ends.
+pub const TOKEN_VERSION: u64 = 1;
 
 /// SHA-256 of a token's text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +68,16 @@ pub struct Token {
 }
 
 impl Token {
+    /// What the audit log says of it. Never its hash.
+    pub fn facts(&self) -> Value {
+        json!({
+            "name": self.name,
+            "member_id": self.member,
+            "scopes": self.scopes.words(),
+            "expires_at": self.expires_at,
+        })
+    }
+
     /// Whether the token authenticates at `now`.
     pub fn usable_at(&self, now: UnixMillis) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|expiry| now < expiry)

@@ -2,14 +2,13 @@
 
 use async_trait::async_trait;
 use keyward_shared::api_key::ApiKey;
-use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+use keyward_shared::id::{KeyId, WorkspaceId};
 
 use super::key_input::{self, KeyFields};
 use super::key_support::{self, Minted};
-use super::{Call, KeyView, Needs, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Shown, Verb};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
-use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::effect::touched;
 use crate::domain::key::{Key, Life, Live, Secret};
 use crate::domain::member::{Member, MemberSummary};
@@ -53,6 +52,11 @@ impl Verb for CreateKey {
         Needs::In(self.workspace, Permission::KeyCreate)
     }
 
+    fn shows(created: &CreatedKey) -> Option<Shown> {
+        let CreatedKey { key, secret } = created;
+        secret.as_ref().map(|_| Shown::Key { key: key.key.id, member: key.key.member_id })
+    }
+
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(CreatedKey, Change), Refusal> {
         let workspace = key_support::workspace(tx, self.workspace).await?;
         call.context.check_absent()?;
@@ -71,11 +75,14 @@ impl Verb for CreateKey {
             }
         };
         let catalogue = tx.catalogue().await?;
-        let holder = call.rights.holder(self.fields.member_id)?;
-        let member = member(tx, workspace.id, holder).await?;
+        let member = match call.rights.holder(self.fields.member_id)? {
+            Some(id) => key_support::holder(tx, workspace.id, id).await?,
+            None => default_member(tx, workspace.id).await?,
+        };
         let key = self.key(id, &workspace, &member, &secret, &catalogue, call)?;
         call.rights.key(&key, Permission::KeyCreate)?;
-        key_support::check_team(tx, &key).await?;
+        key_support::check_holder(&workspace, member.role, key.access)?;
+        key_support::check_team(tx, call, &key).await?;
         let clash = tx.clash(workspace.id, &key.name, &secret.fingerprint).await?;
         if clash.name {
             return Err(Refusal::NameTaken);
@@ -143,15 +150,6 @@ impl CreateKey {
     }
 }
 
-async fn member(tx: &mut dyn Tx, workspace: WorkspaceId, holder: Option<MemberId>) -> Result<Member, Refusal> {
-    match holder {
-        Some(id) => tx
-            .member(workspace, id)
-            .await?
-            .ok_or_else(|| Invalid::new("member_id", Fault::Unknown, "the workspace has no such member").into()),
-        None => Ok(tx
-            .default_member(workspace)
-            .await?
-            .ok_or(StoreError::corrupt("a workspace without its default member"))?),
-    }
+async fn default_member(tx: &mut dyn Tx, workspace: WorkspaceId) -> Result<Member, StoreError> {
+    tx.default_member(workspace).await?.ok_or(StoreError::corrupt("a workspace without its default member"))
 }

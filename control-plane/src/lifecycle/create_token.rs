@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward_shared::id::TokenId;
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{Call, Needs, Refusal, Verb};
@@ -44,16 +43,12 @@ impl Verb for CreateToken {
     }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(CreatedToken, Change), Refusal> {
-        let now = call.context.now;
-        if self.expires_at.is_some_and(|at| at <= now) {
-            return Err(Invalid::new("expires_at", Fault::InThePast, format!("must be after {now}")).into());
-        }
+        check_expiry(self.expires_at, call.context.now)?;
         let name = Name::parse("name", &self.name)?;
-        let (random, _) = call.context.entropy.secret.split_at(32);
-        let body = Zeroizing::new(URL_SAFE_NO_PAD.encode(random));
-        let text = Zeroizing::new([TOKEN_PREFIX, &*body].concat());
+        let text = draw(call);
         let token = operator_token(call, name, self.expires_at);
-        let change = insert(tx, call, &token, &TokenHash::of(&text)).await?;
+        insert(tx, &token, &TokenHash::of(&text)).await?;
+        let change = Change::new(tx.generation(), created(call, &token));
         Ok((CreatedToken { token, text }, change))
     }
 }
@@ -71,24 +66,40 @@ pub(super) fn operator_token(call: Call<'_>, name: Name, expires_at: Option<Unix
     }
 }
 
+/// A token's text, from the call's random bytes.
+pub(super) fn draw(call: Call<'_>) -> Zeroizing<String> {
+    let (random, _) = call.context.entropy.secret.split_at(32);
+    let body = Zeroizing::new(URL_SAFE_NO_PAD.encode(random));
+    Zeroizing::new([TOKEN_PREFIX, &*body].concat())
+}
+
+/// Refuses an expiry that has passed.
+pub(super) fn check_expiry(expires_at: Option<UnixMillis>, now: UnixMillis) -> Result<(), Invalid> {
+    match expires_at {
+        Some(at) if at <= now => Err(Invalid::new("expires_at", Fault::InThePast, format!("must be after {now}"))),
+        _ => Ok(()),
+    }
+}
+
 /// Adds a token that nobody has yet.
-pub(super) async fn insert(
-    tx: &mut dyn Tx,
-    call: Call<'_>,
-    token: &Token,
-    hash: &TokenHash,
-) -> Result<Change, Refusal> {
+pub(super) async fn insert(tx: &mut dyn Tx, token: &Token, hash: &TokenHash) -> Result<(), Refusal> {
     if tx.token_by_hash(hash).await?.is_some() {
         return Err(Refusal::TokenExists);
     }
-    tx.insert_token(token, hash).await?;
-    let facts = json!({ "name": token.name, "expires_at": token.expires_at });
-    let details = Details::new("create", None, Some(&facts));
-    Ok(Change::new(tx.generation(), event(call, token, Action::Create, details)))
+    Ok(tx.insert_token(token, hash).await?)
 }
 
-/// An event about a token.
-pub(super) fn event(call: Call<'_>, token: &Token, action: Action, details: Details) -> AuditEvent {
+/// That a token was made.
+pub(super) fn created(call: Call<'_>, token: &Token) -> AuditEvent {
+    event(call, token, Action::Create, Details::new("create", None, Some(&token.facts())))
+}
+
+/// That a token was revoked.
+pub(super) fn revoked(call: Call<'_>, token: &Token) -> AuditEvent {
+    event(call, token, Action::Delete, Details::new("revoke", Some(&token.facts()), None))
+}
+
+fn event(call: Call<'_>, token: &Token, action: Action, details: Details) -> AuditEvent {
     let target = Target { id: token.id.to_string(), name: token.name.as_str().to_owned() };
     call.context.event(action, Entity::Tokens, target, details)
 }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::vault::CallIds;
-use super::{Context, Lifecycle, Refusal, Vault};
+use super::{Context, Lifecycle, Refusal, Shown, Vault};
 use crate::domain::change::Generation;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::limits::{IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_BYTES, IDEMPOTENT_ANSWER_BYTES};
@@ -85,24 +85,20 @@ impl IdempotentCall {
     }
 
     /// Opens a kept answer, if it is this request's.
-    pub(super) fn open(&self, vault: &Vault, kept: &KeptAnswer) -> Result<(StoredAnswer, Generation), Refusal> {
+    pub(super) fn open(&self, vault: &Vault, kept: &KeptAnswer) -> Result<Opened, Refusal> {
         if kept.request_hash != self.request_hash {
             return Err(Refusal::IdempotencyMismatch);
         }
         let opened = vault.open_answer(&self.idempotency_key, &kept.sealed, &self.associated(&kept.id))?;
         let sealed: Sealed = serde_json::from_slice(&opened).map_err(|_| super::vault::VaultError::Form)?;
-        Ok((sealed.answer, Generation(sealed.generation)))
+        let Sealed { generation, shown, answer } = sealed;
+        Ok(Opened { answer, generation: Generation(generation), shown })
     }
 
     /// Seals the answer that is to be kept.
-    pub(super) fn seal(
-        &self,
-        vault: &Vault,
-        context: &Context,
-        answer: StoredAnswer,
-        generation: Generation,
-    ) -> Result<KeptAnswer, Refusal> {
-        let sealed = Sealed { generation: generation.0, answer };
+    pub(super) fn seal(&self, vault: &Vault, context: &Context, opened: Opened) -> Result<KeptAnswer, Refusal> {
+        let Opened { answer, generation, shown } = opened;
+        let sealed = Sealed { generation: generation.0, shown, answer };
         let plain = serde_json::to_vec(&sealed).map(Zeroizing::new).map_err(|_| super::vault::VaultError::Form)?;
         if plain.len() > IDEMPOTENT_ANSWER_BYTES {
             return Err(super::vault::VaultError::TooLong.into());
@@ -122,9 +118,20 @@ impl IdempotentCall {
     }
 }
 
+/// What a kept answer tells.
+pub(super) struct Opened {
+    /// The answer.
+    pub(super) answer: StoredAnswer,
+    /// The generation that carries what it answers.
+    pub(super) generation: Generation,
+    /// Whose secret it holds.
+    pub(super) shown: Option<Shown>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     generation: u64,
+    shown: Option<Shown>,
     answer: StoredAnswer,
 }
 

@@ -50,6 +50,8 @@ pub struct KeyFields {
 pub struct KeyPatch {
     /// A new name.
     pub name: Option<String>,
+    /// Another member.
+    pub member_id: Option<MemberId>,
     /// Another access.
     pub access: Option<Access>,
     /// Other APIs.
@@ -73,7 +75,7 @@ impl KeyPatch {
     pub(super) fn judge(self, catalogue: &Catalogue, now: UnixMillis) -> Result<KeyEdit, Invalid> {
         Ok(KeyEdit {
             name: self.name.map(|name| Name::parse("name", &name)).transpose()?,
-            member_id: None,
+            member_id: self.member_id,
             access: self.access,
             apis: self.apis.map(|names| catalogue.grant("apis", &names)).transpose()?,
             expires_at: self.expires_at.try_map(|at| deadline("expires_at", at, now))?,

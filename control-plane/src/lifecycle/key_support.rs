@@ -2,8 +2,8 @@
 
 use keyward_shared::api_key::{ApiKey, TEST_SUFFIX};
 use keyward_shared::fingerprint::Digest;
-use keyward_shared::id::{KeyId, WorkspaceId};
-use keyward_shared::policy::{Policy, PolicyError, SlugHash};
+use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
+use keyward_shared::policy::{Access, Policy, PolicyError, SlugHash};
 
 use super::refusal::{Missing, Refusal};
 use super::vault::VaultError;
@@ -14,7 +14,8 @@ use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::effect::touched;
 use crate::domain::key::transition::KeyRefusal;
 use crate::domain::key::{Environment, Key, Secret};
-use crate::domain::permission::Permission;
+use crate::domain::member::{Member, MemberSummary, Role};
+use crate::domain::permission::{Permission, ceiling, is_below};
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::{Reveal, Workspace};
@@ -41,7 +42,8 @@ pub(super) async fn workspace(tx: &mut dyn Tx, id: WorkspaceId) -> Result<Worksp
     tx.workspace(id).await?.ok_or(Refusal::NotFound(Missing::Workspace))
 }
 
-/// The key, if there is one that whoever acts may do this to, and the precondition holds.
+/// The key, if there is one that whoever acts may do this to, and the precondition holds. A key that
+/// its member may not have is neither started nor given a new secret, whoever acts.
 pub(super) async fn key(
     tx: &mut dyn Tx,
     call: Call<'_>,
@@ -52,6 +54,10 @@ pub(super) async fn key(
     let stored = tx.key(target.workspace, target.key).await?.ok_or(Refusal::NotFound(Missing::Key))?;
     call.rights.key(&stored.key, permission)?;
     call.context.check_version(stored.key.version)?;
+    let starts = matches!(permission, Permission::KeyStart | Permission::KeyRotate);
+    if starts && !may_have(&workspace, stored.member.role, stored.key.access) {
+        return Err(Refusal::AboveMember);
+    }
     Ok((workspace, stored))
 }
 
@@ -70,7 +76,7 @@ pub(super) async fn transition(
 }
 
 /// Stores what a key has become and makes the change of it. A key that stayed as it was keeps its
-/// version.
+/// version. Whether its member may have it is asked before.
 pub(super) async fn replace(
     tx: &mut dyn Tx,
     call: Call<'_>,
@@ -87,7 +93,12 @@ pub(super) async fn replace(
     let details = Details::new(operation.name, Some(&before.key.facts(&catalogue)), Some(&after.facts(&catalogue)));
     let event = event(call, &after, operation.action, details);
     let change = Change::new(tx.generation(), event).touching(touched(Some(&before.key), &after));
-    let view = KeyView::new(StoredKey { key: after, member: before.member }, &catalogue, now);
+    let member = if after.member_id == before.key.member_id {
+        before.member
+    } else {
+        MemberSummary::from(&holder(tx, after.workspace_id, after.member_id).await?)
+    };
+    let view = KeyView::new(StoredKey { key: after, member }, &catalogue, now);
     Ok((view, change))
 }
 
@@ -169,10 +180,33 @@ pub(super) async fn check_name(tx: &mut dyn Tx, key: &Key, except: Option<KeyId>
     if tx.key_name_taken(key.workspace_id, &key.name, except).await? { Err(Refusal::NameTaken) } else { Ok(()) }
 }
 
-/// Refuses a team that the workspace does not have.
-pub(super) async fn check_team(tx: &mut dyn Tx, key: &Key) -> Result<(), Refusal> {
+/// The member that a key is to belong to.
+pub(super) async fn holder(tx: &mut dyn Tx, workspace: WorkspaceId, id: MemberId) -> Result<Member, Refusal> {
+    let unknown = || Invalid::new("member_id", Fault::Unknown, "the workspace has no such member");
+    Ok(tx.member(workspace, id).await?.ok_or_else(unknown)?)
+}
+
+/// Refuses to leave a key of this access with a member of this role who may not have it, whoever acts.
+pub(super) fn check_holder(workspace: &Workspace, role: Role, access: Access) -> Result<(), Invalid> {
+    if may_have(workspace, role, access) {
+        return Ok(());
+    }
+    let refuse = |field, detail: String| Err(Invalid::new(field, Fault::Conflicting, detail));
+    match ceiling(role, workspace.staff_max_access) {
+        Some(most) => refuse("access", format!("the member's keys may be {} at most", most.as_str())),
+        None => refuse("member_id", format!("a member with the role {} has no keys", role.as_str())),
+    }
+}
+
+/// Whether a member of this role may have a key of this access.
+pub(super) fn may_have(workspace: &Workspace, role: Role, access: Access) -> bool {
+    is_below(access, ceiling(role, workspace.staff_max_access))
+}
+
+/// Refuses a team that the workspace does not have, or that whoever acts does not see.
+pub(super) async fn check_team(tx: &mut dyn Tx, call: Call<'_>, key: &Key) -> Result<(), Refusal> {
     if let Some(team) = key.team_id
-        && !tx.team_exists(key.workspace_id, team).await?
+        && !(call.rights.sees_team(team) && tx.team_exists(key.workspace_id, team).await?)
     {
         return Err(Invalid::new("team_id", Fault::Unknown, "the workspace has no such team").into());
     }

@@ -16,6 +16,7 @@ mod authenticate;
 mod key_input;
 mod key_support;
 mod member_support;
+mod shown;
 mod view;
 
 mod archive_key;
@@ -23,6 +24,7 @@ mod bulk_keys;
 mod cancel_rotation;
 mod create_key;
 mod create_member;
+mod create_member_token;
 mod create_team;
 mod create_token;
 mod create_workspace;
@@ -56,6 +58,8 @@ mod register_token;
 mod remove_member;
 mod resume_rotation;
 mod reveal_key;
+mod revoke_member_token;
+mod revoke_member_tokens;
 mod revoke_token;
 mod rotate_key;
 
@@ -73,6 +77,7 @@ pub use cancel_rotation::CancelRotation;
 pub use context::{Context, Entropy, IfMatch, PlanDigest, Seen};
 pub use create_key::{CreateKey, CreatedKey, KeySource};
 pub use create_member::{CreateMember, MemberFields};
+pub use create_member_token::CreateMemberToken;
 pub use create_team::{CreateTeam, TeamRef};
 pub use create_token::{CreateToken, CreatedToken};
 pub use create_workspace::CreateWorkspace;
@@ -107,10 +112,13 @@ pub use register_token::RegisterToken;
 pub use remove_member::RemoveMember;
 pub use resume_rotation::ResumeRotation;
 pub use reveal_key::{RevealKey, RevealedKey};
+pub use revoke_member_token::RevokeMemberToken;
+pub use revoke_member_tokens::RevokeMemberTokens;
 pub use revoke_token::RevokeToken;
 pub use rights::{Needs, Rights};
 pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
+pub use shown::Shown;
 pub use vault::Vault;
 pub use view::KeyView;
 
@@ -149,6 +157,12 @@ pub trait Verb: Send {
     /// What whoever does it must be allowed to. It is asked before a verb is applied, and again before
     /// an earlier answer of it is given out.
     fn needs(&self) -> Needs;
+
+    /// Whose secret an answer of it holds, for verbs that show one: asked again, of whoever asks then,
+    /// before an earlier answer is given out.
+    fn shows(_answer: &Self::Answer) -> Option<Shown> {
+        None
+    }
 
     /// Whether it may touch any number of rows, and so keep others waiting.
     fn is_bulk(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Edit a key: name, access, APIs, expiry, reminder, restrictions, team, external id, metadata.
+//! Edit a key: name, member, access, APIs, expiry, reminder, restrictions, team, external id, metadata.
 
 use async_trait::async_trait;
 
@@ -7,7 +7,7 @@ use super::key_support::{self, KeyRef, Operation};
 use super::{Call, KeyView, Needs, Refusal, Verb};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
-use crate::domain::permission::Permission;
+use crate::domain::permission::{Permission, is_below};
 use crate::store::Tx;
 
 /// Changes the fields that are named.
@@ -33,8 +33,19 @@ impl Verb for PatchKey {
         let after = before.key.clone().edit(self.patch.judge(&catalogue, now)?, now)?;
         // A key above what they may make now is theirs to lower, and no more.
         call.rights.access(after.access, Permission::KeyEdit)?;
+        let moves = after.member_id != before.key.member_id;
+        let raises = !is_below(after.access, Some(before.key.access));
+        if moves {
+            call.rights.holder(Some(after.member_id))?;
+            let member = key_support::holder(tx, workspace.id, after.member_id).await?;
+            key_support::check_holder(&workspace, member.role, after.access)?;
+        } else if raises {
+            key_support::check_holder(&workspace, before.member.role, after.access)?;
+        }
         key_support::check_policy(&workspace, &after)?;
-        key_support::check_team(tx, &after).await?;
+        if after.team_id != before.key.team_id {
+            key_support::check_team(tx, call, &after).await?;
+        }
         if after.name != before.key.name {
             key_support::check_name(tx, &after, Some(after.id)).await?;
         }

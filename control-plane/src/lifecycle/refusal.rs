@@ -92,6 +92,9 @@ pub enum Refusal {
     /// Another workspace has the slug.
     #[error("a workspace has the slug already")]
     SlugTaken,
+    /// Its member may have no key with this access, so nobody starts it or gives it a new secret.
+    #[error("the key may do more than its member's: lower its access, or give it to another member")]
+    AboveMember,
     /// The workspace has as many keys as it may.
     #[error("the workspace has {max} keys, as many as it may")]
     KeyLimit {

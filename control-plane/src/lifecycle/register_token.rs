@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::create_token::{insert, operator_token};
+use super::create_token::{created, insert, operator_token};
 use super::{Call, Context, Lifecycle, Needs, Refusal, Verb};
 use crate::domain::change::Change;
 use crate::domain::permission::Permission;
@@ -28,7 +28,8 @@ impl Verb for RegisterToken {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(Token, Change), Refusal> {
         let token = operator_token(call, Name::parse("name", &self.name)?, None);
-        let change = insert(tx, call, &token, &self.hash).await?;
+        insert(tx, &token, &self.hash).await?;
+        let change = Change::new(tx.generation(), created(call, &token));
         Ok((token, change))
     }
 }

@@ -1,13 +1,12 @@
-//! Revoke a token: it authenticates nobody from now on.
+//! Revoke any token, as whoever has the machine: it authenticates nobody from now on.
 
 use async_trait::async_trait;
 use keyward_shared::id::TokenId;
-use serde_json::json;
 
-use super::create_token::event;
+use super::create_token::revoked;
 use super::refusal::Missing;
 use super::{Call, Needs, Refusal, Verb};
-use crate::domain::audit::{Action, Details};
+use crate::domain::audit::AuditEvent;
 use crate::domain::change::Change;
 use crate::domain::permission::Permission;
 use crate::store::Tx;
@@ -30,7 +29,11 @@ impl Verb for RevokeToken {
         let token = tx.token(self.token).await?.filter(|token| token.revoked_at.is_none());
         let token = token.ok_or(Refusal::NotFound(Missing::Token))?;
         tx.revoke_token(token.id, call.context.now).await?;
-        let details = Details::new("revoke", Some(&json!({ "name": token.name })), None);
-        Ok(((), Change::new(tx.generation(), event(call, &token, Action::Delete, details))))
+        let workspace_id = match token.member {
+            Some(member) => tx.standing(member).await?.map(|member| member.workspace_id),
+            None => None,
+        };
+        let event = AuditEvent { workspace_id, ..revoked(call, &token) };
+        Ok(((), Change::new(tx.generation(), event)))
     }
 }

@@ -34,6 +34,18 @@ pub enum Needs {
     Team(WorkspaceId, TeamId, Permission),
 }
 
+impl Needs {
+    /// What it is that is to be done.
+    pub const fn permission(self) -> Permission {
+        match self {
+            Self::Deployment(permission)
+            | Self::In(_, permission)
+            | Self::Member(_, _, permission)
+            | Self::Team(_, _, permission) => permission,
+        }
+    }
+}
+
 /// Whose keys somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeysSeen {
@@ -141,11 +153,10 @@ impl Rights {
             }
             Needs::Team(workspace, team, permission) => {
                 self.of_workspace(workspace)?;
-                let is_own = self.member.as_ref().is_some_and(|member| member.team_ids.contains(&team));
-                if !self.reaches(Permission::TeamRead, is_own) {
+                if !self.sees_team(team) {
                     return Err(Refusal::NotFound(Missing::Team));
                 }
-                (permission, self.reaches(permission, is_own))
+                (permission, self.reaches(permission, self.is_in(team)))
             }
         };
         if is_allowed { self.scoped(permission) } else { Err(Refusal::Forbidden(permission)) }
@@ -154,11 +165,8 @@ impl Rights {
     /// Refuses unless they see this key, and may do this to it.
     pub fn key(&self, key: &Key, permission: Permission) -> Result<(), Refusal> {
         self.of_workspace(key.workspace_id)?;
-        let is_own = Some(key.member_id) == self.member();
-        if !self.reaches(Permission::KeyRead, is_own) {
-            return Err(Refusal::NotFound(Missing::Key));
-        }
-        if !self.reaches(permission, is_own) {
+        self.keys_of(key.member_id)?;
+        if !self.reaches(permission, self.member() == Some(key.member_id)) {
             return Err(Refusal::Forbidden(permission));
         }
         if permission.widens() {
@@ -187,7 +195,24 @@ impl Rights {
         }
     }
 
-    /// To whom a new key goes when `asked` is named for it; nobody is the workspace's own member.
+    /// Refuses what is about a token of this member. Everybody has their own; those of an owner are for
+    /// whoever may manage owners: with one of them they would be an owner.
+    pub fn tokens_of(&self, member: MemberId, role: Role) -> Result<(), Refusal> {
+        if self.member() == Some(member) { Ok(()) } else { self.role(role) }
+    }
+
+    /// Refuses unless they see the keys of this member.
+    pub fn keys_of(&self, member: MemberId) -> Result<(), Refusal> {
+        let is_own = self.member() == Some(member);
+        if self.reaches(Permission::KeyRead, is_own) { Ok(()) } else { Err(Refusal::NotFound(Missing::Key)) }
+    }
+
+    /// Whether they see this team of their workspace.
+    pub fn sees_team(&self, team: TeamId) -> bool {
+        self.reaches(Permission::TeamRead, self.is_in(team))
+    }
+
+    /// To whom a key goes when `asked` is named for it; nobody is the workspace's own member.
     pub fn holder(&self, asked: Option<MemberId>) -> Result<Option<MemberId>, Refusal> {
         match (self.reach(Permission::KeyAssign), asked) {
             (Reach::All, asked) => Ok(asked),
@@ -212,6 +237,10 @@ impl Rights {
             Some(own) if own != workspace => Err(Refusal::NotFound(Missing::Workspace)),
             _ => Ok(()),
         }
+    }
+
+    fn is_in(&self, team: TeamId) -> bool {
+        self.member.as_ref().is_some_and(|member| member.team_ids.contains(&team))
     }
 
     fn reaches(&self, permission: Permission, is_own: bool) -> bool {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use keyward_shared::api_key::ApiKey;
 
 use super::key_support::{self, KeyRef, Minted, Operation};
-use super::{Call, KeyView, Needs, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Shown, Verb};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
@@ -38,6 +38,10 @@ impl Verb for RotateKey {
 
     fn needs(&self) -> Needs {
         Needs::In(self.target.workspace, Permission::KeyRotate)
+    }
+
+    fn shows(RotatedKey { key, .. }: &RotatedKey) -> Option<Shown> {
+        Some(Shown::Key { key: key.key.id, member: key.key.member_id })
     }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(RotatedKey, Change), Refusal> {

@@ -1,7 +1,8 @@
 //! How a mutation happens: one transaction that holds the verb's rows, its events, what it touched,
 //! its generation and, for an idempotent call, the answer itself.
 
-use super::{Call, Context, IdempotentCall, Lifecycle, Needs, Refusal, Rights, StoredAnswer, Verb, rights};
+use super::idempotency::Opened;
+use super::{Call, Context, IdempotentCall, Lifecycle, Needs, Refusal, Rights, StoredAnswer, Verb, rights, shown};
 use crate::domain::change::{Change, Generation};
 use crate::store::{StoreError, Tx};
 
@@ -37,16 +38,26 @@ impl Lifecycle {
             None => None,
         };
         // An answer may hold a secret: who lost the right since is not told it again.
-        let (tx, rights) = admitted(tx, context, verb.needs()).await?;
+        let (mut tx, rights) = admitted(tx, context, verb.needs()).await?;
         if let Some((call, kept)) = kept {
-            let (answer, generation) = call.open(&self.vault, &kept)?;
+            let Opened { answer, generation, shown } = call.open(&self.vault, &kept)?;
+            if let Some(shown) = shown
+                && let Err(refusal) = shown::again(&mut *tx, &rights, verb.needs(), shown).await
+            {
+                tx.abandon().await?;
+                return Err(refusal);
+            }
             return Ok(Done { answer, generation, replayed: true });
         }
         let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
         let generation = change.generation();
+        let shown = V::shows(&answer);
         let answer = render(answer, generation);
         let kept = match idempotent {
-            Some(call) => Some(call.seal(&self.vault, context, answer.clone(), generation)?),
+            Some(call) => {
+                let opened = Opened { answer: answer.clone(), generation, shown };
+                Some(call.seal(&self.vault, context, opened)?)
+            }
             None => None,
         };
         let generation = tx.commit(change, kept).await?;

@@ -38,7 +38,7 @@ pub use import::ImportTx;
 pub use lookup::LookupStore;
 pub use people::{MemberQuery, PeoplePosition, PeopleStore, PeopleTx, TeamQuery};
 pub use secrets::SecretTx;
-pub use tokens::{TokenStore, TokenTx};
+pub use tokens::{TokenPosition, TokenStore, TokenTx};
 
 /// A key with what an answer says of its member.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,17 +1,38 @@
 //! What is asked of a database about tokens. Only their hashes are there.
 
 use async_trait::async_trait;
-use keyward_shared::id::TokenId;
+use keyward_shared::id::{MemberId, TokenId};
 
 use super::StoreError;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
+
+/// A place in a list of tokens: behind the one made at this time with this identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenPosition {
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// Its identifier.
+    pub id: TokenId,
+}
 
 /// Tokens, read.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
     /// The token whose hash this is, whatever its state.
     async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError>;
+
+    /// A token, whatever its state.
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError>;
+
+    /// The member's tokens that can be used at `now`, newest first.
+    async fn tokens(
+        &self,
+        member: MemberId,
+        now: UnixMillis,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Result<Vec<Token>, StoreError>;
 }
 
 /// Tokens, within a transaction.
@@ -23,9 +44,16 @@ pub trait TokenTx: Send {
     /// A token, whatever its state.
     async fn token(&mut self, id: TokenId) -> Result<Option<Token>, StoreError>;
 
+    /// How many tokens of the member can be used at `now`.
+    async fn usable_tokens(&mut self, member: MemberId, now: UnixMillis) -> Result<u64, StoreError>;
+
     /// Adds a token.
     async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError>;
 
     /// Marks a token revoked.
     async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// Marks every token of the member that can be used at `at` revoked, and tells which these were,
+    /// oldest first.
+    async fn revoke_tokens_of(&mut self, member: MemberId, at: UnixMillis) -> Result<Vec<Token>, StoreError>;
 }

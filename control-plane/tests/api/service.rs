@@ -19,7 +19,7 @@ use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::Pepper;
-use keyward_shared::id::{MemberId, WorkspaceId};
+use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -228,6 +228,27 @@ impl Service {
         let member: MemberId = member.parse().unwrap();
         let query = sqlx::query("UPDATE member SET role = ?2 WHERE id = ?1");
         query.bind(member.as_u64().cast_signed()).bind(role).execute(&self.database().await).await.unwrap();
+    }
+
+    /// Adds a team, with this member in it, behind the API's back, and tells the team's identifier.
+    pub(crate) async fn team_with(&self, workspace: &str, member: Option<&str>) -> String {
+        let workspace: WorkspaceId = workspace.rsplit('/').next().unwrap().parse().unwrap();
+        let (id, database) = (TeamId::from_random(random()), self.database().await);
+        sqlx::query("INSERT INTO team (id, workspace_id, name, created_at, version) VALUES (?1, ?2, ?3, ?4, 1)")
+            .bind(id.as_u64().cast_signed())
+            .bind(workspace.as_u64().cast_signed())
+            .bind(id.to_string())
+            .bind(START)
+            .execute(&database)
+            .await
+            .unwrap();
+        if let Some(member) = member {
+            let member: MemberId = member.parse().unwrap();
+            let query = sqlx::query("INSERT INTO member_team (member_id, team_id) VALUES (?1, ?2)");
+            let query = query.bind(member.as_u64().cast_signed()).bind(id.as_u64().cast_signed());
+            query.execute(&database).await.unwrap();
+        }
+        id.to_string()
     }
 
     async fn database(&self) -> sqlx::SqlitePool {

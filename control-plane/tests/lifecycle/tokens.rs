@@ -1,7 +1,14 @@
-//! Operators' tokens.
+//! Tokens: operators' and members'.
 
-use keyward_control_plane::lifecycle::{Authenticated, CreateToken, Missing, Refusal, RevokeToken};
+use keyward_control_plane::domain::member::Role;
+use keyward_control_plane::lifecycle::{
+    Authenticated, CreateMemberToken, CreateToken, Missing, Refusal, RevokeMemberToken, RevokeMemberTokens, RevokeToken,
+};
+use keyward_shared::id::{MemberId, WorkspaceId};
+use serde_json::{Value, json};
+use sqlx::Row as _;
 
+use crate::audit::{all_told, told};
 use crate::house::House;
 
 fn token(name: &str) -> CreateToken {
@@ -50,4 +57,56 @@ async fn the_token_of_set_up_is_registered_once() {
     assert!(!register().await);
     assert_eq!(house.events().await, events);
     assert!(authenticates(&house, &text).await);
+}
+
+fn of_member(workspace: WorkspaceId, member: MemberId, name: &str) -> CreateMemberToken {
+    CreateMemberToken { workspace, member, name: name.to_owned(), scopes: Vec::new(), expires_at: None }
+}
+
+#[tokio::test]
+async fn of_a_members_token_the_database_has_the_hash_only() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await.id;
+    let member = house.member(workspace, Role::Staff).await;
+    let created = house.run(of_member(workspace, member, "laptop")).await.expect("a token");
+    let found = house.lifecycle.authenticate(&created.text, house.now()).await.expect("an answer");
+    assert!(matches!(found, Authenticated::Member(token, standing)
+        if token.id == created.token.id && standing.id == member && standing.role == Role::Staff));
+    let random = &created.text.as_bytes()[4..];
+    assert!(!house.disk().windows(random.len()).any(|window| window == random));
+    let sql = format!("UPDATE member SET deleted_at = 1 WHERE id = {}", member.as_u64().cast_signed());
+    house.rows(&sql).await;
+    let found = house.lifecycle.authenticate(&created.text, house.now()).await;
+    assert!(matches!(found, Ok(Authenticated::Nobody)));
+}
+
+#[tokio::test]
+async fn what_happens_to_a_members_tokens_is_told_in_their_workspace() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await.id;
+    let member = house.member(workspace, Role::Staff).await;
+    let narrowed = CreateMemberToken { scopes: vec!["keys:read".to_owned()], ..of_member(workspace, member, "one") };
+    assert_eq!(told(&house, narrowed).await, "Create Tokens: create");
+    let created = house.run(of_member(workspace, member, "two")).await.expect("a token").token.id;
+    let third = house.run(of_member(workspace, member, "three")).await.expect("a token").token.id;
+    let events = house.events().await;
+    assert_eq!(told(&house, RevokeMemberToken { workspace, member, token: created }).await, "Delete Tokens: revoke");
+    // As whoever has the machine.
+    assert_eq!(told(&house, RevokeToken { token: third }).await, "Delete Tokens: revoke");
+    house.run(of_member(workspace, member, "four")).await.expect("a token");
+    let all = || RevokeMemberTokens { workspace, member };
+    let expected = ["Delete Tokens: revoke_all", "Delete Tokens: revoke", "Delete Tokens: revoke"];
+    assert_eq!(all_told(&house, all()).await, expected);
+    assert_eq!(told(&house, all()).await, "Delete Tokens: revoke_all");
+
+    let sql = "SELECT workspace_id, target_name, details FROM audit_event WHERE entity = 'Tokens' ORDER BY seq";
+    let rows = house.rows(sql).await;
+    for row in &rows {
+        assert_eq!(row.get::<i64, _>(0), workspace.as_u64().cast_signed());
+    }
+    let details: Value = serde_json::from_str(rows[0].get(2)).expect("JSON");
+    let after = json!({ "name": "one", "member_id": member, "scopes": ["keys:read"], "expires_at": null });
+    assert_eq!(details, json!({ "operation": "create", "before": null, "after": after }));
+    assert_eq!(rows.len(), 10);
+    assert_eq!(house.events().await, events + 7);
 }

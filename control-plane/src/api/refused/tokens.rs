@@ -7,6 +7,7 @@ impl From<TokenRefusal> for Problem {
     fn from(refusal: TokenRefusal) -> Self {
         let code = match refusal {
             TokenRefusal::Limit { .. } => Code::TokenLimit,
+            TokenRefusal::Wider => Code::Forbidden,
         };
         Self::new(code).detail(refusal.to_string())
     }

@@ -51,6 +51,9 @@ pub struct PatchKey {
     /// A new name.
     #[serde(default, deserialize_with = "super::given")]
     pub name: Option<String>,
+    /// Another member.
+    #[serde(default, deserialize_with = "super::given")]
+    pub member_id: Option<MemberId>,
     /// Another access.
     #[serde(default, deserialize_with = "super::given")]
     pub access: Option<Access>,
@@ -133,6 +136,7 @@ impl PatchKey {
     pub fn into_patch(self) -> Result<KeyPatch, Invalid> {
         Ok(KeyPatch {
             name: self.name,
+            member_id: self.member_id,
             access: self.access,
             apis: self.apis,
             expires_at: Edit::from_nested(self.expires_at).try_map(|text| instant("expires_at", &text))?,

@@ -9,4 +9,7 @@ pub enum TokenRefusal {
         /// How many that is.
         max: u16,
     },
+    /// It would do more, or last longer, than the token that makes it.
+    #[error("a token makes none that may do more, or lasts longer, than itself")]
+    Wider,
 }

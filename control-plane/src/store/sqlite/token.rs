@@ -11,17 +11,34 @@ use crate::domain::scope::Scopes;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
-use crate::store::{StoreError, TokenStore, TokenTx};
+use crate::store::{StoreError, TokenPosition, TokenStore, TokenTx};
 
 const BY_HASH: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_hash.sql"));
 const BY_ID: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_id.sql"));
 const INSERT: &str = include_str!("sql/token_insert.sql");
+const PAGE: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_page.sql"));
+const COUNT: &str = include_str!("sql/token_count.sql");
 const REVOKE: &str = include_str!("sql/token_revoke.sql");
+const REVOKE_ALL: &str = include_str!("sql/token_revoke_all.sql");
 
 #[async_trait]
 impl TokenStore for SqliteStore {
     async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
         by_hash(&mut *self.reader().await?, hash).await
+    }
+
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, StoreError> {
+        by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn tokens(
+        &self,
+        member: MemberId,
+        now: UnixMillis,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Result<Vec<Token>, StoreError> {
+        page(&mut *self.reader().await?, member, now, after, limit).await
     }
 }
 
@@ -35,12 +52,20 @@ impl TokenTx for SqliteTx {
         by_id(self.conn()?, id).await
     }
 
+    async fn usable_tokens(&mut self, member: MemberId, now: UnixMillis) -> Result<u64, StoreError> {
+        count(self.conn()?, member, now).await
+    }
+
     async fn insert_token(&mut self, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
         insert(self.conn()?, token, hash).await
     }
 
     async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
         revoke(self.conn()?, id, at).await
+    }
+
+    async fn revoke_tokens_of(&mut self, member: MemberId, at: UnixMillis) -> Result<Vec<Token>, StoreError> {
+        revoke_all(self.conn()?, member, at).await
     }
 }
 
@@ -69,18 +94,18 @@ impl Row {
     }
 }
 
-pub(super) async fn by_hash(conn: &mut SqliteConnection, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
+async fn by_hash(conn: &mut SqliteConnection, hash: &TokenHash) -> Result<Option<Token>, StoreError> {
     let row: Option<Row> = sqlx::query_as(BY_HASH).bind(&hash.0[..]).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
 }
 
-pub(super) async fn by_id(conn: &mut SqliteConnection, id: TokenId) -> Result<Option<Token>, StoreError> {
+async fn by_id(conn: &mut SqliteConnection, id: TokenId) -> Result<Option<Token>, StoreError> {
     let row: Option<Row> =
         sqlx::query_as(BY_ID).bind(id.as_u64().cast_signed()).fetch_optional(conn).await.map_err(failed)?;
     row.map(Row::read).transpose()
 }
 
-pub(super) async fn insert(conn: &mut SqliteConnection, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
+async fn insert(conn: &mut SqliteConnection, token: &Token, hash: &TokenHash) -> Result<(), StoreError> {
     let done = sqlx::query(INSERT)
         .bind(token.id.as_u64().cast_signed())
         .bind(token.member.map(|id| id.as_u64().cast_signed()))
@@ -95,7 +120,40 @@ pub(super) async fn insert(conn: &mut SqliteConnection, token: &Token, hash: &To
     one_row(done.rows_affected(), "token")
 }
 
-pub(super) async fn revoke(conn: &mut SqliteConnection, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
+async fn revoke(conn: &mut SqliteConnection, id: TokenId, at: UnixMillis) -> Result<(), StoreError> {
     let query = sqlx::query(REVOKE).bind(id.as_u64().cast_signed()).bind(at.as_millis());
     one_row(query.execute(conn).await.map_err(failed)?.rows_affected(), "token")
+}
+
+async fn page(
+    conn: &mut SqliteConnection,
+    member: MemberId,
+    now: UnixMillis,
+    after: Option<TokenPosition>,
+    limit: u16,
+) -> Result<Vec<Token>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(PAGE)
+        .bind(member.as_u64().cast_signed())
+        .bind(now.as_millis())
+        .bind(after.map(|place| place.created_at.as_millis()))
+        .bind(after.map(|place| place.id.as_u64().cast_signed()))
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+async fn count(conn: &mut SqliteConnection, member: MemberId, now: UnixMillis) -> Result<u64, StoreError> {
+    let query = sqlx::query_scalar(COUNT).bind(member.as_u64().cast_signed()).bind(now.as_millis());
+    let count: i64 = query.fetch_one(conn).await.map_err(failed)?;
+    Ok(count.cast_unsigned())
+}
+
+async fn revoke_all(conn: &mut SqliteConnection, member: MemberId, at: UnixMillis) -> Result<Vec<Token>, StoreError> {
+    let query = sqlx::query_as(REVOKE_ALL).bind(member.as_u64().cast_signed()).bind(at.as_millis());
+    let rows: Vec<Row> = query.fetch_all(conn).await.map_err(failed)?;
+    let mut tokens = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
+    tokens.sort_unstable_by_key(|token| (token.created_at, token.id.as_u64()));
+    Ok(tokens)
 }
