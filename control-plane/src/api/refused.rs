@@ -1,5 +1,6 @@
 //! Each refusal of the lifecycle as a problem.
 
+mod import;
 mod people;
 mod reveal;
 mod tokens;
@@ -27,6 +28,7 @@ impl From<Refusal> for Problem {
             Refusal::Key(refusal) => refusal.into(),
             Refusal::People(refusal) => refusal.into(),
             Refusal::Token(refusal) => refusal.into(),
+            Refusal::Import(refusal) => refusal.into(),
             Refusal::Reveal(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),
             Refusal::SlugTaken => Self::new(Code::SlugTaken).field("slug").detail(words),

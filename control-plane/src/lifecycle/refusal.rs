@@ -1,6 +1,7 @@
 //! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
 //! holds a secret.
 
+mod import;
 mod people;
 mod reveal;
 mod tokens;
@@ -13,6 +14,7 @@ use crate::domain::permission::Permission;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
+pub use import::ImportRefusal;
 pub use people::PeopleRefusal;
 pub use reveal::RevealRefusal;
 pub use tokens::TokenRefusal;
@@ -78,6 +80,9 @@ pub enum Refusal {
     /// It is about a member's tokens.
     #[error(transparent)]
     Token(#[from] TokenRefusal),
+    /// It is about a line of an import.
+    #[error(transparent)]
+    Import(#[from] ImportRefusal),
     /// It is about showing a secret again.
     #[error(transparent)]
     Reveal(#[from] RevealRefusal),
