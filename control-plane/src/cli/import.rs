@@ -134,8 +134,7 @@ impl Import {
             Some(path) => Some(io::BufWriter::new(File::create(path).map_err(failed(path))?)),
             None => None,
         };
-        let mut sending =
-            Sending { client, token, url: self.url(), bar, results, tally: Tally::default() };
+        let mut sending = Sending { client, token, url: self.url(), bar, results, tally: Tally::default() };
         let outcome = sending.all(Parts::of(reader)).await;
         sending.bar.finish_and_clear();
         sending.tally.print(self.dry_run);
@@ -268,8 +267,7 @@ impl Tally {
                 self.refused += 1;
                 if self.shown.len() < SHOWN {
                     let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
-                    let [external_id, code, detail] =
-                        [&outcome.external_id, &outcome.code, &outcome.detail].map(text);
+                    let [external_id, code, detail] = [&outcome.external_id, &outcome.code, &outcome.detail].map(text);
                     self.shown.push(format!("line {number} ({external_id}): {code}: {detail}"));
                 }
             }

@@ -184,7 +184,8 @@ impl Work<'_> {
             return Err(KeyRefusal::Archived.into());
         };
         let was_disabled = live.disabled;
-        if before.effects().all(|effect| effect.fingerprint != line.fingerprint) {
+        // The older secret of a rotation counts for as long as it is accepted.
+        if before.clone().settle(now).effects().all(|effect| effect.fingerprint != line.fingerprint) {
             return Err(ImportRefusal::SecretDiffers.into());
         }
         if line.says.created_at.is_some_and(|at| at != before.created_at) {

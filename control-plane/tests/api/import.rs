@@ -316,10 +316,10 @@ async fn lines_are_answered_while_others_are_still_sent() {
         let piece = receiver.recv().await?;
         Some((Ok::<_, std::io::Error>(piece), receiver))
     });
-    let mut answer = service.request(Method::POST, PATH).raw(NDJSON, Body::from_stream(body)).open().await;
     // In the midst of the second line.
     let (begin, end) = second.split_at(20);
     sender.send(Bytes::from(format!("{first}\n{begin}"))).unwrap();
+    let mut answer = service.request(Method::POST, PATH).raw(NDJSON, Body::from_stream(body)).open().await;
     let piece = answer.next().await.unwrap().unwrap();
     assert!(piece.starts_with(b"{\"line\":1,"));
     sender.send(Bytes::from(end.to_owned())).unwrap();
@@ -350,10 +350,8 @@ async fn an_import_that_broke_off_is_run_again() {
 async fn a_secret_with_wrong_check_digits_is_refused_while_they_are_enforced() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
-    let line = with(
-        without(line(&workspace, 1), "sha256"),
-        json!({ "secret": "kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7M" }),
-    );
+    let line =
+        with(without(line(&workspace, 1), "sha256"), json!({ "secret": "kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7M" }));
     assert_eq!(outcome(&service, line.clone()).await, "check_digits secret");
     service.patch("/v1/settings", json!({ "check_digits": "off" })).await.is(200);
     assert_eq!(outcome(&service, line).await, "created");
@@ -378,7 +376,7 @@ async fn nobody_is_brought_a_key_that_they_may_not_have() {
     let reader = service.member(&workspace, "read-only").await;
     let lite = service.member(&workspace, "lite").await;
     let staff = service.member(&workspace, "staff").await;
-    let of = |number, member: &str, access| with(line(&workspace, number), json!({"member": member, "access": access}));
+    let of = |number: usize, member: &str, access: &str| with(line(&workspace, number), json!({"member": member, "access": access}));
     let results = import(
         &service,
         &[
@@ -427,7 +425,10 @@ async fn which_key_is_meant_is_clear_or_it_is_refused() {
     }
     assert_eq!(outcome(&service, other).await, "ambiguous external_id");
     service.delete(&path).await.is(200);
-    assert_eq!(outcome(&service, with(line(&workspace, 1), json!({ "external_id": "2" }))).await, "secret_exists sha256");
+    assert_eq!(
+        outcome(&service, with(line(&workspace, 1), json!({ "external_id": "2" }))).await,
+        "secret_exists sha256"
+    );
 }
 
 #[tokio::test]

@@ -90,8 +90,7 @@ async fn every_key_of_a_batch_has_its_event_and_the_batch_has_one() {
     let nowhere = ImportFields { workspace: "nowhere".to_owned(), ..fields(workspace.id, 3) };
     let told = all_told(&house, batch(&house, [fields(workspace.id, 1), fields(workspace.id, 2), nowhere])).await;
     assert_eq!(told, ["Import API Keys: import", "Create API Keys: import", "Create API Keys: import"]);
-    let details: String =
-        house.rows("SELECT details FROM audit_event WHERE action = 'Import'").await[0].get("details");
+    let details: String = house.rows("SELECT details FROM audit_event WHERE action = 'Import'").await[0].get("details");
     for count in ["\"lines\":3", "\"created\":2", "\"refused\":1"] {
         assert!(details.contains(count), "{details}");
     }
@@ -125,10 +124,8 @@ async fn a_secret_is_sealed_where_the_workspace_shows_it_again() {
     let once = house.workspace("Once").await;
     let sealed = CreateWorkspace { reveal: Some(Reveal::Sealed), ..workspace("Sealed") };
     let sealed = house.run(sealed).await.expect("a workspace");
-    let digest = ImportFields {
-        secret: ImportedSecret::Sha256(hex::encode(Sha256::digest(secret(3)))),
-        ..fields(sealed.id, 3)
-    };
+    let digest =
+        ImportFields { secret: ImportedSecret::Sha256(hex::encode(Sha256::digest(secret(3)))), ..fields(sealed.id, 3) };
     let brought = import(&house, [fields(once.id, 1), fields(sealed.id, 2), digest]).await;
     let rows = house.rows("SELECT key_id, sealed_digest, sealed_secret FROM secret ORDER BY id").await;
     let kept: Vec<Option<Vec<u8>>> = rows.iter().map(|row| row.get("sealed_secret")).collect();
@@ -199,8 +196,12 @@ async fn a_batch_is_written_whole_or_not_at_all() {
         let keys = house.number("SELECT COUNT(*) FROM key").await;
         let secrets = house.number("SELECT COUNT(*) FROM secret").await;
         let disabled = house.number("SELECT COUNT(*) FROM key WHERE status = 'disabled'").await;
-        let created = house.number("SELECT COUNT(*) FROM audit_event WHERE action = 'Create'
-            AND target_name LIKE 'key %'").await;
+        let created = house
+            .number(
+                "SELECT COUNT(*) FROM audit_event WHERE action = 'Create'
+            AND target_name LIKE 'key %'",
+            )
+            .await;
         assert!(matches!((keys, secrets, disabled, created), (1, 1, 1, 1) | (3, 3, 0, 3)), "after {polls} polls");
     }
 }
@@ -211,11 +212,11 @@ async fn lines_for_whom_one_asks_at_once_are_each_brought_once() {
     let workspace = house.workspace("Acme").await;
     let lines = || batch(&house, (0..50).map(|number| fields(workspace.id, number)));
     let (context, other) = (house.context(), house.context());
-    let (one, two) = tokio::join!(
-        house.lifecycle.execute(&context, lines()),
-        house.lifecycle.execute(&other, lines()),
-    );
-    let created = |outcome: &ImportedBatch| outcomes(outcome).iter().flatten().filter(|it| **it == ImportOutcome::Created).count();
+    let (one, two) =
+        tokio::join!(house.lifecycle.execute(&context, lines()), house.lifecycle.execute(&other, lines()),);
+    let created = |outcome: &ImportedBatch| {
+        outcomes(outcome).iter().flatten().filter(|it| **it == ImportOutcome::Created).count()
+    };
     let (one, two) = (one.expect("a batch").0, two.expect("a batch").0);
     assert_eq!(created(&one) + created(&two), 50);
     assert!(one.lines.iter().chain(&two.lines).all(Result::is_ok));

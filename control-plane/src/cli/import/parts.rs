@@ -34,8 +34,8 @@ impl<R: Read> Parts<R> {
     /// The next part, if there is more.
     pub(super) fn next(&mut self) -> io::Result<Option<Part>> {
         let mut body = std::mem::take(&mut self.rest);
-        let wanted = (PART_BYTES - body.len()) as u64;
-        let is_end = self.reader.by_ref().take(wanted).read_to_end(&mut body)? < usize::try_from(wanted).unwrap_or(0);
+        let wanted = PART_BYTES - body.len();
+        let is_end = self.reader.by_ref().take(wanted as u64).read_to_end(&mut body)? < wanted;
         if !is_end {
             let newline = body.iter().rposition(|byte| *byte == b'\n').ok_or_else(|| {
                 let words = format!("line {} is longer than {PART_BYTES} bytes", self.lines + 1);

@@ -21,6 +21,8 @@ use crate::lifecycle::{ImportBatch, ImportLine, ImportedBatch, ImportedLine, Lin
 const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
+const SHORT: &[ImportWarning] = &[ImportWarning::ShortSecret];
+
 /// Lines that are one transaction.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -48,13 +50,8 @@ pub(super) type Outcome = Result<(ImportedBatch, Option<Generation>), Problem>;
 impl Batch {
     /// Takes a line, refused or not.
     pub(super) fn read(&mut self, api: &ApiState, line: &Line, now: UnixMillis) {
-        let mut told = Told {
-            number: line.number,
-            external_id: None,
-            secret_field: "secret",
-            is_short: false,
-            refused: None,
-        };
+        let mut told =
+            Told { number: line.number, external_id: None, secret_field: "secret", is_short: false, refused: None };
         match &line.text {
             None => {
                 let detail = format!("a line has at most {IMPORT_LINE_BYTES} bytes");
@@ -151,7 +148,7 @@ impl Told {
             generation: generation
                 .filter(|_| line.outcome != ImportOutcome::Unchanged)
                 .map(|Generation(generation)| generation),
-            warnings: self.is_short.then_some(&[ImportWarning::ShortSecret]),
+            warnings: self.is_short.then_some(SHORT),
             ..self.answer(line.outcome.into())
         }
     }

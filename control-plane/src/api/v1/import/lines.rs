@@ -50,13 +50,22 @@ impl Lines {
             if self.ended {
                 return self.splitter.last().map_or(Next::End, Next::Line);
             }
-            match timeout(wait, self.body.next()).await {
-                Err(_) => return Next::Quiet,
-                Ok(Some(Ok(piece))) => self.splitter.feed(piece),
-                Ok(Some(Err(error))) => return Next::Broken(error),
-                Ok(None) => self.ended = true,
+            match self.more(wait).await {
+                None => return Next::Quiet,
+                Some(Err(error)) => return Next::Broken(error),
+                Some(Ok(())) => {}
             }
         }
+    }
+
+    /// Takes the next piece, unless none comes within `wait`.
+    pub(super) async fn more(&mut self, wait: Duration) -> Option<Result<(), axum::Error>> {
+        match timeout(wait, self.body.next()).await.ok()? {
+            Some(Ok(piece)) => self.splitter.feed(piece),
+            Some(Err(error)) => return Some(Err(error)),
+            None => self.ended = true,
+        }
+        Some(Ok(()))
     }
 
     /// The number of the line that comes next.

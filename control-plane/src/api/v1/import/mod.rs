@@ -63,7 +63,7 @@ async fn import(
     let import = Import { api, actor: caller.actor, reason, is_dry_run: query.is_dry_run() };
     match key {
         Some(key) if !import.is_dry_run => import.once(&key, request).await,
-        _ => import.stream(request.into_body()),
+        _ => import.stream(request.into_body()).await,
     }
 }
 
@@ -96,11 +96,18 @@ impl Import {
         Ok(Context { reason: self.reason.clone(), ..context })
     }
 
-    /// Answers line by line, of whatever length the request is.
-    fn stream(self, body: Body) -> Result<Response, Problem> {
+    /// Answers line by line, of whatever length the request is. The answer begins behind the request: some
+    /// clients send no line before they were told to go on (RFC 9110, section 10.1.1), or after an answer.
+    async fn stream(self, body: Body) -> Result<Response, Problem> {
+        let mut lines = Lines::of(body);
+        match lines.more(PIECE).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(ended_early(error)),
+            None => return Err(Problem::new(Code::Timeout)),
+        }
         let (writer, reader) =
             spool(&self.api.spool_dir).map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
-        tokio::spawn(self.run(Lines::of(body), writer).in_current_span());
+        tokio::spawn(self.run(lines, writer).in_current_span());
         let mut response = Response::new(Body::from_stream(reader));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
@@ -184,8 +191,7 @@ async fn whole(body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let mut pieces = body.into_data_stream();
     let mut all = Zeroizing::new(Vec::new());
     while let Some(piece) = pieces.next().await {
-        let piece = piece
-            .map_err(|error| Problem::new(Code::BadJson).detail("the body ended early").caused_by(error))?;
+        let piece = piece.map_err(ended_early)?;
         if all.len() + piece.len() > BODY_BYTES {
             return Err(too_much());
         }
@@ -200,6 +206,10 @@ fn split(body: &[u8]) -> Vec<Line> {
     let mut all: Vec<Line> = std::iter::from_fn(|| splitter.next()).collect();
     all.extend(splitter.last());
     all
+}
+
+fn ended_early(error: axum::Error) -> Problem {
+    Problem::new(Code::BadJson).detail("the body ended early").caused_by(error)
 }
 
 fn too_much() -> Problem {
