@@ -323,7 +323,7 @@ async fn import_brings_a_file_and_can_be_run_again() {
     };
     let file = deployment.dir.path().join("keys.ndjson");
     let import = |lines: &[Value], arguments: &[&str]| {
-        fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
         command.arg("import").arg(&file).args(["--control-plane", &serving.url, "--token-file"]).arg(&token);
         command.args(arguments).output().unwrap()

@@ -24,10 +24,10 @@ use parts::{Part, Parts};
 
 /// Bring keys from a file, a line each
 ///
-/// Each line is a JSON object: external_id, workspace, name, access, apis, and one of secret and
-/// sha256; docs/keys.md has the others. Lines that are refused are told with the reason and leave
-/// the others alone. Running it again is safe: what is there already stays as it is. Exits with 0
-/// when no line was refused, with 1 otherwise.
+/// Each line is a JSON object: `external_id`, `workspace`, `name`, `access`, `apis`, and one of
+/// `secret` and `sha256`; docs/reference.md has the others. Lines that are refused are told with
+/// the reason and leave the others alone. Running it again is safe: what is there already stays as
+/// it is. Exits with 0 when no line was refused, with 1 otherwise.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Import {
     /// The file; - is standard input
@@ -89,7 +89,7 @@ impl Stop {
 
 /// The part of a result line that is looked at.
 #[derive(Deserialize)]
-struct Outcome {
+struct Told {
     line: u64,
     external_id: Option<String>,
     outcome: String,
@@ -238,19 +238,19 @@ impl Sending {
     }
 
     fn take(&mut self, part: &Part, line: &[u8], answered: &mut u64) -> Result<(), Stop> {
-        let outcome: Outcome = serde_json::from_slice(line).map_err(|_| Stop::Strange)?;
-        if outcome.line <= *answered {
+        let told: Told = serde_json::from_slice(line).map_err(|_| Stop::Strange)?;
+        if told.line <= *answered {
             return Ok(());
         }
-        *answered = outcome.line;
-        let number = part.lines_before + outcome.line;
+        *answered = told.line;
+        let number = part.lines_before + told.line;
         if let Some(results) = &mut self.results {
             let mut result: Value = serde_json::from_slice(line).map_err(|_| Stop::Strange)?;
             result["line"] = number.into();
             writeln!(results, "{result}").map_err(Stop::Write)?;
         }
-        self.tally.count(number, &outcome)?;
-        let end = usize::try_from(outcome.line).ok().and_then(|line| part.ends.get(line - 1));
+        self.tally.count(number, &told)?;
+        let end = usize::try_from(told.line).ok().and_then(|line| part.ends.get(line - 1));
         self.bar.set_position(end.copied().unwrap_or_default());
         self.bar.set_message(self.tally.words());
         Ok(())
@@ -258,8 +258,8 @@ impl Sending {
 }
 
 impl Tally {
-    fn count(&mut self, number: u64, outcome: &Outcome) -> Result<(), Stop> {
-        match outcome.outcome.as_str() {
+    fn count(&mut self, number: u64, told: &Told) -> Result<(), Stop> {
+        match told.outcome.as_str() {
             "created" => self.created += 1,
             "updated" => self.updated += 1,
             "unchanged" => self.unchanged += 1,
@@ -267,13 +267,13 @@ impl Tally {
                 self.refused += 1;
                 if self.shown.len() < SHOWN {
                     let text = |text: &Option<String>| printable(text.as_deref().unwrap_or("-"));
-                    let [external_id, code, detail] = [&outcome.external_id, &outcome.code, &outcome.detail].map(text);
+                    let [external_id, code, detail] = [&told.external_id, &told.code, &told.detail].map(text);
                     self.shown.push(format!("line {number} ({external_id}): {code}: {detail}"));
                 }
             }
             _ => return Err(Stop::Strange),
         }
-        if outcome.warnings.iter().any(|warning| warning == "short_secret") {
+        if told.warnings.iter().any(|warning| warning == "short_secret") {
             self.short += 1;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Keys that are brought, a line each.
 
+use std::slice::from_ref;
+
 use axum::body::{Body, Bytes};
 use axum::http::Method;
 use base64::Engine as _;
@@ -27,8 +29,8 @@ fn line(workspace: &str, number: usize) -> Value {
 
 /// The same with other members.
 fn with(mut line: Value, members: Value) -> Value {
-    for (name, value) in members.as_object().unwrap() {
-        line[name] = value.clone();
+    if let (Some(line), Value::Object(members)) = (line.as_object_mut(), members) {
+        line.extend(members);
     }
     line
 }
@@ -39,7 +41,7 @@ fn without(mut line: Value, member: &str) -> Value {
 }
 
 fn text(lines: &[Value]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
 }
 
 async fn send(service: &Service, query: &str, body: impl Into<Body>) -> Reply {
@@ -156,9 +158,9 @@ async fn what_is_there_is_updated_where_a_line_says_otherwise() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let first = with(line(&workspace, 1), json!({ "expires_at": "2030-01-31T12:00:00Z" }));
-    let made = import(&service, &[first.clone()]).await;
+    let made = import(&service, from_ref(&first)).await;
     let events = service.audit_events().await;
-    let again = import(&service, &[first.clone()]).await;
+    let again = import(&service, from_ref(&first)).await;
     assert_eq!((told(&again[0]), &again[0]["key_id"]), ("unchanged".to_owned(), &made[0]["key_id"]));
     assert!(again[0]["generation"].is_null());
     assert_eq!(service.audit_events().await, events, "nothing happened");
@@ -175,7 +177,7 @@ async fn what_is_there_is_updated_where_a_line_says_otherwise() {
     let mut line = first;
     for change in changes {
         line = with(line, change.clone());
-        let results = import(&service, &[line.clone()]).await;
+        let results = import(&service, from_ref(&line)).await;
         assert_eq!(told(&results[0]), "updated", "{change}");
         assert!(results[0]["generation"].is_u64());
         assert_eq!(outcome(&service, line.clone()).await, "unchanged", "{change}");
@@ -376,7 +378,9 @@ async fn nobody_is_brought_a_key_that_they_may_not_have() {
     let reader = service.member(&workspace, "read-only").await;
     let lite = service.member(&workspace, "lite").await;
     let staff = service.member(&workspace, "staff").await;
-    let of = |number: usize, member: &str, access: &str| with(line(&workspace, number), json!({"member": member, "access": access}));
+    let of = |number: usize, member: &str, access: &str| {
+        with(line(&workspace, number), json!({"member": member, "access": access}))
+    };
     let results = import(
         &service,
         &[

@@ -9,6 +9,7 @@ use keyward_control_plane::lifecycle::{
     CreateWorkspace, DisableKey, ImportBatch, ImportFields, ImportLine, ImportedBatch, ImportedSecret, KeyRef,
     LineEntropy, Refusal, RotateKey,
 };
+use keyward_control_plane::store::Store as _;
 use keyward_shared::api_key::ApiKey;
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::policy::Access;

@@ -41,7 +41,7 @@ fn line(workspace: &str, external_id: &str, secret: Value) -> Value {
 }
 
 fn text(lines: &[Value]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
 }
 
 fn import(admin: &Admin, lines: &[Value]) -> Result<Vec<Value>> {
@@ -149,7 +149,10 @@ fn deaf(stack: &Stack) -> Result<()> {
     const LINES: usize = 200_000;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("lines");
-    fs::write(&file, (0..LINES).map(|number| format!("{{\"external_id\":\"{number}\"}}\n")).collect::<String>())?;
+    fs::write(
+        &file,
+        (0..LINES).map(|number| format!("{{\"external_id\":\"{number}\"}}\n")).collect::<Vec<_>>().concat(),
+    )?;
     let mut client = python()?;
     let admin = stack.admin()?;
     client.env("API_URL", stack.control_plane_url()).env("API_TOKEN", admin.token().context("no token")?);

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn parts_are_whole_lines_and_together_the_file() {
-        let file: String = (0..40_000).map(|number| format!("{{\"line\":\"{number:0100}\"}}\n")).collect();
+        let file = (0..40_000).map(|number| format!("{{\"line\":\"{number:0100}\"}}\n")).collect::<Vec<_>>().concat();
         let file = format!("{file}\n\nlast");
         let mut parts = Parts::of(file.as_bytes());
         let (mut all, mut lines) = (Vec::new(), 0);
