@@ -70,6 +70,8 @@ enum Stop {
     Strange,
     #[error("the control plane's answer ended early")]
     Incomplete,
+    #[error("the control plane cannot use its database")]
+    Unavailable,
     #[error("cannot read the lines: {0}")]
     Read(#[source] io::Error),
     #[error("cannot write the results: {0}")]
@@ -80,7 +82,7 @@ impl Stop {
     /// Whether the same part may do better later.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Incomplete => true,
+            Self::Unreachable(_) | Self::Incomplete | Self::Unavailable => true,
             Self::Refused { status, .. } => status.is_server_error(),
             Self::Strange | Self::Read(_) | Self::Write(_) => false,
         }
@@ -242,7 +244,11 @@ impl Sending {
         if told.line <= *answered {
             return Ok(());
         }
-        *answered = told.line;
+        match told.code.as_deref() {
+            Some("timeout") => return Err(Stop::Incomplete),
+            Some("unavailable") => return Err(Stop::Unavailable),
+            _ => *answered = told.line,
+        }
         let number = part.lines_before + told.line;
         if let Some(results) = &mut self.results {
             let mut result: Value = serde_json::from_slice(line).map_err(|_| Stop::Strange)?;
