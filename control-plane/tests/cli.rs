@@ -320,3 +320,57 @@ async fn doctor_says_what_does_not_answer() {
     let said = text(&output.stdout);
     assert!(said.contains("GET /v1/settings did not answer"), "{said}");
 }
+
+#[tokio::test]
+async fn import_brings_a_file_and_can_be_run_again() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment);
+    serving.ready().await;
+    let token = deployment.data_dir().join("secrets/operator-token");
+    let client = http_client::builder().build().unwrap();
+    let made = client.post(format!("{}/v1/workspaces", serving.url)).bearer_auth(deployment.secret("operator-token"));
+    let made = made.json(&json!({ "name": "Acme", "slug": "acme" })).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let line = |number: usize, secret: usize| {
+        json!({
+            "external_id": number.to_string(), "workspace": "acme", "name": format!("key {number}"),
+            "access": "read-only", "apis": ["*"], "secret": format!("an-older-secret-{secret:04}"),
+        })
+    };
+    let file = deployment.dir.path().join("keys.ndjson");
+    let import = |lines: &[Value], arguments: &[&str]| {
+        fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+        command.arg("import").arg(&file).args(["--control-plane", &serving.url, "--token-file"]).arg(&token);
+        command.args(arguments).output().unwrap()
+    };
+    let lines: Vec<Value> = (0..1_200).map(|number| line(number, number)).collect();
+    for (arguments, said) in [
+        (&["--dry-run"][..], "1200 created, 0 updated, 0 unchanged, 0 refused; a dry run, nothing was changed"),
+        (&["--reason", "moving house"], "1200 created, 0 updated, 0 unchanged, 0 refused"),
+        (&[], "0 created, 0 updated, 1200 unchanged, 0 refused"),
+    ] {
+        let output = import(&lines, arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout).lines().next(), Some(said));
+        assert!(text(&output.stdout).contains("1200 secrets are so short"));
+    }
+    let results = deployment.dir.path().join("results");
+    let output = import(&[line(0, 0), json!({}), line(2_000, 0)], &["--results", results.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout);
+    assert!(said.contains("line 2 (-): invalid: ") && said.contains("line 3 (2000): secret_exists: "), "{said}");
+    assert!(!said.contains("an-older-secret") && !serving.log().contains("an-older-secret"));
+    let results = fs::read_to_string(results).unwrap();
+    let numbers: Vec<Value> =
+        results.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["line"].clone()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+
+    let mut refused = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    let other = deployment.dir.path().join("other-token");
+    fs::write(&other, "kwt_another").unwrap();
+    refused.arg("import").arg(&file).args(["--control-plane", &serving.url, "--token-file"]).arg(&other);
+    let output = refused.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("401 Unauthorized unauthorized"), "{}", text(&output.stderr));
+}

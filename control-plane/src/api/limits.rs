@@ -6,6 +6,9 @@ pub const BODY_BYTES: usize = 256 * 1024;
 /// Bytes of one line of an import, which as a whole has no limit.
 pub const IMPORT_LINE_BYTES: usize = 64 * 1024;
 
+/// Bytes of the lines of an import that are one transaction, most.
+pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
 /// Seconds for each next piece of an import.
 pub const IMPORT_PIECE_SECONDS: u64 = 30;
 
@@ -31,6 +34,7 @@ pub const SHUTDOWN_SECONDS: u64 = 10;
 pub const TABLE: &[(&str, u64, &str)] = &[
     ("body of a request", BODY_BYTES as u64, "bytes"),
     ("one line of an import", IMPORT_LINE_BYTES as u64, "bytes"),
+    ("lines of an import in one transaction, together", IMPORT_BATCH_BYTES as u64, "bytes"),
     ("arrival of each next piece of an import", IMPORT_PIECE_SECONDS, "seconds"),
     ("query string", QUERY_BYTES as u64, "bytes"),
     ("headers of a request, the first line with them", HEADER_BYTES as u64, "bytes"),

@@ -19,6 +19,7 @@ mod spool;
 mod v1;
 pub mod wire;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -51,6 +52,8 @@ pub struct ApiState {
     pub edge_credential: TokenHash,
     /// Where the audit log's address of a client is taken from.
     pub client_address: ClientAddress,
+    /// Where long answers wait for their readers, in files without a name.
+    pub spool_dir: Arc<Path>,
     /// Figures.
     pub metrics: Arc<Metrics>,
 }

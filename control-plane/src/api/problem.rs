@@ -96,6 +96,10 @@ codes! {
         "Every number for an API was given; numbers are never used again.";
     SecretExists = "secret_exists", CONFLICT, "Secret was used before",
         "The digest belongs to a key that exists or existed; a secret is never accepted twice.";
+    SecretDiffers = "secret_differs", CONFLICT, "The key has another secret",
+        "A line of an import names a key that has another secret; an import replaces none.";
+    Ambiguous = "ambiguous", CONFLICT, "Several keys are meant",
+        "A line of an import names an `external_id` that more than one key of the workspace has.";
     NotRevealable = "not_revealable", CONFLICT, "The secret is not kept",
         "The key was brought as a digest, or was made where secrets are shown once.";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "Still being answered",
@@ -104,11 +108,15 @@ codes! {
         "`If-Match` names a version that is not the present one.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large",
         "The body is longer than the limit.";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Not a JSON media type",
-        "The body's `Content-Type` is not `application/json`.";
+    LineTooLong = "line_too_long", PAYLOAD_TOO_LARGE, "Line too long",
+        "A line of an import is longer than the limit.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Another media type is needed",
+        "The body's `Content-Type` is not `application/json`; of an import, not `application/x-ndjson`.";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Invalid value",
         "A member of the body is unknown, missing, of the wrong type or out of bounds; \
          `field` names it.";
+    CheckDigits = "check_digits", UNPROCESSABLE_ENTITY, "Wrong check digits",
+        "A line of an import brings a secret with the deployment's prefix and wrong check digits.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency-Key reused",
         "The `Idempotency-Key` was used with another method, path or body within 24 hours.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error",
@@ -203,6 +211,16 @@ impl Problem {
     /// The member, parameter or header that is wrong.
     pub fn field_name(&self) -> Option<&str> {
         self.field.as_deref()
+    }
+
+    /// What is wrong in this case.
+    pub(super) fn detail_text(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// Which of the domain's faults it is.
+    pub(super) fn fault_code(&self) -> Option<&'static str> {
+        self.fault
     }
 
     /// What the log may know.

@@ -1,5 +1,6 @@
 //! Each refusal of the lifecycle as a problem.
 
+mod import;
 mod lookup;
 mod people;
 mod reveal;
@@ -28,6 +29,7 @@ impl From<Refusal> for Problem {
             Refusal::Key(refusal) => refusal.into(),
             Refusal::People(refusal) => refusal.into(),
             Refusal::Token(refusal) => refusal.into(),
+            Refusal::Import(refusal) => refusal.into(),
             Refusal::Reveal(refusal) => refusal.into(),
             Refusal::Lookup(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),

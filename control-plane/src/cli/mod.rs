@@ -43,6 +43,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::TokenCommand),
     Doctor(doctor::Doctor),
+    Import(import::Import),
     /// Look at what is published
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             Command::Serve(command) => command.run().await,
             Command::Token(command) => command.run().await,
             Command::Doctor(command) => command.run().await,
+            Command::Import(command) => command.run().await,
             Command::Snapshot(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::RaiseEpoch(command) => command.run().await,

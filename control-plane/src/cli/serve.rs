@@ -60,6 +60,7 @@ impl Serve {
             snapshot: publisher.source(),
             edge_credential,
             client_address,
+            spool_dir: layers.data_dir()?.into(),
             metrics: Arc::default(),
         };
         let forgetting = tokio::spawn(forget_answers(lifecycle));

@@ -1,6 +1,7 @@
 //! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
 //! holds a secret.
 
+mod import;
 mod lookup;
 mod people;
 mod reveal;
@@ -14,6 +15,7 @@ use crate::domain::permission::Permission;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
+pub use import::ImportRefusal;
 pub use lookup::LookupRefusal;
 pub use people::PeopleRefusal;
 pub use reveal::RevealRefusal;
@@ -80,6 +82,9 @@ pub enum Refusal {
     /// It is about a member's tokens.
     #[error(transparent)]
     Token(#[from] TokenRefusal),
+    /// It is about a line of an import.
+    #[error(transparent)]
+    Import(#[from] ImportRefusal),
     /// It is about showing a secret again.
     #[error(transparent)]
     Reveal(#[from] RevealRefusal),

@@ -83,6 +83,25 @@ impl Lifecycle {
         Ok(answer)
     }
 
+    /// Applies `verb` and commits where `happened` says so of its answer; otherwise undoes it, so that what
+    /// changed nothing leaves nothing.
+    pub async fn execute_if<V: Verb>(
+        &self,
+        context: &Context,
+        verb: V,
+        happened: impl FnOnce(&V::Answer) -> bool + Send,
+    ) -> Result<(V::Answer, Option<Generation>), Refusal> {
+        let tx = self.begin(verb.is_bulk()).await?;
+        let (tx, rights) = admitted(tx, context, verb.needs()).await?;
+        let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
+        if !happened(&answer) {
+            tx.abandon().await?;
+            return Ok((answer, None));
+        }
+        let generation = tx.commit(change, None).await?;
+        Ok((answer, Some(generation)))
+    }
+
     async fn begin(&self, bulk: bool) -> Result<Box<dyn Tx>, StoreError> {
         if bulk { self.store.begin_apart().await } else { self.store.begin().await }
     }

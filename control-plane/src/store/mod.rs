@@ -34,7 +34,7 @@ use crate::domain::workspace::Workspace;
 pub use bulk::BulkTx;
 pub use error::StoreError;
 pub use identity::Identity;
-pub use import::ImportTx;
+pub use import::{Holder, ImportTx, NameTaken, Named, NewKey};
 pub use lookup::LookupStore;
 pub use people::{MemberQuery, PeoplePosition, PeopleStore, PeopleTx, TeamQuery};
 pub use secrets::SecretTx;

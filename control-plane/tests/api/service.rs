@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
 use keyward_control_plane::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
@@ -121,6 +122,7 @@ impl Service {
             snapshot: published.clone(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             client_address: ClientAddress::Peer,
+            spool_dir: dir.path().into(),
             metrics: Arc::default(),
         });
         Self { router, dir, clock, published }
@@ -341,13 +343,7 @@ impl Call<'_> {
     }
 
     pub(crate) async fn send(self) -> Reply {
-        let mut request = Request::builder().method(self.method).uri(self.path);
-        for (name, value) in self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(self.body).unwrap();
-        let response = self.service.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.answer().await.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Reply {
             status: parts.status,
@@ -355,6 +351,20 @@ impl Call<'_> {
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             bytes: bytes.to_vec(),
         }
+    }
+
+    /// Sends it and gives the answer's body piece by piece, as it comes.
+    pub(crate) async fn open(self) -> BodyDataStream {
+        self.answer().await.into_body().into_data_stream()
+    }
+
+    async fn answer(self) -> Response {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(self.body).unwrap();
+        self.service.router.clone().oneshot(request).await.unwrap()
     }
 }
 

@@ -59,6 +59,7 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("publish", publish::measure),
     ("growth", growth::measure),
     ("control-plane", control_plane::measure),
+    ("import", import::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them; one that fails does not keep the others from being

@@ -34,7 +34,7 @@ pub(super) async fn read_body(request: Request) -> Result<Bytes, Problem> {
 }
 
 /// Parses a body. An empty one reads as `{}`, so that verbs without members need none.
-pub(super) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(in crate::api) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     // All of it must be JSON before any of it is judged.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| refusal(&error, "."))?;

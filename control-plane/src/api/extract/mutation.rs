@@ -126,7 +126,8 @@ impl Ready {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<Zeroizing<String>>, Problem> {
+/// The one `Idempotency-Key`, if there is one.
+pub(in crate::api) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Zeroizing<String>>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else {
         return Ok(None);

@@ -35,7 +35,7 @@ impl DryRunOption {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Flag {
+pub(super) enum Flag {
     #[default]
     False,
     True,

@@ -25,7 +25,7 @@ const DELETE: [&str; 6] = [
 ];
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: i64,
     name: String,
     slug: String,
@@ -40,7 +40,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<Workspace, StoreError> {
+    pub(super) fn read(self) -> Result<Workspace, StoreError> {
         Ok(Workspace {
             id: WorkspaceId::from_u64(self.id.cast_unsigned()),
             name: Name::stored(self.name),
