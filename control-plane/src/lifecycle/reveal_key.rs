@@ -5,7 +5,7 @@ use keyward_shared::api_key::ApiKey;
 
 use super::key_support::{self, KeyRef};
 use super::refusal::RevealRefusal;
-use super::{Call, KeyView, Needs, Refusal, Verb};
+use super::{Call, KeyView, Needs, Refusal, Shown, Verb};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
 use crate::domain::key::Life;
@@ -34,6 +34,10 @@ impl Verb for RevealKey {
 
     fn needs(&self) -> Needs {
         Needs::In(self.target.workspace, Permission::KeyReveal)
+    }
+
+    fn shows(RevealedKey { key, .. }: &RevealedKey) -> Option<Shown> {
+        Some(Shown::Key { key: key.key.id, member: key.key.member_id })
     }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(RevealedKey, Change), Refusal> {

@@ -59,6 +59,7 @@ async fn an_admin_who_became_staff_is_not_told_the_secrets_of_others_again() {
     let workspace = service.workspace("Acme").await;
     let keys = format!("{workspace}/keys");
     let (admin, bearer) = service.somebody(&workspace, "admin").await;
+    service.patch(&workspace, json!({ "reveal": "sealed" })).await.is(200);
     let other = service.member(&workspace, "staff").await;
     let others = service.key(&workspace, "another's").await;
     let mine = service.post(&keys, given("mine", &admin)).await.is(201).header("location").to_owned();
@@ -76,11 +77,13 @@ async fn an_admin_who_became_staff_is_not_told_the_secrets_of_others_again() {
         call("2", keys.clone(), given("other's", &other)).await,
         call("3", format!("{others}/rotate"), grace.clone()).await,
         call("4", tokens::of(&workspace, &other), json!({ "name": "theirs" })).await,
+        call("8", format!("{others}/reveal"), json!({})).await,
     ];
     let of_their_own = [
         call("5", keys.clone(), given("my own", &admin)).await,
         call("6", format!("{mine}/rotate"), grace).await,
         call("7", tokens::of(&workspace, &admin), json!({ "name": "my own" })).await,
+        call("9", format!("{mine}/reveal"), json!({})).await,
     ];
     for role in ["staff", "read-only", "admin", "lite", "owner"] {
         service.change_role(&admin, role).await;

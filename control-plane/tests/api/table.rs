@@ -14,17 +14,9 @@ use crate::tokens;
 
 /// Actions that no request here asks for. Each other one has at least one request; a new action has
 /// to be put here or be given requests in [`asks`].
-const WITHOUT_REQUESTS: [Permission; 10] = [
-    Permission::MemberRead,
-    Permission::MemberManage,
-    Permission::TeamRead,
-    Permission::TeamManage,
+const WITHOUT_REQUESTS: [Permission; 2] = [
     // No route: the command line makes and revokes operators' tokens.
     Permission::OperatorManage,
-    Permission::KeyReveal,
-    Permission::KeyLookup,
-    Permission::KeyImport,
-    Permission::Explain,
     // No route yet.
     Permission::AuditRead,
 ];
@@ -39,7 +31,11 @@ WorkspaceRead   2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 2xx 2xx 2xx
 WorkspaceEdit   2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 403 403 403
 WorkspaceGovern 2xx 403 403 403 403 403 | 2xx 403 403 403 403 403
 WorkspaceDelete 2xx 403 403 403 403 403 | 2xx 403 403 403 403 403
+MemberRead      2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 404 404 404
+MemberManage    2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 404 404 404
 OwnerManage     2xx 2xx 403 404 404 404 | 2xx 2xx 403 404 404 404
+TeamRead        2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 404 404 404
+TeamManage      2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 404 404 404
 TokenRead       2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 404 404 404
 TokenManage     2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 404 404 404
 KeyRead         2xx 2xx 2xx 2xx 2xx 404 | 2xx 2xx 2xx 404 404 404
@@ -50,6 +46,10 @@ KeyStop         2xx 2xx 2xx 2xx 2xx 404 | 2xx 2xx 2xx 404 404 404
 KeyStart        2xx 2xx 2xx 2xx 2xx 404 | 2xx 2xx 2xx 404 404 404
 KeyEnd          2xx 2xx 2xx 2xx 2xx 404 | 2xx 2xx 2xx 404 404 404
 KeyAssign       2xx 2xx 2xx 403 403 404 | 2xx 2xx 2xx 404 404 404
+KeyReveal       2xx 2xx 2xx 2xx 2xx 404 | 2xx 2xx 2xx 404 404 404
+KeyLookup       2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 403 403 403
+KeyImport       2xx 403 403 403 403 403 | 2xx 403 403 403 403 403
+Explain         2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 403 403 403
 CatalogueRead   2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 2xx 2xx 2xx
 CatalogueManage 2xx 403 403 403 403 403 | 2xx 403 403 403 403 403
 SettingsRead    2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 2xx 2xx 2xx
@@ -76,6 +76,8 @@ struct Scene<'a> {
     /// Whose things it is about, and in which role they are.
     subject: String,
     role: &'a str,
+    /// Whether these are their own.
+    own: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -86,11 +88,11 @@ impl<'a> Scene<'a> {
         let other = service.member(&workspace, "staff").await;
         if standing == "operator" {
             let token = service.token(None, &[]).await;
-            return Self { service, workspace, token, subject: other, role: "staff" };
+            return Self { service, workspace, token, subject: other, role: "staff", own };
         }
         let (member, token) = service.somebody(&workspace, standing).await;
         let (subject, role) = if own { (member, standing) } else { (other, "staff") };
-        Self { service, workspace, token, subject, role }
+        Self { service, workspace, token, subject, role, own }
     }
 
     /// A read-only key of the subject's with a rotation that runs; made before the role had no keys.
@@ -120,7 +122,11 @@ impl<'a> Scene<'a> {
     /// What whoever asks is told.
     async fn ask(&self, (method, path, body): &Ask) -> Reply {
         let call = self.service.request(method.clone(), path).bearer(&self.token);
-        if method == Method::GET { call.send().await } else { call.json(body).send().await }
+        match path.as_str() {
+            _ if method == Method::GET => call.send().await,
+            "/v1/keys/import" => call.raw("application/x-ndjson", body.to_string()).send().await,
+            _ => call.json(body).send().await,
+        }
     }
 }
 
@@ -145,6 +151,7 @@ fn delete(path: impl Into<String>) -> Ask {
 }
 
 /// Every request that this action is needed for, to be made in this order.
+#[expect(clippy::too_many_lines, reason = "an arm for every action")]
 async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
     let Scene { service, workspace, subject, .. } = scene;
     let verb = async |verb: &str| post(format!("{}/{verb}", scene.key().await), json!({ "grace_seconds": 900 }));
@@ -168,9 +175,27 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
             service.patch(workspace, json!({ "status": "suspended" })).await.is(200);
             vec![delete(workspace)]
         }
+        Permission::MemberRead => vec![get(format!("{workspace}/members/{subject}"))],
+        Permission::MemberManage => {
+            // Without another one an owner would be the last, and stay.
+            service.member(workspace, "owner").await;
+            let (members, member) = (format!("{workspace}/members"), format!("{workspace}/members/{subject}"));
+            let change = [patch(&member, json!({ "name": "B" })), delete(member)];
+            let add = post(members, json!({ "name": "B", "role": "staff" }));
+            scene.own.then_some(add).into_iter().chain(change).collect()
+        }
         Permission::OwnerManage => {
             let owners = tokens::of(workspace, &service.member(workspace, "owner").await);
             vec![get(&owners), post(&owners, new_token()), delete(&owners)]
+        }
+        Permission::TeamRead => {
+            vec![get(format!("{workspace}/teams/{}", service.team_with(workspace, Some(subject)).await))]
+        }
+        Permission::TeamManage => {
+            let team = format!("{workspace}/teams/{}", service.team_with(workspace, Some(subject)).await);
+            let change = [patch(&team, json!({ "name": fresh("team") })), delete(team)];
+            let add = post(format!("{workspace}/teams"), json!({ "name": fresh("team") }));
+            scene.own.then_some(add).into_iter().chain(change).collect()
         }
         Permission::TokenRead => vec![get(tokens::of(workspace, subject)), get(scene.token().await)],
         Permission::TokenManage => {
@@ -197,6 +222,20 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
             let third = service.member(workspace, "staff").await;
             vec![patch(scene.key().await, json!({ "member_id": third }))]
         }
+        Permission::KeyReveal => {
+            service.patch(workspace, json!({ "reveal": "sealed" })).await.is(200);
+            vec![post(format!("{}/reveal", scene.key().await), json!({}))]
+        }
+        Permission::KeyLookup => {
+            let key = json!({ "name": fresh("key"), "access": "read-only", "apis": ["*"] });
+            let made = service.post(&format!("{workspace}/keys"), key).await.is(201);
+            vec![post("/v1/keys/lookup", json!({ "secret": made.text("secret") }))]
+        }
+        Permission::KeyImport => {
+            let id = workspace.rsplit('/').next();
+            vec![post("/v1/keys/import", json!({ "external_id": "1", "workspace": id, "name": fresh("key") }))]
+        }
+        Permission::Explain => vec![post("/v1/explain", json!({ "path": "/v1/data" }))],
         Permission::CatalogueRead => {
             service.put("/v1/apis/data", json!({})).await;
             vec![get("/v1/apis"), get("/v1/apis/data")]
@@ -212,22 +251,13 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
         Permission::SnapshotRead => {
             vec![get("/v1/snapshot"), get("/v1/snapshot/head"), get("/v1/snapshot/objects/0a")]
         }
-        Permission::MemberRead
-        | Permission::MemberManage
-        | Permission::TeamRead
-        | Permission::TeamManage
-        | Permission::OperatorManage
-        | Permission::KeyReveal
-        | Permission::KeyLookup
-        | Permission::KeyImport
-        | Permission::Explain
-        | Permission::AuditRead => Vec::new(),
+        Permission::OperatorManage | Permission::AuditRead => Vec::new(),
     }
 }
 
-/// Whether nobody can ask for more when it is done: the workspace is gone, or the token.
+/// Whether nobody can ask for more when it is done: the workspace is gone, or whoever asks, or the token.
 fn ends_the_scene(permission: Permission) -> bool {
-    matches!(permission, Permission::WorkspaceDelete | Permission::TokenManage)
+    matches!(permission, Permission::WorkspaceDelete | Permission::MemberManage | Permission::TokenManage)
 }
 
 /// What all requests of one cell are told alike; nothing where there is none.
