@@ -17,6 +17,7 @@ mod lists;
 mod lookup;
 mod members;
 mod mutations;
+mod openapi;
 mod permissions;
 mod qr;
 mod reveal;

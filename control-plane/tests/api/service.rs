@@ -1,5 +1,6 @@
 //! The API over a database in a temporary directory, with a clock that tests set.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -228,6 +229,14 @@ impl Service {
         let member: MemberId = member.parse().unwrap();
         let query = sqlx::query("UPDATE member SET role = ?2 WHERE id = ?1");
         query.bind(member.as_u64().cast_signed()).bind(role).execute(&self.database().await).await.unwrap();
+    }
+
+    /// The paths of all routes. The router tells them to programmers only.
+    pub(crate) fn routes(&self) -> BTreeSet<String> {
+        let told = format!("{:?}", self.router);
+        let told = told.split("fallback_router").next().unwrap_or_default();
+        let paths = told.split("RouteId(").filter_map(|part| part.split_once(": \"")?.1.split('"').next());
+        paths.map(str::to_owned).collect()
     }
 
     async fn database(&self) -> sqlx::SqlitePool {

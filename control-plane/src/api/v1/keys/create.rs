@@ -22,6 +22,14 @@ struct Created<'a> {
     generation: u64,
 }
 
+/// Create a key, or bring one by its digest
+///
+/// The secret is shown once.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/keys", operation_id = "create_key",
+    request_body = Body,
+    responses((status = 201, body = crate::api::wire::schema::CreatedKey)),
+)]
 pub(super) async fn create(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     let (fields, source) = body.into_input()?;
