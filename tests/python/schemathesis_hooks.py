@@ -91,6 +91,10 @@ def existing(operation, drawn):
 def made_possible(body, path):
     # To a schema 1.0 is a whole number, too.
     body.update({name: int(value) for name, value in body.items() if isinstance(value, float) and value.is_integer()})
+    # Times of earlier answers are drawn, too.
+    for name in ["expires_at", "previous_valid_until"]:
+        if isinstance(body.get(name), str):
+            body[name] = (NOW + DICE.randint(1, 28) * DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
     for name in ["member_id", "team_id", "team_ids", "reassign"]:
         body.pop(name, None)
     if isinstance(body.get("apis"), list):
@@ -103,8 +107,8 @@ def made_possible(body, path):
         body["accept"] = accepted(body["accept"])
     if "routes" in body:
         body["routes"] = list({route["path_prefix"]: route for route in body["routes"]}.values())
-        if body.get("name") is not None:
-            body["name"] = path.get("api", body["name"])
+    if "api" in path and body.get("name") is not None:
+        body["name"] = path["api"]
 
 
 def fits(metadata, depth=1):

@@ -220,10 +220,10 @@ named! {
         "description": "That it is well.",
     });
     CreatedKey = with_secret(
-        json!({ "type": ["string", "null"], "description": "Shown once; `null` where a digest was brought." }),
+        &json!({ "type": ["string", "null"], "description": "Shown once; `null` where a digest was brought." }),
         json!({}));
     RotatedKey = with_secret(
-        json!({ "type": "string", "description": "The new secret, shown once." }),
+        &json!({ "type": "string", "description": "The new secret, shown once." }),
         json!({ "previous_valid_until": {
             "description": "Until when the old secret is accepted; `null` when it ended at once.",
             "oneOf": [{ "$ref": "#/components/schemas/Instant" }, { "type": "null" }],
@@ -252,7 +252,7 @@ words! {
 }
 
 /// A key with its secret and further members, every one of them always there.
-fn with_secret(secret: Value, further: Value) -> Value {
+fn with_secret(secret: &Value, further: Value) -> Value {
     let mut properties = json!({
         "key": { "$ref": "#/components/schemas/Key" },
         "secret": secret,
