@@ -122,9 +122,7 @@ named! {
     Scopes = json!({
         "type": "array",
         "items": { "enum": Scope::ALL.map(Scope::as_str) },
-        "maxItems": Scope::ALL.len(),
-        "uniqueItems": true,
-        "description": "What a token is narrowed to; none narrow nothing.",
+        "description": "What a token is narrowed to; none narrow nothing, repetition means nothing.",
     });
     Apis = json!({
         "description": "Names of APIs of the catalogue, or `*` alone, which stands for all of them.",
