@@ -30,7 +30,9 @@ schemathesis.openapi.format("cidr", ranges)
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(context, value):
-    return {"data": value if isinstance(value, bytes) else (value if isinstance(value, str) else json.dumps(value)).encode()}
+    if isinstance(value, bytes):
+        return value
+    return (value if isinstance(value, str) else json.dumps(value)).encode()
 
 
 # The policy of a key, its restrictions among it, has to fit into a record's share of a leaf.
