@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::etag::Tag;
@@ -22,16 +23,18 @@ pub struct Answer {
 }
 
 /// A resource's members with the generation beside them.
-#[derive(Serialize)]
-struct WithGeneration<'a, T> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Changed)]
+pub struct WithGeneration<'a, T> {
     #[serde(flatten)]
     resource: &'a T,
     generation: u64,
 }
 
 /// The generation alone, for what is gone.
-#[derive(Serialize)]
-struct OnlyGeneration {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Gone)]
+pub struct OnlyGeneration {
     generation: u64,
 }
 

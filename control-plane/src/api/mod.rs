@@ -10,6 +10,7 @@ pub mod frame;
 mod health;
 pub mod limits;
 pub mod metrics;
+pub mod openapi;
 pub mod problem;
 mod qr;
 mod refused;
@@ -64,6 +65,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::figures))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(openapi::docs))
         .nest("/v1", v1::router(&state))
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::time::UnixMillis;
 
@@ -19,13 +20,14 @@ pub struct HeadBytes {
 }
 
 /// How publishing stands. The members are the contract's, `GET /v1/snapshot`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SnapshotStatus {
     /// The newest committed generation.
     pub generation: u64,
     /// The generation of the newest published head.
     pub published_generation: u64,
     /// When that head was published.
+    #[schema(required)]
     pub published_at: Option<UnixMillis>,
     /// The generation up to which everything is in the tree.
     pub tree_generation: u64,
@@ -34,6 +36,7 @@ pub struct SnapshotStatus {
     /// Their bytes.
     pub bytes: u64,
     /// Why the newest generation is not published yet, in words that hold no secret.
+    #[schema(required)]
     pub last_error: Option<String>,
 }
 

@@ -19,6 +19,7 @@ mod lookup;
 mod members;
 mod mutations;
 mod offboarding;
+mod openapi;
 mod permissions;
 mod qr;
 mod replays;

@@ -1,5 +1,6 @@
 //! The API over a database in a temporary directory, with a clock that tests set.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -251,6 +252,14 @@ impl Service {
             query.execute(&database).await.unwrap();
         }
         id.to_string()
+    }
+
+    /// The paths of all routes. The router tells them to programmers only.
+    pub(crate) fn routes(&self) -> BTreeSet<String> {
+        let told = format!("{:?}", self.router);
+        let told = told.split("fallback_router").next().unwrap_or_default();
+        let paths = told.split("RouteId(").filter_map(|part| part.split_once(": \"")?.1.split('"').next());
+        paths.map(str::to_owned).collect()
     }
 
     async fn database(&self) -> sqlx::SqlitePool {

@@ -15,6 +15,7 @@ mod workspaces;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use utoipa::OpenApi as _;
 
 use super::ApiState;
 use super::extract::{authenticate, authenticate_lane};
@@ -36,4 +37,16 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
     callers.merge(lane)
+}
+
+/// The operations of all of these routes: a line a module.
+pub(super) fn operations() -> Vec<utoipa::openapi::OpenApi> {
+    vec![
+        workspaces::Operations::openapi(),
+        keys::Operations::openapi(),
+        keys::rotation::Operations::openapi(),
+        apis::Operations::openapi(),
+        settings::Operations::openapi(),
+        snapshot::Operations::openapi(),
+    ]
 }

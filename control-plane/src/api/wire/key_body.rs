@@ -4,7 +4,9 @@ use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
 use keyward_shared::policy::{Access, App};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+use super::schema;
 use crate::domain::api::Coverage;
 use crate::domain::key::{Environment, KeyStatus, Rotation};
 use crate::domain::member::Role;
@@ -13,49 +15,72 @@ use crate::domain::time::{UnixMillis, UnixSeconds};
 use crate::lifecycle::KeyView;
 
 /// A key as it is read. Every member is always there.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
 pub struct KeyBody<'a> {
+    #[schema(value_type = schema::KeyId)]
     id: KeyId,
+    #[schema(value_type = schema::WorkspaceId)]
     workspace_id: WorkspaceId,
     name: &'a str,
+    #[schema(required)]
     hint: Option<&'a str>,
+    #[schema(value_type = schema::Access)]
     access: Access,
+    #[schema(value_type = schema::GrantedApis)]
     apis: &'a [String],
     coverage: Coverage,
     environment: Environment,
     member: MemberBody<'a>,
+    #[schema(value_type = Option<schema::TeamId>, required)]
     team_id: Option<TeamId>,
     status: KeyStatus,
     created_at: UnixMillis,
+    #[schema(required)]
     expires_at: Option<UnixSeconds>,
+    #[schema(required)]
     rotation_due_at: Option<UnixMillis>,
+    #[schema(required)]
     last_used_at: Option<UnixMillis>,
+    #[schema(required)]
     usage_known_until: Option<UnixMillis>,
+    #[schema(required)]
     denied_since: Option<UnixMillis>,
     restrictions: RestrictionsBody<'a>,
+    #[schema(required)]
     rotation: Option<RotationBody>,
+    #[schema(required)]
     external_id: Option<&'a str>,
+    #[schema(value_type = schema::Metadata)]
     metadata: &'a Map<String, Value>,
     version: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = KeyMember)]
 struct MemberBody<'a> {
+    #[schema(value_type = schema::MemberId)]
     id: MemberId,
     name: &'a str,
     role: Role,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Restrictions)]
 struct RestrictionsBody<'a> {
+    #[schema(value_type = schema::IpRanges)]
     ips: Vec<String>,
+    #[schema(value_type = schema::Referrers)]
     referrers: &'a [String],
+    #[schema(value_type = schema::Apps)]
     apps: &'a [App],
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rotation)]
 struct RotationBody {
     previous_valid_until: UnixSeconds,
+    #[schema(required)]
     previous_last_used_at: Option<UnixMillis>,
     safe_to_finish: bool,
     started_at: UnixMillis,

@@ -1,29 +1,44 @@
 //! The query of a workspace's keys: filters, order, page.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::instant;
 use super::page::page;
+use super::{instant, schema};
 use crate::api::problem::Problem;
 use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::key::{Environment, KeyStatus};
 use crate::lifecycle::{KeyListInput, Page, Refusal};
 
 /// The query of `GET …/keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct KeyListQuery {
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<String>,
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
+    #[param(value_type = Option<schema::KeyOrder>)]
     sort: Option<String>,
+    #[param(value_type = Option<KeyStatus>)]
     status: Option<String>,
     name: Option<String>,
+    #[param(value_type = Option<schema::MemberId>)]
     member: Option<String>,
+    #[param(value_type = Option<schema::TeamId>)]
     team: Option<String>,
+    #[param(value_type = Option<schema::Access>)]
     access: Option<String>,
+    #[param(value_type = Option<schema::ApiName>)]
     api: Option<String>,
+    #[param(value_type = Option<Environment>)]
     environment: Option<String>,
+    #[param(value_type = Option<schema::Instant>)]
     last_used_before: Option<String>,
+    #[param(value_type = Option<schema::Instant>)]
     expires_before: Option<String>,
+    #[param(value_type = Option<bool>)]
     rotation_due: Option<String>,
     external_id: Option<String>,
 }

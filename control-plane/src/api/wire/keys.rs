@@ -4,8 +4,9 @@ use keyward_shared::id::{MemberId, TeamId};
 use keyward_shared::policy::{Access, App};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use super::{instant, reasoned};
+use super::{instant, reasoned, schema};
 use crate::domain::edit::Edit;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::Environment;
@@ -13,82 +14,107 @@ use crate::domain::restrictions::RestrictionsInput;
 use crate::lifecycle::{ExtendTo, KeyFields, KeyPatch, KeySource};
 
 /// The body of `POST …/keys`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// The name.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Read-only or read-write.
+    #[schema(value_type = schema::Access)]
     pub access: Access,
     /// Names of APIs, or `*` alone.
+    #[schema(value_type = schema::Apis)]
     pub apis: Vec<String>,
     /// What it is for.
+    #[schema(value_type = Option<Environment>)]
     pub environment: Option<WireEnvironment>,
     /// The member it belongs to.
+    #[schema(value_type = Option<schema::MemberId>)]
     pub member_id: Option<MemberId>,
     /// The team it belongs to.
+    #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<TeamId>,
     /// From when it is refused.
+    #[schema(value_type = Option<schema::Deadline>)]
     pub expires_at: Option<String>,
     /// After how many days a rotation is due.
+    #[schema(value_type = Option<schema::RotateEveryDays>)]
     pub rotate_every_days: Option<u64>,
     /// From where it may be used.
     pub restrictions: Option<WireRestrictions>,
     /// What another system calls it.
+    #[schema(value_type = Option<schema::ExternalId>)]
     pub external_id: Option<String>,
     /// Whatever a client keeps with it.
+    #[schema(value_type = Option<schema::Metadata>)]
     pub metadata: Option<Map<String, Value>>,
     /// SHA-256 of a key that exists already, as 64 hexadecimal digits or base64.
+    #[schema(value_type = Option<schema::Digest>)]
     pub sha256: Option<String>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
 /// The body of `PATCH …/keys/{key}`: what is absent stays, `null` clears.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchKey {
     /// A new name.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::Name)]
     pub name: Option<String>,
     /// Another member.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::MemberId)]
     pub member_id: Option<MemberId>,
     /// Another access.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::Access)]
     pub access: Option<Access>,
     /// Other APIs.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::Apis)]
     pub apis: Option<Vec<String>>,
     /// Another team.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::TeamId>)]
     pub team_id: Option<Option<TeamId>>,
     /// Another expiry.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::Deadline>)]
     pub expires_at: Option<Option<String>>,
     /// Another reminder.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::RotateEveryDays>)]
     pub rotate_every_days: Option<Option<u64>>,
     /// Other restrictions; replaced as a whole.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<WireRestrictions>)]
     pub restrictions: Option<Option<WireRestrictions>>,
     /// Another external id.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::ExternalId>)]
     pub external_id: Option<Option<String>>,
     /// Other metadata; replaced as a whole.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::Metadata>)]
     pub metadata: Option<Option<Map<String, Value>>>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
 /// The body of `POST …/rotate`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
     /// For how long the old secret stays; 0 ends every older secret at once.
+    #[schema(value_type = schema::GraceSeconds)]
     pub grace_seconds: u64,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
@@ -186,14 +212,18 @@ impl From<WireEnvironment> for Environment {
 }
 
 /// `restrictions` as they are sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = RestrictionsInput)]
 #[serde(deny_unknown_fields)]
 pub struct WireRestrictions {
     #[serde(default)]
+    #[schema(value_type = schema::IpRanges)]
     ips: Vec<String>,
     #[serde(default)]
+    #[schema(value_type = schema::Referrers)]
     referrers: Vec<String>,
     #[serde(default)]
+    #[schema(value_type = schema::Apps)]
     apps: Vec<App>,
 }
 

@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod members;
 pub mod options;
 pub mod page;
+pub mod schema;
 pub mod settings;
 pub mod teams;
 pub mod tokens;
@@ -21,15 +22,17 @@ pub mod workspaces;
 
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::time::UnixMillis;
 
 /// A body whose only member is the reason: the verbs without arguments.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnlyReason {
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 

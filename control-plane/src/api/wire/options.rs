@@ -1,9 +1,11 @@
 //! What the query of a mutation may ask for.
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// For routes that show a secret.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct QrOption {
     /// The secret as a QR code too, in this form.
@@ -19,10 +21,13 @@ pub enum QrForm {
 }
 
 /// For routes that can show beforehand what they would do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DryRunOption {
+    /// Only says what would happen, and changes nothing.
     #[serde(default)]
+    #[param(value_type = Option<bool>)]
     dry_run: Flag,
 }
 

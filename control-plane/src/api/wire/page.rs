@@ -1,16 +1,20 @@
 //! Pages of lists: `?limit=&cursor=` in, `{"items":[…],"next_cursor":…}` out.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::schema;
 use crate::api::problem::{Code, Problem};
 use crate::lifecycle::{Listed, Page};
 
 /// A page as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Page)]
 pub struct PageBody<T> {
     /// The entries.
     pub items: Vec<T>,
     /// Where the next page starts; `null` when this was the last.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -25,10 +29,13 @@ impl<'a, T> PageBody<T> {
 }
 
 /// The parameters of a list without filters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<String>,
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 

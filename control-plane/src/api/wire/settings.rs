@@ -2,8 +2,9 @@
 
 use keyward_shared::settings::{Accept, BasicUser, CheckDigits};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::reasoned;
+use super::{reasoned, schema};
 use crate::domain::edit::Edit;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::settings::{SettingsDocument, SettingsEdit};
@@ -12,28 +13,35 @@ use crate::domain::settings::{SettingsDocument, SettingsEdit};
 const HEADER: &str = "header:";
 
 /// The body of `PATCH /v1/settings`: what is absent stays.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchSettings {
     /// The prefix of generated keys.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::KeyPrefix)]
     pub key_prefix: Option<String>,
     /// What becomes of wrong check digits.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::CheckDigits)]
     pub check_digits: Option<CheckDigits>,
     /// All forms in which a key may be presented: `basic`, `bearer`, `header:NAME`.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::AcceptedForms)]
     pub accept: Option<Vec<String>>,
     /// What the user of a Basic credential may be.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::BasicUser)]
     pub basic_user: Option<BasicUser>,
     /// The realm of the challenge.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::Realm)]
     pub realm: Option<String>,
     /// The path that answers pong.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::PingPath)]
     pub ping_path: Option<String>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
@@ -79,11 +87,14 @@ impl PatchSettings {
 }
 
 /// The settings as they are read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Settings)]
 pub struct SettingsBody<'a> {
     key_prefix: &'a str,
+    #[schema(value_type = schema::CheckDigits)]
     check_digits: CheckDigits,
     accept: Vec<String>,
+    #[schema(value_type = schema::BasicUser)]
     basic_user: BasicUser,
     realm: &'a str,
     ping_path: &'a str,

@@ -9,6 +9,11 @@ use crate::api::problem::Problem;
 use crate::api::wire::apis::ApiBody;
 use crate::api::{ApiState, answer};
 
+/// Read an API
+#[utoipa::path(
+    get, path = "/v1/apis/{api}", operation_id = "get_api",
+    responses((status = 200, body = ApiBody)),
+)]
 pub(super) async fn get(
     State(state): State<ApiState>,
     caller: Caller,

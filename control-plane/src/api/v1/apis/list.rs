@@ -12,6 +12,14 @@ use crate::api::{ApiState, answer};
 use crate::domain::limits::PAGE_MAX;
 use crate::lifecycle::Listed;
 
+/// List the APIs of the catalogue
+///
+/// All of them on one page: `next_cursor` is always `null`.
+#[utoipa::path(
+    get, path = "/v1/apis", operation_id = "list_apis",
+    params(PageQuery),
+    responses((status = 200, body = PageBody<ApiBody>)),
+)]
 pub(super) async fn list(
     State(api): State<ApiState>,
     caller: Caller,

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use crate::api::answer::Answer;
+use crate::api::answer::{Answer, WithGeneration};
 use crate::api::extract::{ApiPath, Mutation};
 use crate::api::problem::Problem;
 use crate::api::wire::apis::{ApiBody, PutApi as Body};
@@ -11,6 +11,12 @@ use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::route::RouteInput;
 use crate::lifecycle::PutApi;
 
+/// Create or replace an API
+#[utoipa::path(
+    put, path = "/v1/apis/{api}", operation_id = "put_api",
+    request_body = Body,
+    responses((status = 200, body = WithGeneration<ApiBody>), (status = 201, body = WithGeneration<ApiBody>)),
+)]
 pub(super) async fn put(ApiPath(name): ApiPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     if body.name.as_ref().is_some_and(|named| *named != name) {

@@ -26,6 +26,15 @@ struct Created<'a> {
     generation: u64,
 }
 
+/// Create a key, or bring one by its digest
+///
+/// The secret is shown once.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/keys", operation_id = "create_key",
+    request_body = Body,
+    params(QrOption),
+    responses((status = 201, body = crate::api::wire::schema::CreatedKey)),
+)]
 pub(super) async fn create(
     WorkspacePath(workspace): WorkspacePath,
     mutation: Mutation<QrOption>,

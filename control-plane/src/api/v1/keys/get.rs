@@ -9,6 +9,11 @@ use crate::api::problem::Problem;
 use crate::api::wire::key_body::KeyBody;
 use crate::api::{ApiState, answer};
 
+/// Read a key
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/keys/{key}", operation_id = "get_key",
+    responses((status = 200, body = KeyBody)),
+)]
 pub(super) async fn get(
     State(api): State<ApiState>,
     caller: Caller,

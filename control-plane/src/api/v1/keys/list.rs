@@ -11,6 +11,14 @@ use crate::api::wire::key_list::KeyListQuery;
 use crate::api::wire::page::PageBody;
 use crate::api::{ApiState, answer};
 
+/// List keys
+///
+/// Without archived keys unless asked for; then a workspace's last ten.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/keys", operation_id = "list_keys",
+    params(KeyListQuery),
+    responses((status = 200, body = PageBody<KeyBody>)),
+)]
 pub(super) async fn list(
     State(api): State<ApiState>,
     caller: Caller,

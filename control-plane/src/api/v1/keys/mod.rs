@@ -10,12 +10,13 @@ mod list;
 mod patch;
 mod reveal;
 mod rotate;
-mod rotation;
+pub(super) mod rotation;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::api::ApiState;
 use crate::api::answer::Answer;
@@ -35,8 +36,24 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/{key}/reveal", post(reveal::reveal))
 }
 
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(
+    list::list,
+    create::create,
+    get::get,
+    patch::patch,
+    delete::delete,
+    rotate::rotate,
+    disable::disable,
+    enable::enable,
+    archive::archive,
+))]
+pub(in crate::api::v1) struct Operations;
+
 /// What a change of a key answers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangedKey)]
 struct Changed<'a> {
     key: &'a KeyBody<'a>,
     generation: u64,

@@ -26,6 +26,15 @@ struct Rotated<'a> {
     generation: u64,
 }
 
+/// Rotate or regenerate a key
+///
+/// The new secret is shown once; the old one stays for the grace period, 0 ends every older one at once.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/keys/{key}/rotate", operation_id = "rotate_key",
+    request_body = Body,
+    params(QrOption),
+    responses((status = 200, body = crate::api::wire::schema::RotatedKey)),
+)]
 pub(super) async fn rotate(KeyPath(target): KeyPath, mutation: Mutation<QrOption>) -> Result<Response, Problem> {
     let qr = *mutation.query();
     let (ready, body) = mutation.read::<Body>()?;

@@ -9,6 +9,11 @@ use crate::api::problem::Problem;
 use crate::api::wire::settings::SettingsBody;
 use crate::api::{ApiState, answer};
 
+/// Read the settings
+#[utoipa::path(
+    get, path = "/v1/settings", operation_id = "get_settings",
+    responses((status = 200, body = SettingsBody)),
+)]
 pub(super) async fn get(
     State(api): State<ApiState>,
     caller: Caller,

@@ -14,6 +14,13 @@ use crate::api::etag::Tag;
 use crate::api::extract::{NoQuery, Query};
 use crate::api::problem::{Code, Problem};
 
+/// The newest signed head
+///
+/// Edges read it, with their own credential or an operator's token.
+#[utoipa::path(
+    get, path = "/v1/snapshot/head", operation_id = "get_snapshot_head",
+    responses((status = 200, content_type = "application/octet-stream")),
+)]
 pub(super) async fn head(
     State(api): State<ApiState>,
     Query(NoQuery {}): Query<NoQuery>,

@@ -7,6 +7,7 @@ mod status;
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::routing::get;
+use utoipa::OpenApi;
 
 use crate::api::ApiState;
 
@@ -20,3 +21,8 @@ pub(super) fn status_router() -> Router<ApiState> {
 pub(super) fn lane_router() -> Router<ApiState> {
     Router::new().route("/snapshot/head", get(head::head)).route("/snapshot/objects/{name}", get(object::object))
 }
+
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(status::status, head::head, object::object))]
+pub(super) struct Operations;

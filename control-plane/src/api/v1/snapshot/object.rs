@@ -14,6 +14,13 @@ use crate::api::problem::{Code, Problem};
 /// An object never changes under its name.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("max-age=31536000, immutable");
 
+/// An object by the hash that is its name
+///
+/// Edges read it, with their own credential or an operator's token. It never changes.
+#[utoipa::path(
+    get, path = "/v1/snapshot/objects/{name}", operation_id = "get_snapshot_object",
+    responses((status = 200, content_type = "application/octet-stream")),
+)]
 pub(super) async fn object(
     State(api): State<ApiState>,
     ObjectPath(name): ObjectPath,

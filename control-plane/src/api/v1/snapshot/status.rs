@@ -6,10 +6,16 @@ use axum::response::Response;
 
 use crate::api::extract::{Caller, NoQuery, Query};
 use crate::api::problem::{Code, Problem};
+use crate::api::snapshot::SnapshotStatus;
 use crate::api::{ApiState, answer};
 use crate::domain::permission::Permission;
 use crate::lifecycle::Needs;
 
+/// How far publishing has come
+#[utoipa::path(
+    get, path = "/v1/snapshot", operation_id = "get_snapshot",
+    responses((status = 200, body = SnapshotStatus)),
+)]
 pub(super) async fn status(
     State(api): State<ApiState>,
     caller: Caller,

@@ -9,6 +9,11 @@ use crate::api::problem::Problem;
 use crate::api::wire::workspaces::WorkspaceBody;
 use crate::api::{ApiState, answer};
 
+/// Read a workspace
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}", operation_id = "get_workspace",
+    responses((status = 200, body = WorkspaceBody)),
+)]
 pub(super) async fn get(
     State(api): State<ApiState>,
     caller: Caller,

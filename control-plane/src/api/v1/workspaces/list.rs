@@ -10,6 +10,12 @@ use crate::api::wire::page::{PageBody, PageQuery};
 use crate::api::wire::workspaces::WorkspaceBody;
 use crate::api::{ApiState, answer};
 
+/// List workspaces, newest first
+#[utoipa::path(
+    get, path = "/v1/workspaces", operation_id = "list_workspaces",
+    params(PageQuery),
+    responses((status = 200, body = PageBody<WorkspaceBody>)),
+)]
 pub(super) async fn list(
     State(api): State<ApiState>,
     caller: Caller,

@@ -8,6 +8,7 @@ mod resume;
 
 use axum::Router;
 use axum::routing::post;
+use utoipa::OpenApi;
 
 use crate::api::ApiState;
 
@@ -19,3 +20,8 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/pause", post(pause::pause))
         .route("/resume", post(resume::resume))
 }
+
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(finish::finish, cancel::cancel, extend::extend, pause::pause, resume::resume))]
+pub(in crate::api::v1) struct Operations;

@@ -1,0 +1,322 @@
+//! What the OpenAPI document says of values that stand in many shapes: texts, words, times, identifiers.
+//!
+//! A type here is only a name, which wire shapes give by `#[schema(value_type = schema::Name)]` where
+//! the field's own type is a text or belongs to another crate. Each is as strict as the domain that
+//! judges the value, as far as JSON Schema can say it. Must never judge a value itself.
+
+use std::borrow::Cow;
+
+use keyward_shared::api_key::{MAX_KEY_BYTES, MAX_PREFIX_BYTES};
+use keyward_shared::policy::{MAX_APIS, MAX_RESTRICTION_BYTES, MAX_RESTRICTIONS};
+use keyward_shared::settings::{MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::keys::ExtendRotation;
+use super::options::QrForm;
+use crate::domain::api::Coverage;
+use crate::domain::key::query::KeySort;
+use crate::domain::key::{Environment, KeyStatus};
+use crate::domain::limits::{
+    API_NAME_MAX_CHARS, EMAIL_CHARS, EXTERNAL_ID_CHARS, GRACE_SECONDS, MAX_KEYS, METADATA_BYTES, METADATA_DEPTH,
+    METHOD_CHARS, NAME_CHARS, PAGE_MAX, REALM_CHARS, REASON_CHARS, ROTATE_EVERY_DAYS, SLUG_MAX_CHARS, SLUG_MIN_CHARS,
+};
+use crate::domain::member::{MemberKind, Role};
+use crate::domain::scope::Scope;
+use crate::domain::time::{UnixMillis, UnixSeconds};
+use crate::domain::workspace::{Reveal, WorkspaceStatus};
+
+/// Not blank, and without control characters.
+const PLAIN: &str = concat!(
+    r"^[^\u0000-\u001f\u007f-\u009f]*",
+    r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
+    r"[^\u0000-\u001f\u007f-\u009f]*$"
+);
+/// Lower-case letters, digits and hyphens, the first one no hyphen.
+const DASHED: &str = "^[a-z0-9][a-z0-9-]*$";
+/// Whole segments of a URL's path, none of them `.` or `..`, nothing percent-encoded.
+const PATH: &str = r"^/(SEGMENT(/SEGMENT)*)?$";
+const SEGMENT: &str = r"(\.*[!$&-\-0-:=@-\[\]_a-z~][!$&-.0-:=@-\[\]_a-z~]*|\.{3,})";
+/// 64 hexadecimal digits, or base64 of 32 bytes in either alphabet, padded or not.
+const DIGEST: &str = "^([0-9A-Fa-f]{64}|([A-Za-z0-9+/]{42}|[A-Za-z0-9_-]{42})[AEIMQUYcgkosw048]=?)$";
+/// SHA-1 or SHA-256 in hexadecimal, each two digits divided by a colon or none.
+const CERTIFICATE: &str = "^([0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){19}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}\
+    |[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$";
+/// What follows the host in a pattern for referrers.
+const PORT_AND_PATH: &str = concat!(
+    r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?",
+    r#"(/[!"$-)+->@-\[\]-~]*)?$"#
+);
+const HOST: &str = r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*";
+const ADDRESS: &str = r"^\[[0-9a-f:.]+\]";
+
+/// Declares names, and what each stands for.
+macro_rules! named {
+    ($($name:ident = $schema:expr;)+) => {
+        $(
+            #[doc = concat!("The schema `", stringify!($name), "`.")]
+            pub enum $name {}
+            schema_of!($name, stringify!($name));
+        )+
+
+        fn names() -> Vec<(&'static str, Value)> {
+            vec![$((stringify!($name), $schema),)+]
+        }
+    };
+}
+
+/// Gives types that are declared elsewhere a name, and says what it stands for.
+macro_rules! words {
+    ($($ty:ty as $name:literal = $schema:expr;)+) => {
+        $(schema_of!($ty, $name);)+
+
+        fn words() -> Vec<(&'static str, Value)> {
+            vec![$(($name, $schema),)+]
+        }
+    };
+}
+
+/// The schema itself comes from [`all`], which can say more than the library's types.
+macro_rules! schema_of {
+    ($ty:ty, $name:expr) => {
+        impl PartialSchema for $ty {
+            fn schema() -> RefOr<Schema> {
+                RefOr::default()
+            }
+        }
+
+        impl ToSchema for $ty {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed($name)
+            }
+        }
+    };
+}
+
+/// Every name and what it stands for.
+pub fn all() -> Vec<(&'static str, Value)> {
+    let mut all = names();
+    all.extend(words());
+    all
+}
+
+named! {
+    WorkspaceId = id("ws", "The identifier of a workspace.");
+    MemberId = id("mem", "The identifier of a member.");
+    TeamId = id("team", "The identifier of a team.");
+    KeyId = id("key", "The identifier of a key, the same for all of its secrets.");
+    TokenId = id("tok", "The identifier of a token.");
+    Name = text(1, NAME_CHARS, PLAIN, "A name or title for people: not blank, no control characters.");
+    ExternalId = text(1, EXTERNAL_ID_CHARS, PLAIN, "What another system calls it.");
+    Reason = text(1, REASON_CHARS, PLAIN, "Why, for the audit log.");
+    Email = text(3, EMAIL_CHARS, r"^[!-?A-~]+@[!-?A-~]+$", "An address for mail.");
+    Slug = text(SLUG_MIN_CHARS, SLUG_MAX_CHARS, DASHED, "A short name, for credentials and URLs.");
+    ApiName = text(1, API_NAME_MAX_CHARS, DASHED, "The name of an API of the catalogue.");
+    Access = words_of(&["read-only", "read-write"], "Safe methods only, or every method.");
+    RouteAccess = words_of(
+        &["by_method", "read", "write", "public"],
+        "What a route asks of a key: `by_method` lets safe methods read and the others write; `public` asks no key.");
+    CheckDigits = words_of(&["enforce", "off"], "What becomes of a key with wrong check digits.");
+    BasicUser = words_of(&["match", "any"], "What the user of a Basic credential may be.");
+    Scopes = json!({
+        "type": "array",
+        "items": { "enum": Scope::ALL.map(Scope::as_str) },
+        "description": "What a token is narrowed to; none narrow nothing, repetition means nothing.",
+    });
+    Apis = json!({
+        "description": "Names of APIs of the catalogue, or `*` alone, which stands for all of them.",
+        "oneOf": [
+            { "type": "array", "items": { "const": "*" }, "minItems": 1, "maxItems": 1 },
+            {
+                "type": "array", "items": { "$ref": "#/components/schemas/ApiName" },
+                "minItems": 1, "maxItems": MAX_APIS, "uniqueItems": true,
+            },
+        ],
+    });
+    GrantedApis = json!({
+        "type": "array",
+        "items": { "type": "string" },
+        "description": "Names of APIs, or `*` alone. An API that was deleted is left out.",
+    });
+    RotateEveryDays = integer(1, u64::from(ROTATE_EVERY_DAYS), "After how many days a rotation is due.");
+    GraceSeconds = integer(0, u64::from(GRACE_SECONDS), "For how long the old secret stays; 0 ends it at once.");
+    MaxKeys = integer(0, u64::from(MAX_KEYS), "The most keys that a workspace may have.");
+    PageLimit = integer(1, u64::from(PAGE_MAX), "How many entries.");
+    Cursor = json!({ "type": "string", "minLength": 1, "description": "`next_cursor` of the page before." });
+    KeyOrder = words_of(&KeySort::WORDS, "By what the list is sorted; with a hyphen, from the highest down.");
+    Instant = json!({ "type": "string", "format": "date-time", "description": "A time (RFC 3339) with any offset." });
+    Deadline = json!({
+        "type": "string", "format": "date-time",
+        "description": "A time (RFC 3339) that is ahead and before February 2106, rounded down to the second.",
+    });
+    Digest = json!({
+        "type": "string", "pattern": DIGEST,
+        "description": "A SHA-256, as 64 hexadecimal digits or as base64 in either alphabet, padded or not.",
+    });
+    Secret = json!({
+        "type": "string", "minLength": 16, "maxLength": MAX_KEY_BYTES, "pattern": "^[!-9;-~]+$",
+        "description": "A key as clients send it: printable ASCII without space and colon.",
+    });
+    Metadata = json!({
+        "type": "object",
+        "additionalProperties": true,
+        "description": format!(
+            "Whatever a client keeps with it: at most {METADATA_BYTES} bytes of compact JSON and {METADATA_DEPTH} \
+             levels, integers up to 2^53-1 either way."
+        ),
+    });
+    IpRange = json!({ "type": "string", "format": "cidr", "description": "An IP address, or a range in CIDR notation." });
+    Referrer = json!({
+        "type": "string", "maxLength": MAX_RESTRICTION_BYTES,
+        "anyOf": [
+            { "pattern": format!("{HOST}{PORT_AND_PATH}") },
+            { "pattern": format!("{ADDRESS}{PORT_AND_PATH}") },
+        ],
+        "description": "A pattern `[*.]host[:port][/path]`, the host in lower case.",
+    });
+    App = json!({
+        "description": "A client app. Its word alone: a guard against mistakes, not against attackers.",
+        "oneOf": [
+            {
+                "type": "object", "additionalProperties": false, "required": ["platform", "package", "certificate"],
+                "properties": {
+                    "platform": { "const": "android" },
+                    "package": app_name("The package."),
+                    "certificate": {
+                        "type": "string", "pattern": CERTIFICATE,
+                        "description": "SHA-1 or SHA-256 of the certificate it is signed with, in hexadecimal.",
+                    },
+                },
+            },
+            {
+                "type": "object", "additionalProperties": false, "required": ["platform", "bundle"],
+                "properties": { "platform": { "const": "ios" }, "bundle": app_name("The bundle identifier.") },
+            },
+        ],
+    });
+    IpRanges = list("IpRange", MAX_RESTRICTIONS, "Addresses that a request may come from; none do not restrict.");
+    Referrers = list("Referrer", MAX_RESTRICTIONS, "What `Referer` or `Origin` may say; none do not restrict.");
+    Apps = list("App", MAX_RESTRICTIONS, "The apps that a request may come from; none do not restrict.");
+    PathPrefix = path(PATH, "The segments that a path must begin with.");
+    PingPath = path(r"^(?!/\.keyward(/|$))/(SEGMENT(/SEGMENT)*)?$", "The path that answers pong.");
+    Methods = json!({
+        "type": "array", "maxItems": MAX_METHODS, "uniqueItems": true,
+        "items": { "type": "string", "minLength": 1, "maxLength": METHOD_CHARS, "pattern": "^[A-Z-]+$" },
+        "description": "The methods it is for; none stand for all.",
+    });
+    Routes = list("PutRoute", MAX_ROUTES, "The paths that belong to it.");
+    KeyPrefix = json!({
+        "type": "string", "minLength": 1, "maxLength": MAX_PREFIX_BYTES,
+        "pattern": "^(?!.*_test$)[A-Za-z](_?[A-Za-z0-9])*$",
+        "description": "The prefix of generated keys.",
+    });
+    Realm = text(1, REALM_CHARS, r"^[ !#-\[\]-~]+$", "The realm of the challenge.");
+    Document = json!({ "type": "object", "description": "An OpenAPI document." });
+    Health = json!({
+        "type": "object", "required": ["status"], "properties": { "status": { "enum": ["ok", "ready"] } },
+        "description": "That it is well.",
+    });
+    CreatedKey = with_secret(
+        &json!({ "type": ["string", "null"], "description": "Shown once; `null` where a digest was brought." }),
+        json!({}));
+    RotatedKey = with_secret(
+        &json!({ "type": "string", "description": "The new secret, shown once." }),
+        json!({ "previous_valid_until": {
+            "description": "Until when the old secret is accepted; `null` when it ended at once.",
+            "oneOf": [{ "$ref": "#/components/schemas/Instant" }, { "type": "null" }],
+        } }));
+    AcceptedForms = json!({
+        "type": "array", "minItems": 1, "maxItems": 3, "uniqueItems": true,
+        "items": { "type": "string", "pattern": format!("^(basic|bearer|header:[A-Za-z0-9-]{{1,{MAX_TOKEN_BYTES}}})$") },
+        "description": "All forms in which a key may be presented. One header at most, none that HTTP gives a meaning.",
+    });
+}
+
+schema_of!(UnixMillis, "Instant");
+schema_of!(UnixSeconds, "Instant");
+
+words! {
+    ExtendRotation as "ExtendRotation" = extend_rotation();
+    QrForm as "QrForm" = words_of(&["svg"], "The form of a QR code.");
+    Role as "Role" = words_of(&Role::ALL.map(Role::as_str), "What a member may do.");
+    MemberKind as "MemberKind" = words_of(&["person", "machine"], "What kind of member it is.");
+    KeyStatus as "KeyStatus" = words_of(
+        &["active", "disabled", "expired", "archived"], "What somebody did goes before what time did.");
+    Environment as "Environment" = words_of(&["live", "test"], "What a key is for.");
+    Coverage as "Coverage" = words_of(&["full", "partial"], "Whether every API of the catalogue is granted.");
+    Reveal as "Reveal" = words_of(&["once", "sealed"], "Whether secrets are shown once, or kept sealed.");
+    WorkspaceStatus as "WorkspaceStatus" = words_of(&["active", "suspended"], "Whether its keys are accepted.");
+}
+
+/// A key with its secret and further members, every one of them always there.
+fn with_secret(secret: &Value, further: Value) -> Value {
+    let mut properties = json!({
+        "key": { "$ref": "#/components/schemas/Key" },
+        "secret": secret,
+        "generation": { "type": "integer", "minimum": 0, "description": "The first that carries it." },
+    });
+    if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
+        properties.extend(further);
+    }
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({
+        "type": "object", "required": required, "properties": properties,
+        "description": "The only kind of answer that holds a key's secret; no cache keeps it.",
+    })
+}
+
+/// One of two members; the other one may be `null`.
+fn extend_rotation() -> Value {
+    let of = |given: &str, schema: Value, other: &str| {
+        json!({
+            "type": "object", "additionalProperties": false, "required": [given],
+            "properties": {
+                given: schema,
+                other: { "type": "null" },
+                "reason": { "oneOf": [{ "$ref": "#/components/schemas/Reason" }, { "type": "null" }] },
+            },
+        })
+    };
+    let deadline = json!({ "$ref": "#/components/schemas/Deadline" });
+    let grace = integer(1, u64::from(GRACE_SECONDS), "The new deadline, in seconds from now.");
+    json!({
+        "description": format!("The new deadline of the old secret, at most {GRACE_SECONDS} seconds ahead."),
+        "oneOf": [of("previous_valid_until", deadline, "grace_seconds"), of("grace_seconds", grace, "previous_valid_until")],
+    })
+}
+
+fn id(prefix: &str, description: &str) -> Value {
+    // The highest of 64 bits begins with an L.
+    let pattern = format!("^{prefix}_[0-9A-L][0-9A-Za-z]{{10}}$");
+    json!({ "type": "string", "pattern": pattern, "description": description })
+}
+
+fn text(least: usize, most: usize, pattern: &str, description: &str) -> Value {
+    json!({
+        "type": "string", "minLength": least, "maxLength": most, "pattern": pattern, "description": description,
+    })
+}
+
+fn words_of(words: &[&str], description: &str) -> Value {
+    json!({ "type": "string", "enum": words, "description": description })
+}
+
+fn integer(least: u64, most: u64, description: &str) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most, "description": description })
+}
+
+fn list(of: &str, most: usize, description: &str) -> Value {
+    let items = json!({ "$ref": format!("#/components/schemas/{of}") });
+    json!({
+        "type": "array", "items": items, "maxItems": most, "uniqueItems": true, "description": description,
+    })
+}
+
+fn path(pattern: &str, description: &str) -> Value {
+    text(1, MAX_PATH_BYTES, &pattern.replace("SEGMENT", SEGMENT), description)
+}
+
+fn app_name(description: &str) -> Value {
+    text(1, MAX_RESTRICTION_BYTES, "^[A-Za-z0-9._-]+$", description)
+}
