@@ -100,7 +100,8 @@ impl Kind {
 fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
     let named = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let mut references: Vec<&str> = named.collect();
-    if method == "delete" {
+    // Where a body says it, the query's is not looked at.
+    if method == "delete" && operation.get("requestBody").is_none() {
         references.push("reason");
     }
     match kind {

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use keyward_shared::decision::Refusal;
 use keyward_shared::policy::App;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::instant;
 use super::lookup::FoundKeyBody;
+use super::{instant, schema};
 use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::time::UnixMillis;
 use crate::lifecycle::{Asked, Explanation, PastEvent, SecretSlot, Verdict};
@@ -85,36 +86,49 @@ impl Explain {
 }
 
 /// A verdict and its reasons, as they are read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Explanation)]
 pub struct ExplanationBody<'a> {
+    #[schema(value_type = schema::Verdict)]
     verdict: Verdict,
+    #[schema(required)]
     status: Option<u16>,
+    #[schema(required)]
     code: Option<&'static str>,
     reason: &'static str,
     explanation: &'a str,
+    #[schema(value_type = Option<schema::AnyKey>, required)]
     key: Option<FoundKeyBody<'a>>,
+    #[schema(value_type = Option<schema::SecretSlot>, required)]
     slot: Option<SecretSlot>,
+    #[schema(required)]
     changes: Option<Vec<ChangeBody<'a>>>,
     at: UnixMillis,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PastChange)]
 struct ChangeBody<'a> {
     seq: u64,
     at: UnixMillis,
     actor: ActorBody<'a>,
     action: &'a str,
     entity: &'a str,
+    #[schema(required)]
     operation: Option<&'a str>,
+    #[schema(required)]
     reason: Option<&'a str>,
     generation: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PastActor)]
 struct ActorBody<'a> {
     kind: &'a str,
+    #[schema(required)]
     id: Option<&'a str>,
     name: &'a str,
+    #[schema(required)]
     on_behalf_of: Option<&'a str>,
 }
 

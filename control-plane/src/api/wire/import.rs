@@ -4,11 +4,13 @@ use keyward_shared::id::KeyId;
 use keyward_shared::policy::Access;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 use zeroize::Zeroizing;
 
 use super::instant;
 use super::keys::WireRestrictions;
 use super::options::Flag;
+use super::schema;
 use crate::domain::edit::Edit;
 use crate::domain::import::ImportOutcome;
 use crate::domain::invalid::{Fault, Invalid};
@@ -20,12 +22,15 @@ use crate::lifecycle::{ImportFields, ImportedSecret};
 const DETAIL_CHARS: usize = 300;
 
 /// The query of `POST /v1/keys/import`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ImportQuery {
     #[serde(default)]
+    #[param(value_type = Option<bool>)]
     dry_run: Flag,
     /// Why, for the audit log.
+    #[param(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
@@ -38,37 +43,48 @@ impl ImportQuery {
 
 /// A line of the request. What is absent stays where the key is there already; `null` clears what can be
 /// empty.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportLine {
     /// What the other system calls the key.
+    #[schema(value_type = schema::ExternalId)]
     pub external_id: String,
     /// The workspace's id or slug.
     pub workspace: String,
     /// The name.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Read-only or read-write.
+    #[schema(value_type = schema::Access)]
     pub access: Access,
     /// Names of APIs, or `*` alone.
+    #[schema(value_type = schema::Apis)]
     pub apis: Vec<String>,
     /// The member it belongs to: an id, or what the other system calls them.
     pub member: Option<String>,
     /// Whether it is stopped.
+    #[schema(value_type = Option<schema::ImportStatus>)]
     pub status: Option<ImportStatus>,
     /// When it was made.
+    #[schema(value_type = Option<schema::Instant>)]
     pub created_at: Option<String>,
     /// From when it is refused; may have passed.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::Instant>)]
     pub expires_at: Option<Option<String>>,
     /// From where it may be used; replaced as a whole.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<WireRestrictions>)]
     pub restrictions: Option<Option<WireRestrictions>>,
     /// Whatever a client keeps with it; replaced as a whole.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::Metadata>)]
     pub metadata: Option<Option<Map<String, Value>>>,
     /// The secret in the clear.
+    #[schema(value_type = Option<schema::Secret>)]
     pub secret: Option<Zeroizing<String>>,
     /// Its SHA-256, as 64 hexadecimal digits or base64.
+    #[schema(value_type = Option<schema::Digest>)]
     pub sha256: Option<String>,
 }
 
@@ -165,16 +181,19 @@ pub enum ImportWarning {
 }
 
 /// A line of the answer. Never holds a secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ResultLine<'a> {
     /// Which line of the request, counted from 1, blank ones too.
     pub line: u64,
     /// What the other system calls the key, where that could be read.
+    #[schema(required)]
     pub external_id: Option<&'a str>,
     /// What became of it.
+    #[schema(value_type = schema::ImportOutcome)]
     pub outcome: WireOutcome,
     /// The key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::KeyId>)]
     pub key_id: Option<KeyId>,
     /// The first generation that carries it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +212,7 @@ pub struct ResultLine<'a> {
     pub detail: Option<String>,
     /// What to look at all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub warnings: Option<&'static [ImportWarning]>,
 }
 

@@ -2,9 +2,11 @@
 
 use keyward_shared::id::{KeyId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::key_body::KeyBody;
+use super::schema;
 use crate::domain::invalid::{Fault, Invalid};
 use crate::lifecycle::{Found, FoundKey, LookupBy, SecretSlot};
 
@@ -31,10 +33,14 @@ impl LookupKey {
 }
 
 /// Whose secret it is, as it is read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Found)]
 pub struct FoundBody<'a> {
+    #[schema(value_type = schema::AnyKey)]
     key: FoundKeyBody<'a>,
+    #[schema(value_type = schema::SecretSlot)]
     slot: SecretSlot,
+    #[schema(value_type = schema::FoundStatus)]
     status: &'static str,
 }
 

@@ -6,9 +6,10 @@ use keyward_shared::id::{KeyId, MemberId, TeamId};
 use keyward_shared::policy::Access;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::page::page;
-use super::reasoned;
+use super::{reasoned, schema};
 use crate::api::problem::Problem;
 use crate::domain::edit::Edit;
 use crate::domain::member::{Member, MemberKind, Role};
@@ -18,63 +19,80 @@ use crate::domain::time::UnixMillis;
 use crate::lifecycle::{MemberFields, MemberListInput, MemberPatch, Page, Plan, PlannedKey, Reassign};
 
 /// The body of `POST …/members`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateMember {
     /// Person, when absent, or machine.
+    #[schema(value_type = Option<MemberKind>)]
     pub kind: Option<WireKind>,
     /// The address.
+    #[schema(value_type = Option<schema::Email>)]
     pub email: Option<String>,
     /// The name.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// The role.
+    #[schema(value_type = Role)]
     pub role: WireRole,
     /// The teams.
     #[serde(default)]
+    #[schema(value_type = schema::TeamIds)]
     pub team_ids: Vec<TeamId>,
     /// What another system calls the member.
+    #[schema(value_type = Option<schema::ExternalId>)]
     pub external_id: Option<String>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
 /// The body of `PATCH …/members/{member}`: what is absent stays, `null` clears.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchMember {
     /// Person or machine.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = MemberKind)]
     pub kind: Option<WireKind>,
     /// Another address.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::Email>)]
     pub email: Option<Option<String>>,
     /// A new name.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::Name)]
     pub name: Option<String>,
     /// Another role.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = Role)]
     pub role: Option<WireRole>,
     /// Other teams; replaced as a whole.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::TeamIds)]
     pub team_ids: Option<Vec<TeamId>>,
     /// Another external id.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::ExternalId>)]
     pub external_id: Option<Option<String>>,
     /// Keys that go to other members first.
     #[serde(default)]
+    #[schema(value_type = schema::Reassign)]
     pub reassign: WireReassign,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
 /// The body of `DELETE …/members/{member}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoveMember {
     /// Keys that go to other members first.
     #[serde(default)]
+    #[schema(value_type = schema::Reassign)]
     pub reassign: WireReassign,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
@@ -189,13 +207,19 @@ impl<'de> Deserialize<'de> for WireReassign {
 }
 
 /// The query of `GET …/members`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct MemberListQuery {
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<String>,
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
+    #[param(value_type = Option<MemberKind>)]
     kind: Option<String>,
+    #[param(value_type = Option<Role>)]
     role: Option<String>,
+    #[param(value_type = Option<schema::TeamId>)]
     team: Option<String>,
     email: Option<String>,
     external_id: Option<String>,
@@ -211,14 +235,19 @@ impl MemberListQuery {
 }
 
 /// A member as it is read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
 pub struct MemberBody<'a> {
+    #[schema(value_type = schema::MemberId)]
     id: MemberId,
     kind: MemberKind,
+    #[schema(required)]
     email: Option<&'a str>,
     name: &'a str,
     role: Role,
+    #[schema(value_type = schema::TeamIds)]
     team_ids: &'a [TeamId],
+    #[schema(required)]
     external_id: Option<&'a str>,
     created_at: UnixMillis,
     version: u64,
@@ -241,7 +270,8 @@ impl<'a> From<&'a Member> for MemberBody<'a> {
 }
 
 /// What a change of a member would do to the member's keys.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MemberPlan)]
 pub struct PlanBody<'a> {
     keys: Vec<PlannedKeyBody<'a>>,
     /// Whether there are more keys than are listed; absent where there are not.
@@ -250,12 +280,17 @@ pub struct PlanBody<'a> {
     etag: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlannedKey)]
 struct PlannedKeyBody<'a> {
+    #[schema(value_type = schema::KeyId)]
     id: KeyId,
     name: &'a str,
+    #[schema(value_type = schema::Access)]
     access: Access,
+    #[schema(value_type = schema::KeyFate)]
     outcome: Outcome,
+    #[schema(required)]
     last_used_at: Option<UnixMillis>,
 }
 

@@ -4,6 +4,8 @@
 //! the field's own type is a text or belongs to another crate. Each is as strict as the domain that
 //! judges the value, as far as JSON Schema can say it. Must never judge a value itself.
 
+mod bodies;
+
 use std::borrow::Cow;
 
 use keyward_shared::api_key::{MAX_KEY_BYTES, MAX_PREFIX_BYTES};
@@ -13,14 +15,18 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::bulk::BulkRequest;
+use super::explain::Explain;
 use super::keys::ExtendRotation;
+use super::lookup::LookupKey;
 use super::options::QrForm;
 use crate::domain::api::Coverage;
 use crate::domain::key::query::KeySort;
 use crate::domain::key::{Environment, KeyStatus};
 use crate::domain::limits::{
-    API_NAME_MAX_CHARS, EMAIL_CHARS, EXTERNAL_ID_CHARS, GRACE_SECONDS, MAX_KEYS, METADATA_BYTES, METADATA_DEPTH,
-    METHOD_CHARS, NAME_CHARS, PAGE_MAX, REALM_CHARS, REASON_CHARS, ROTATE_EVERY_DAYS, SLUG_MAX_CHARS, SLUG_MIN_CHARS,
+    API_NAME_MAX_CHARS, BULK_KEYS, EMAIL_CHARS, EXTERNAL_ID_CHARS, GRACE_SECONDS, MAX_KEYS, METADATA_BYTES,
+    METADATA_DEPTH, METHOD_CHARS, NAME_CHARS, PAGE_MAX, REALM_CHARS, REASON_CHARS, ROTATE_EVERY_DAYS, SLUG_MAX_CHARS,
+    SLUG_MIN_CHARS, TEAMS_OF_MEMBER,
 };
 use crate::domain::member::{MemberKind, Role};
 use crate::domain::scope::Scope;
@@ -212,6 +218,86 @@ named! {
         "description": "The prefix of generated keys.",
     });
     Realm = text(1, REALM_CHARS, r"^[ !#-\[\]-~]+$", "The realm of the challenge.");
+    TeamIds = list("TeamId", TEAMS_OF_MEMBER, "The teams of a member.");
+    KeyFate = words_of(&["deleted", "kept"], "What becomes of a key.");
+    Reassign = json!({
+        "type": "object", "maxProperties": BULK_KEYS,
+        "propertyNames": { "$ref": "#/components/schemas/KeyId" },
+        "additionalProperties": { "$ref": "#/components/schemas/MemberId" },
+        "description": "Keys, and the members that they go to first.",
+    });
+    MemberChange = json!({
+        "description": "The member as it is now; with `dry_run`, what would become of the keys.",
+        "anyOf": [{ "$ref": "#/components/schemas/Changed_Member" }, { "$ref": "#/components/schemas/MemberPlan" }],
+    });
+    MemberRemoval = json!({
+        "description": "The generation; with `dry_run`, what would become of the keys.",
+        "anyOf": [{ "$ref": "#/components/schemas/Gone" }, { "$ref": "#/components/schemas/MemberPlan" }],
+    });
+    CreatedToken = json!({
+        "type": "object", "required": ["token", "secret", "generation"],
+        "properties": {
+            "token": { "$ref": "#/components/schemas/Token" },
+            "secret": { "type": "string", "description": "The token's text, shown once." },
+            "generation": { "type": "integer", "minimum": 0 },
+        },
+        "description": "No cache keeps it.",
+    });
+    BulkAnswer = json!({
+        "type": "object", "required": ["action", "matched", "changed", "more", "next_cursor", "keys"],
+        "properties": {
+            "action": { "enum": ["disable", "enable", "delete"] },
+            "matched": { "type": "integer", "minimum": 0, "description": "How many keys there are of those asked for." },
+            "changed": { "type": "integer", "minimum": 0 },
+            "more": { "type": "boolean", "description": "Whether the filter has further keys." },
+            "next_cursor": { "type": ["string", "null"], "description": "Where they begin." },
+            "keys": { "type": "array", "items": {
+                "type": "object", "required": ["id", "name", "outcome"],
+                "properties": {
+                    "id": { "$ref": "#/components/schemas/KeyId" },
+                    "name": { "type": ["string", "null"] },
+                    "outcome": { "enum": ["changed", "unchanged", "refused"] },
+                    "code": { "type": "string", "description": "As a request for this key alone would be refused." },
+                },
+            } },
+            "generation": { "type": "integer", "minimum": 0, "description": "Where it was done." },
+            "usage_known_until": {
+                "oneOf": [{ "$ref": "#/components/schemas/Instant" }, { "type": "null" }],
+                "description": "In a dry run.",
+            },
+            "etag": { "type": "string", "description": "In a dry run: as `If-Match`, it is done as shown or not at all." },
+        },
+    });
+    ImportLines = json!({
+        "type": "string", "contentMediaType": "application/x-ndjson",
+        "contentSchema": { "$ref": "#/components/schemas/ImportLine" },
+        "description": "A key a line.",
+    });
+    ImportResults = json!({
+        "type": "string", "contentMediaType": "application/x-ndjson",
+        "contentSchema": { "$ref": "#/components/schemas/ResultLine" },
+        "description": "A result a line, as many as came.",
+    });
+    ImportStatus = words_of(&["active", "disabled"], "Whether the key is stopped.");
+    ImportOutcome = words_of(&["created", "updated", "unchanged", "refused"], "What became of a line.");
+    AnyKey = json!({
+        "description": "A key; of one that was deleted, what is left.",
+        "anyOf": [
+            { "$ref": "#/components/schemas/Key" },
+            {
+                "type": "object", "required": ["id", "workspace_id", "name"],
+                "properties": {
+                    "id": { "$ref": "#/components/schemas/KeyId" },
+                    "workspace_id": { "$ref": "#/components/schemas/WorkspaceId" },
+                    "name": { "type": "string" },
+                },
+            },
+        ],
+    });
+    SecretSlot = words_of(&["current", "retiring", "ended"], "Which of a key's secrets it is.");
+    FoundStatus = words_of(&["active", "disabled", "expired", "archived", "deleted"], "How the key is now.");
+    Verdict = words_of(&["allow", "deny"], "What an edge would do.");
+    RevealedKey = with_secret(&json!({ "type": "string" }), json!({}));
     Document = json!({ "type": "object", "description": "An OpenAPI document." });
     Health = json!({
         "type": "object", "required": ["status"], "properties": { "status": { "enum": ["ok", "ready"] } },
@@ -237,6 +323,9 @@ schema_of!(UnixMillis, "Instant");
 schema_of!(UnixSeconds, "Instant");
 
 words! {
+    BulkRequest as "BulkRequest" = bodies::bulk();
+    LookupKey as "LookupKey" = bodies::lookup();
+    Explain as "Explain" = bodies::explain();
     ExtendRotation as "ExtendRotation" = extend_rotation();
     QrForm as "QrForm" = words_of(&["svg"], "The form of a QR code.");
     Role as "Role" = words_of(&Role::ALL.map(Role::as_str), "What a member may do.");
@@ -249,7 +338,7 @@ words! {
     WorkspaceStatus as "WorkspaceStatus" = words_of(&["active", "suspended"], "Whether its keys are accepted.");
 }
 
-/// A key with its secret and further members, every one of them always there.
+/// A key with its secret and further members, all but the QR code always there.
 fn with_secret(secret: &Value, further: Value) -> Value {
     let mut properties = json!({
         "key": { "$ref": "#/components/schemas/Key" },
@@ -259,7 +348,8 @@ fn with_secret(secret: &Value, further: Value) -> Value {
     if let (Some(properties), Value::Object(further)) = (properties.as_object_mut(), further) {
         properties.extend(further);
     }
-    let required: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    let required: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    properties["qr_svg"] = json!({ "type": ["string", "null"], "description": "With `qr`: the secret as a QR code." });
     json!({
         "type": "object", "required": required, "properties": properties,
         "description": "The only kind of answer that holds a key's secret; no cache keeps it.",

@@ -2,9 +2,10 @@
 
 use keyward_shared::id::TeamId;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::page::page;
-use super::reasoned;
+use super::{reasoned, schema};
 use crate::api::problem::Problem;
 use crate::domain::team::Team;
 use crate::domain::text::ExternalId;
@@ -12,38 +13,47 @@ use crate::domain::time::UnixMillis;
 use crate::lifecycle::{Page, TeamListInput};
 
 /// The body of `POST …/teams`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTeam {
     /// The name.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// What another system calls the team.
+    #[schema(value_type = Option<schema::ExternalId>)]
     pub external_id: Option<String>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
 /// The body of `PATCH …/teams/{team}`: what is absent stays, `null` clears.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchTeam {
     /// A new name.
     #[serde(default, deserialize_with = "super::given")]
+    #[schema(value_type = schema::Name)]
     pub name: Option<String>,
     /// Another external id.
     #[serde(default, deserialize_with = "super::nullable")]
+    #[schema(value_type = Option<schema::ExternalId>)]
     pub external_id: Option<Option<String>>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
 reasoned!(CreateTeam, PatchTeam);
 
 /// The query of `GET …/teams`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct TeamListQuery {
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<String>,
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
     name: Option<String>,
     external_id: Option<String>,
@@ -58,10 +68,13 @@ impl TeamListQuery {
 }
 
 /// A team as it is read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Team)]
 pub struct TeamBody<'a> {
+    #[schema(value_type = schema::TeamId)]
     id: TeamId,
     name: &'a str,
+    #[schema(required)]
     external_id: Option<&'a str>,
     created_at: UnixMillis,
     version: u64,

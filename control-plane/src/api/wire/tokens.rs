@@ -2,24 +2,29 @@
 
 use keyward_shared::id::{MemberId, TokenId, WorkspaceId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{instant, reasoned};
+use super::{instant, reasoned, schema};
 use crate::domain::invalid::Invalid;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::Token;
 use crate::lifecycle::CreateMemberToken;
 
 /// The body of `POST …/tokens`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// The name.
+    #[schema(value_type = schema::Name)]
     pub name: String,
     /// What it is narrowed to; all of the member's rights when absent or empty.
+    #[schema(value_type = Option<schema::Scopes>)]
     pub scopes: Option<Vec<String>>,
     /// From when it is refused.
+    #[schema(value_type = Option<schema::Deadline>)]
     pub expires_at: Option<String>,
     /// Why, for the audit log.
+    #[schema(value_type = Option<schema::Reason>)]
     pub reason: Option<String>,
 }
 
@@ -40,12 +45,15 @@ impl CreateToken {
 }
 
 /// A token as it is read, without its text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
 pub struct TokenBody<'a> {
+    #[schema(value_type = schema::TokenId)]
     id: TokenId,
     name: &'a str,
     scopes: &'a [String],
     created_at: UnixMillis,
+    #[schema(required)]
     expires_at: Option<UnixMillis>,
 }
 

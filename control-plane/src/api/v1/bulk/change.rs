@@ -12,6 +12,14 @@ use crate::api::wire::bulk::{BulkBody, BulkEnd, BulkRequest};
 use crate::domain::change::Generation;
 use crate::lifecycle::BulkDone;
 
+/// Disable, enable or delete many keys
+///
+/// Up to 1,000 at once; `dry_run` says which.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/keys/bulk", operation_id = "change_keys",
+    request_body = BulkRequest,
+    responses((status = 200, body = crate::api::wire::schema::BulkAnswer)),
+)]
 pub(super) async fn change(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<BulkRequest>()?;
     let is_dry_run = body.dry_run == Some(true);

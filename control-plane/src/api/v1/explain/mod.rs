@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
+use utoipa::OpenApi;
 
 use crate::api::ApiState;
 use crate::api::answer::{self, Answer};
@@ -16,6 +17,14 @@ pub(super) fn router() -> Router<ApiState> {
     Router::new().route("/", post(explain))
 }
 
+/// Explain a verdict
+///
+/// It never repeats a secret.
+#[utoipa::path(
+    post, path = "/v1/explain", operation_id = "explain",
+    request_body = Explain,
+    responses((status = 200, body = ExplanationBody)),
+)]
 async fn explain(
     State(api): State<ApiState>,
     Question { actor, body }: Question<Explain>,
@@ -27,3 +36,8 @@ async fn explain(
     let answer = Answer::new(StatusCode::OK, &ExplanationBody::from(&explanation)).no_store();
     answer::stored(&answer.into_stored(), false)
 }
+
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(explain))]
+pub(super) struct Operations;

@@ -17,13 +17,15 @@ use axum::response::Response;
 use axum::routing::post;
 use futures_util::StreamExt as _;
 use tracing::Instrument as _;
+use utoipa::OpenApi;
 use zeroize::Zeroizing;
 
 use crate::api::extract::{Caller, Query, idempotency_key};
 use crate::api::limits::{BODY_BYTES, IMPORT_PIECE_SECONDS};
 use crate::api::problem::{Code, Problem};
 use crate::api::spool::{self, spool};
-use crate::api::wire::import::ImportQuery;
+use crate::api::wire::import::{ImportLine, ImportQuery, ResultLine};
+use crate::api::wire::schema;
 use crate::api::{ApiState, answer, etag};
 use crate::domain::actor::Actor;
 use crate::domain::change::Generation;
@@ -44,6 +46,16 @@ pub(super) fn router() -> Router<ApiState> {
     Router::new().route("/", post(import))
 }
 
+/// Bring keys from elsewhere
+///
+/// A key a line, over workspaces, of any length. It is safe to run again wherever it broke off. With an
+/// `Idempotency-Key` it is one batch, which happens once.
+#[utoipa::path(
+    post, path = "/v1/keys/import", operation_id = "import_keys",
+    params(ImportQuery),
+    request_body(content = schema::ImportLines, content_type = "application/x-ndjson"),
+    responses((status = 200, body = schema::ImportResults, content_type = "application/x-ndjson")),
+)]
 async fn import(
     caller: Caller,
     Query(query): Query<ImportQuery>,
@@ -63,7 +75,13 @@ async fn import(
     let import = Import { api, actor: caller.actor, reason, is_dry_run: query.is_dry_run() };
     match key {
         Some(key) if !import.is_dry_run => import.once(&key, request).await,
-        _ => import.stream(request.into_body()).await,
+        key => {
+            if let Some(key) = key {
+                // Nothing is kept of a dry run; a malformed key is refused all the same.
+                import.api.lifecycle.idempotent_call(&import.context()?, &key, "POST", "", b"")?;
+            }
+            import.stream(request.into_body()).await
+        }
     }
 }
 
@@ -227,3 +245,8 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     let essence = value.split(';').next().unwrap_or_default().trim();
     ALIKE.iter().any(|known| essence.eq_ignore_ascii_case(known))
 }
+
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(import), components(schemas(ImportLine, ResultLine)))]
+pub(super) struct Operations;

@@ -48,6 +48,7 @@ pub(super) fn router() -> Router<ApiState> {
     disable::disable,
     enable::enable,
     archive::archive,
+    reveal::reveal,
 ))]
 pub(in crate::api::v1) struct Operations;
 

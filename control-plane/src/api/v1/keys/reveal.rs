@@ -23,6 +23,14 @@ struct Revealed<'a> {
     generation: u64,
 }
 
+/// Show a key's secret again
+///
+/// Where the workspace keeps secrets sealed.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/keys/{key}/reveal", operation_id = "reveal_key",
+    params(QrOption), request_body = OnlyReason,
+    responses((status = 200, body = crate::api::wire::schema::RevealedKey)),
+)]
 pub(super) async fn reveal(KeyPath(target): KeyPath, mutation: Mutation<QrOption>) -> Result<Response, Problem> {
     let qr = *mutation.query();
     let (ready, OnlyReason { .. }) = mutation.read()?;

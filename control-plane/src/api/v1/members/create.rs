@@ -3,12 +3,18 @@
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use crate::api::answer::Answer;
+use crate::api::answer::{Answer, WithGeneration};
 use crate::api::extract::{Mutation, WorkspacePath};
 use crate::api::problem::Problem;
 use crate::api::wire::members::{CreateMember as Body, MemberBody};
 use crate::lifecycle::CreateMember;
 
+/// Add a member
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/members", operation_id = "create_member",
+    request_body = Body,
+    responses((status = 201, body = WithGeneration<MemberBody>)),
+)]
 pub(super) async fn create(WorkspacePath(workspace): WorkspacePath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     let verb = CreateMember { workspace, fields: body.into() };

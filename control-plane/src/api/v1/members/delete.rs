@@ -11,6 +11,13 @@ use crate::api::wire::members::RemoveMember as Body;
 use crate::api::wire::options::DryRunOption;
 use crate::lifecycle::{MemberRef, RemoveMember};
 
+/// Remove a member with their keys and tokens
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{ws}/members/{member}", operation_id = "remove_member",
+    params(DryRunOption),
+    request_body = Body,
+    responses((status = 200, body = crate::api::wire::schema::MemberRemoval)),
+)]
 pub(super) async fn delete(
     MemberPath(workspace, member): MemberPath,
     mutation: Mutation<DryRunOption>,

@@ -10,6 +10,11 @@ use crate::api::wire::members::MemberBody;
 use crate::api::{ApiState, answer};
 use crate::lifecycle::MemberRef;
 
+/// Read a member
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/members/{member}", operation_id = "get_member",
+    responses((status = 200, body = MemberBody)),
+)]
 pub(super) async fn get(
     State(api): State<ApiState>,
     caller: Caller,

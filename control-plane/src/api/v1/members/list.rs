@@ -10,6 +10,12 @@ use crate::api::wire::members::{MemberBody, MemberListQuery};
 use crate::api::wire::page::PageBody;
 use crate::api::{ApiState, answer};
 
+/// List members, newest first
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/members", operation_id = "list_members",
+    params(MemberListQuery),
+    responses((status = 200, body = PageBody<MemberBody>)),
+)]
 pub(super) async fn list(
     State(api): State<ApiState>,
     caller: Caller,

@@ -9,6 +9,7 @@ mod patch;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
+use utoipa::OpenApi;
 
 use crate::api::ApiState;
 use crate::api::answer::Answer;
@@ -27,3 +28,11 @@ fn planned(plan: &Plan) -> Answer {
     let tag = Tag::of_plan(plan.version, plan.digest);
     Answer::new(StatusCode::OK, &PlanBody::new(plan, tag.as_str())).header(header::ETAG, tag.as_str())
 }
+
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(
+    paths(list::list, create::create, get::get, patch::patch, delete::delete),
+    components(schemas(PlanBody, crate::api::answer::OnlyGeneration))
+)]
+pub(super) struct Operations;

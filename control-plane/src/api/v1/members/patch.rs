@@ -12,6 +12,15 @@ use crate::api::wire::members::{MemberBody, PatchMember as Body};
 use crate::api::wire::options::DryRunOption;
 use crate::lifecycle::{MemberRef, PatchMember};
 
+/// Edit a member
+///
+/// What is absent stays, `null` clears. Another role may end keys, which `dry_run` tells beforehand.
+#[utoipa::path(
+    patch, path = "/v1/workspaces/{ws}/members/{member}", operation_id = "edit_member",
+    params(DryRunOption),
+    request_body = Body,
+    responses((status = 200, body = crate::api::wire::schema::MemberChange)),
+)]
 pub(super) async fn patch(
     MemberPath(workspace, member): MemberPath,
     mutation: Mutation<DryRunOption>,

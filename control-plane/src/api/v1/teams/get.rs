@@ -10,6 +10,11 @@ use crate::api::wire::teams::TeamBody;
 use crate::api::{ApiState, answer};
 use crate::lifecycle::TeamRef;
 
+/// Read a team
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/teams/{team}", operation_id = "get_team",
+    responses((status = 200, body = TeamBody)),
+)]
 pub(super) async fn get(
     State(api): State<ApiState>,
     caller: Caller,

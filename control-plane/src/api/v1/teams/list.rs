@@ -10,6 +10,12 @@ use crate::api::wire::page::PageBody;
 use crate::api::wire::teams::{TeamBody, TeamListQuery};
 use crate::api::{ApiState, answer};
 
+/// List teams, newest first
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/teams", operation_id = "list_teams",
+    params(TeamListQuery),
+    responses((status = 200, body = PageBody<TeamBody>)),
+)]
 pub(super) async fn list(
     State(api): State<ApiState>,
     caller: Caller,

@@ -8,6 +8,7 @@ mod patch;
 
 use axum::Router;
 use axum::routing::get;
+use utoipa::OpenApi;
 
 use crate::api::ApiState;
 
@@ -16,3 +17,8 @@ pub(super) fn router() -> Router<ApiState> {
         .route("/", get(list::list).post(create::create))
         .route("/{team}", get(get::get).patch(patch::patch).delete(delete::delete))
 }
+
+/// The operations of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, create::create, get::get, patch::patch, delete::delete))]
+pub(super) struct Operations;

@@ -17,6 +17,14 @@ struct Created<'a> {
     generation: u64,
 }
 
+/// Create a token that acts as the member
+///
+/// Its text is shown once.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{ws}/members/{member}/tokens", operation_id = "create_token",
+    request_body = Body,
+    responses((status = 201, body = crate::api::wire::schema::CreatedToken)),
+)]
 pub(super) async fn create(MemberPath(workspace, member): MemberPath, mutation: Mutation) -> Result<Response, Problem> {
     let (ready, body) = mutation.read::<Body>()?;
     let verb = body.into_verb(workspace, member)?;

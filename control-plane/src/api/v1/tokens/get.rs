@@ -10,6 +10,13 @@ use crate::api::wire::tokens::TokenBody;
 use crate::api::{ApiState, answer};
 use crate::domain::token::TOKEN_VERSION;
 
+/// Read a token
+///
+/// Never its text.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/members/{member}/tokens/{token}", operation_id = "get_token",
+    responses((status = 200, body = TokenBody)),
+)]
 pub(super) async fn get(
     State(api): State<ApiState>,
     caller: Caller,

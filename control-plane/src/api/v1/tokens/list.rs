@@ -11,6 +11,14 @@ use crate::api::wire::page::{PageBody, PageQuery};
 use crate::api::wire::tokens::TokenBody;
 use crate::api::{ApiState, answer};
 
+/// List a member's tokens
+///
+/// Those that can be used, newest first, never their texts.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{ws}/members/{member}/tokens", operation_id = "list_tokens",
+    params(PageQuery),
+    responses((status = 200, body = PageBody<TokenBody>)),
+)]
 pub(super) async fn list(
     State(api): State<ApiState>,
     caller: Caller,

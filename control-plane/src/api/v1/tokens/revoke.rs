@@ -2,12 +2,17 @@
 
 use axum::response::Response;
 
-use crate::api::answer::Answer;
+use crate::api::answer::{Answer, OnlyGeneration};
 use crate::api::extract::{Mutation, TokenPath};
 use crate::api::problem::Problem;
 use crate::api::wire::OnlyReason;
 use crate::lifecycle::RevokeMemberToken;
 
+/// Revoke a token
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{ws}/members/{member}/tokens/{token}", operation_id = "revoke_token",
+    responses((status = 200, body = OnlyGeneration)),
+)]
 pub(super) async fn revoke(
     TokenPath(workspace, member, token): TokenPath,
     mutation: Mutation,
