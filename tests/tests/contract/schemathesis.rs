@@ -14,7 +14,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 fn schemathesis() -> Result<()> {
-    let examples = if Depth::wanted() == Depth::Long { "300" } else { "20" };
+    let examples = if Depth::wanted() == Depth::Long { "300" } else { "8" };
     let stack = Stack::start(&Options::default())?;
     let token = fs::read_to_string(stack.control_plane().secret("operator-token"))?;
     let mut command = python()?;
