@@ -16,6 +16,7 @@ use crate::domain::key::Key;
 use crate::domain::member::{MemberStanding, Role};
 use crate::domain::permission::{Permission, Reach, Standing, ceiling, is_below};
 use crate::domain::scope::Scopes;
+use crate::domain::time::UnixMillis;
 use crate::store::Tx;
 
 /// The header that names the member for whom an operator acts.
@@ -80,8 +81,14 @@ impl Lifecycle {
     }
 }
 
-/// The rights of `actor` as the transaction sees them.
-pub(super) async fn within(tx: &mut dyn Tx, actor: &Actor) -> Result<Rights, Refusal> {
+/// The rights of `actor` as the transaction sees them: none where the token was revoked, or has expired,
+/// since it was read from the request, which may have taken its time.
+pub(super) async fn within(tx: &mut dyn Tx, actor: &Actor, now: UnixMillis) -> Result<Rights, Refusal> {
+    if let Some(token) = actor.token
+        && !tx.token(token).await?.is_some_and(|token| token.usable_at(now))
+    {
+        return Err(Refusal::Unauthenticated);
+    }
     match member(actor)? {
         Some(id) => Rights::of_member(actor, tx.standing(id).await?),
         None => Ok(Rights::of_deployment(actor)),

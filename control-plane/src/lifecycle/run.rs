@@ -125,7 +125,7 @@ impl Lifecycle {
 
 /// The transaction, and the rights that whoever acts has in it: enough for `needs`.
 async fn admitted(mut tx: Box<dyn Tx>, context: &Context, needs: Needs) -> Result<(Box<dyn Tx>, Rights), Refusal> {
-    let rights = rights::within(&mut *tx, &context.actor).await;
+    let rights = rights::within(&mut *tx, &context.actor, context.now).await;
     match rights.and_then(|rights| rights.admit(needs).map(|()| rights)) {
         Ok(rights) => Ok((tx, rights)),
         Err(refusal) => {

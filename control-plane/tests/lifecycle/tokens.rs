@@ -1,8 +1,10 @@
 //! Tokens: operators' and members'.
 
+use keyward_control_plane::domain::actor::Actor;
 use keyward_control_plane::domain::member::Role;
 use keyward_control_plane::lifecycle::{
-    Authenticated, CreateMemberToken, CreateToken, Missing, Refusal, RevokeMemberToken, RevokeMemberTokens, RevokeToken,
+    Authenticated, Context, CreateMemberToken, CreateToken, Missing, Refusal, RevokeMemberToken, RevokeMemberTokens,
+    RevokeToken,
 };
 use keyward_shared::id::{MemberId, WorkspaceId};
 use serde_json::{Value, json};
@@ -109,4 +111,21 @@ async fn what_happens_to_a_members_tokens_is_told_in_their_workspace() {
     assert_eq!(details, json!({ "operation": "create", "before": null, "after": after }));
     assert_eq!(rows.len(), 10);
     assert_eq!(house.events().await, events + 7);
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_while_its_request_comes_opens_nothing() {
+    let house = House::new().await;
+    let created = house.run(token("deploy")).await.expect("a token");
+    let Ok(Authenticated::Operator(read)) = house.lifecycle.authenticate(&created.text, house.now()).await else {
+        panic!("an operator");
+    };
+    let actor = Actor::of_operator(&read, None, "req".to_owned());
+    let late = async |name: &str| {
+        let context = Context { actor: actor.clone(), ..house.context() };
+        house.lifecycle.execute(&context, token(name)).await.map(drop)
+    };
+    late("in time").await.expect("a token");
+    house.run(RevokeToken { token: read.id }).await.expect("revoked");
+    assert!(matches!(late("too late").await, Err(Refusal::Unauthenticated)));
 }

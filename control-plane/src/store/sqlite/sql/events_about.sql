@@ -9,7 +9,7 @@ FROM (
     UNION ALL
     SELECT * FROM (
         SELECT * FROM audit_event
-        WHERE target_id = ?2
+        WHERE target_id = ?2 AND entity = 'Workspaces'
             AND (
                 action IN ('Disable', 'Enable', 'Delete')
                 OR (action = 'Update' AND details ->> '$.after.slug' IS NOT NULL)
