@@ -175,3 +175,20 @@ async fn an_answer_about_what_is_gone_is_still_given_to_whose_it_was() {
     own.is_told_again(&first_own).await;
     others.ask().await.is_problem(404, "not_found", None);
 }
+
+#[tokio::test]
+async fn a_revealed_secret_is_not_told_again_once_no_more_are_kept() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    service.patch(&workspace, json!({ "reveal": "sealed" })).await.is(200);
+    let made = service.post(&format!("{workspace}/keys"), key("one", "read-only")).await.is(201);
+    let path = format!("{}/reveal", made.header("location"));
+    let reveal = async || {
+        let call = service.request(Method::POST, &path).header("idempotency-key", "shown");
+        call.json(&json!({})).send().await
+    };
+    let first = reveal().await.is(200);
+    assert_eq!(reveal().await.bytes, first.bytes);
+    service.patch(&workspace, json!({ "reveal": "once" })).await.is(200);
+    reveal().await.is_problem(409, "not_revealable", None);
+}

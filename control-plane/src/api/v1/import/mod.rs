@@ -156,11 +156,10 @@ impl Import {
 
     /// Reads until the batch is full, nothing more comes for now, or nothing more comes at all.
     async fn fill(&self, batch: &mut Batch, lines: &mut Lines) -> Option<End> {
-        let now = self.api.clock.now();
         while !batch.is_full() {
             let wait = if batch.len() == 0 { PIECE } else { QUIET };
             match lines.next(wait).await {
-                Next::Line(line) => batch.read(&self.api, &line, now),
+                Next::Line(line) => batch.read(&self.api, &line, self.api.clock.now()),
                 Next::Quiet if batch.len() == 0 => return Some(End::Late),
                 Next::Quiet => return None,
                 Next::End => return Some(End::Whole),
