@@ -27,6 +27,9 @@ pub const HEAD_SECONDS: u64 = 30;
 /// Seconds that one request may take.
 pub const REQUEST_SECONDS: u64 = 30;
 
+/// Seconds that a client is heard out, most, that goes on sending after its request was answered.
+pub const LINGER_SECONDS: u64 = 5;
+
 /// Seconds that running requests get when the server is stopped.
 pub const SHUTDOWN_SECONDS: u64 = 10;
 
@@ -41,5 +44,6 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("connections at a time", CONNECTIONS as u64, ""),
     ("arrival of a request's headers", HEAD_SECONDS, "seconds"),
     ("one request", REQUEST_SECONDS, "seconds"),
+    ("what a client still sends after its answer, read and dropped for", LINGER_SECONDS, "seconds"),
     ("running requests at a stop", SHUTDOWN_SECONDS, "seconds"),
 ];

@@ -9,6 +9,7 @@ pub mod extract;
 pub mod frame;
 mod health;
 pub mod limits;
+mod linger;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;

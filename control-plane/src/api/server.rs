@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 use super::limits;
+use super::linger::Lingering;
 
 /// How long to wait after the system refused a connection, as when no file descriptor is left.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
@@ -69,18 +70,18 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     tokio::time::timeout(limit, running.shutdown()).await.is_ok()
 }
 
-fn prepared(stream: TcpStream) -> TokioIo<TcpStream> {
+fn prepared(stream: TcpStream) -> TokioIo<Lingering> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may wait for more to send");
     }
-    TokioIo::new(stream)
+    TokioIo::new(Lingering::new(stream))
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::pending;
 
-    use axum::routing::get;
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -116,6 +117,37 @@ mod tests {
         assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
         let got = answer(connection().await, &request(limits::HEADER_BYTES)).await;
         assert!(got.starts_with("HTTP/1.1 431 "), "{got}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_before_the_end_of_its_request_is_not_lost() {
+        const BODY: usize = 32 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", post(async || "no more, please"));
+        tokio::spawn(serve(listener, router, pending()));
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {BODY}\r\n\r\n");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        // As many clients do: all of the request goes out before the answer is looked at.
+        for _ in 0..BODY >> 16 {
+            connection.write_all(&[b' '; 1 << 16]).await.unwrap();
+        }
+        let mut got = String::new();
+        connection.read_to_string(&mut got).await.unwrap();
+        assert!(got.ends_with("no more, please"), "{got}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_stops_sending_is_not_heard_for_ever() {
+        let mut connection = connection().await;
+        let started = tokio::time::Instant::now();
+        connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999\r\n\r\n").await.unwrap();
+        while connection.write_all(&[b' '; 1 << 10]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let took = started.elapsed();
+        assert!(took <= Duration::from_secs(limits::LINGER_SECONDS + 1), "{took:?}");
     }
 
     #[tokio::test]
