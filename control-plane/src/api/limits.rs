@@ -12,6 +12,9 @@ pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Seconds for each next piece of an import.
 pub const IMPORT_PIECE_SECONDS: u64 = 30;
 
+/// Bytes of an import's answer that its client has not read yet, on disk.
+pub const IMPORT_UNREAD_BYTES: u64 = 1 << 30;
+
 /// Bytes of a query string.
 pub const QUERY_BYTES: usize = 8 * 1024;
 
@@ -39,6 +42,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("one line of an import", IMPORT_LINE_BYTES as u64, "bytes"),
     ("lines of an import in one transaction, together", IMPORT_BATCH_BYTES as u64, "bytes"),
     ("arrival of each next piece of an import", IMPORT_PIECE_SECONDS, "seconds"),
+    ("answer of an import that its client has not read yet", IMPORT_UNREAD_BYTES, "bytes"),
     ("query string", QUERY_BYTES as u64, "bytes"),
     ("headers of a request, the first line with them", HEADER_BYTES as u64, "bytes"),
     ("connections at a time", CONNECTIONS as u64, ""),

@@ -32,6 +32,8 @@ struct Progress {
 
 struct Spool {
     file: File,
+    /// Bytes that may be unread, most.
+    room: u64,
     /// What of the file is to be read still.
     unread: Mutex<Unread>,
 }
@@ -42,16 +44,19 @@ struct Unread {
     to: u64,
 }
 
-/// A spool in this directory: where to write, and what is read.
-pub(super) fn spool(directory: &Path) -> io::Result<(Writer, impl Stream<Item = io::Result<Bytes>> + use<>)> {
-    let spool = Arc::new(Spool { file: tempfile::tempfile_in(directory)?, unread: Mutex::default() });
+/// A spool in this directory for as many bytes that nobody has read yet: where to write, and what is read.
+pub(super) fn spool(
+    directory: &Path,
+    room: u64,
+) -> io::Result<(Writer, impl Stream<Item = io::Result<Bytes>> + use<>)> {
+    let spool = Arc::new(Spool { file: tempfile::tempfile_in(directory)?, room, unread: Mutex::default() });
     let (progress, told) = watch::channel(Progress::default());
     let reader = Reader { spool: Arc::clone(&spool), told, taken: 0 };
     Ok((Writer { spool, progress }, stream::try_unfold(reader, Reader::next)))
 }
 
 impl Writer {
-    /// Adds to the answer. Nobody's reading is waited for.
+    /// Adds to the answer. Nobody's reading is waited for: where there is no room left, it fails.
     pub(super) async fn write(&self, bytes: Vec<u8>) -> io::Result<()> {
         let added = bytes.len() as u64;
         let spool = Arc::clone(&self.spool);
@@ -69,6 +74,9 @@ impl Writer {
 impl Spool {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        if unread.to - unread.from + bytes.len() as u64 > self.room {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the client does not read its answer"));
+        }
         self.file.write_all_at(bytes, unread.to)?;
         unread.to += bytes.len() as u64;
         Ok(())
@@ -125,10 +133,23 @@ mod tests {
 
     use super::*;
 
+    const ROOM: u64 = 1 << 20;
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_reads_does_not_fill_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, reader) = spool(directory.path(), 1_000).unwrap();
+        let mut reader = Box::pin(reader);
+        writer.write(vec![1; 600]).await.unwrap();
+        assert_eq!(writer.write(vec![2; 600]).await.unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
+        assert_eq!(reader.next().await.unwrap().unwrap(), vec![1; 600]);
+        writer.write(vec![2; 600]).await.unwrap();
+    }
+
     #[tokio::test]
     async fn what_is_written_before_anybody_reads_is_read() {
         let directory = tempfile::tempdir().unwrap();
-        let (writer, reader) = spool(directory.path()).unwrap();
+        let (writer, reader) = spool(directory.path(), ROOM).unwrap();
         let mut wanted = Vec::new();
         for byte in 0..100 {
             writer.write(vec![byte; 5_000]).await.unwrap();
@@ -143,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_read_takes_no_room() {
         let directory = tempfile::tempdir().unwrap();
-        let (writer, reader) = spool(directory.path()).unwrap();
+        let (writer, reader) = spool(directory.path(), ROOM).unwrap();
         let mut reader = Box::pin(reader);
         let spool = Arc::clone(&writer.spool);
         for round in 0..10 {
@@ -158,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_was_not_finished_is_told_from_a_whole_one() {
         let directory = tempfile::tempdir().unwrap();
-        let (writer, reader) = spool(directory.path()).unwrap();
+        let (writer, reader) = spool(directory.path(), ROOM).unwrap();
         writer.write(b"half".to_vec()).await.unwrap();
         drop(writer);
         let mut reader = Box::pin(reader);

@@ -202,7 +202,8 @@ impl Work<'_> {
             return Ok(ImportedLine { key: id, outcome: ImportOutcome::Unchanged });
         };
         let is_enabled = was_disabled && matches!(&after.life, Life::Live(live) if !live.disabled);
-        if is_enabled || after.access != before.access || after.member_id != before.member_id {
+        let is_moved = after.member_id != before.member_id;
+        if is_enabled || is_moved || after.access != before.access || after.outlives(&before) {
             check_ceiling(&after, workspace, &holder)?;
         }
         key_support::check_policy(workspace, &after)?;

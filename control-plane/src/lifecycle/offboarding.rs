@@ -35,7 +35,7 @@ pub struct Plan {
     pub version: u64,
     /// Stands for all of it, keys that are not listed included.
     pub digest: PlanDigest,
-    /// The first keys, those that end before those that go on.
+    /// The first keys, those that end before those that go on. None for whoever may not read keys.
     pub keys: Vec<PlannedKey>,
     /// Whether there are keys that are not listed.
     pub more: bool,
@@ -116,7 +116,11 @@ pub(super) async fn settle(
             break;
         }
     }
-    let plan = survey.finish(member.version);
+    if !ids.is_empty() {
+        call.rights.admit(Needs::In(workspace.id, Permission::KeyEnd))?;
+    }
+    let sees = call.rights.admit(Needs::In(workspace.id, Permission::KeyRead)).is_ok();
+    let plan = survey.finish(member.version, sees);
     call.context.check_plan(plan.version, plan.digest)?;
     let moved = give(tx, call, workspace, member, reassign, &catalogue).await?;
     if !ids.is_empty() {
@@ -181,10 +185,11 @@ impl Survey {
         outcome
     }
 
-    fn finish(self, version: u64) -> Plan {
+    /// The plan; a list for those only who see the keys.
+    fn finish(self, version: u64, sees: bool) -> Plan {
         let mut keys = self.ending;
         keys.extend(self.staying);
-        keys.truncate(usize::from(LISTED));
+        keys.truncate(if sees { usize::from(LISTED) } else { 0 });
         Plan { version, digest: self.hash.finish(), more: self.met > keys.len(), keys }
     }
 }

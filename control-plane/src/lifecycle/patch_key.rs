@@ -35,11 +35,12 @@ impl Verb for PatchKey {
         call.rights.access(after.access, Permission::KeyEdit)?;
         let moves = after.member_id != before.key.member_id;
         let raises = !is_below(after.access, Some(before.key.access));
+        let prolongs = after.outlives(&before.key);
         if moves {
             call.rights.holder(Some(after.member_id))?;
             let member = key_support::holder(tx, workspace.id, after.member_id).await?;
             key_support::check_holder(&workspace, member.role, after.access)?;
-        } else if raises {
+        } else if raises || prolongs {
             key_support::check_holder(&workspace, before.member.role, after.access)?;
         }
         key_support::check_policy(&workspace, &after)?;

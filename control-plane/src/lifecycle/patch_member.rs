@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use keyward_shared::id::TeamId;
 
+use super::create_token::revoked;
 use super::member_support::{self, MemberRef};
 use super::offboarding::{self, Plan, Reassign};
 use super::refusal::PeopleRefusal;
 use super::{Call, Needs, Refusal, Verb};
-use crate::domain::audit::{Action, Details};
+use crate::domain::audit::{Action, AuditEvent, Details};
 use crate::domain::change::Change;
 use crate::domain::edit::Edit;
 use crate::domain::member::{Member, MemberEdit, MemberKind, Role};
@@ -90,7 +91,14 @@ impl Verb for PatchMember {
         }
         let details = Details::new(step.operation(), Some(&before.facts()), Some(&after.facts()));
         let event = member_support::event(call, &after, Action::Update, settled.counted(details));
-        let (plan, change) = settled.told(Change::new(tx.generation(), event));
+        let (plan, mut change) = settled.told(Change::new(tx.generation(), event));
+        if after.is_owner() && !before.is_owner() {
+            // Whoever may not manage owners may have made them and kept their text.
+            for token in tx.revoke_tokens_of(after.id, call.context.now).await? {
+                let event = AuditEvent { workspace_id: Some(workspace.id), ..revoked(call, &token) };
+                change = change.with_event(event);
+            }
+        }
         Ok((ChangedMember { member: after, plan }, change))
     }
 }

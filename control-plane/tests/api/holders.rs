@@ -232,3 +232,23 @@ async fn staff_name_only_teams_that_they_are_in() {
     ask(&service, &own, Method::PATCH, &path, &json!({ "team_id": null })).await.is(200);
     ask(&service, &own, Method::PATCH, &path, &json!({ "team_id": mine })).await.is(200);
 }
+
+#[tokio::test]
+async fn a_key_above_its_member_is_not_made_to_last_longer() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (staff, staffs) = service.somebody(&workspace, "staff").await;
+    let one = key_of(&service, &workspace, "read-write", &staff).await;
+    let at = |year: u16| json!({ "expires_at": format!("{year}-01-01T00:00:00Z") });
+    service.patch(&one, at(2090)).await.is(200);
+    service.patch(&workspace, json!({ "staff_max_access": "read-only" })).await.is(200);
+    for longer in [at(2091), json!({ "expires_at": null })] {
+        for token in managers(&service, &workspace).await {
+            let refused = ask(&service, &token, Method::PATCH, &one, &longer).await;
+            refused.is_problem(422, "invalid", Some("access"));
+        }
+        ask(&service, &staffs, Method::PATCH, &one, &longer).await.is_problem(403, "forbidden", None);
+    }
+    service.patch(&one, at(2089)).await.is(200);
+    service.patch(&one, json!({ "expires_at": null, "access": "read-only" })).await.is(200);
+}

@@ -122,6 +122,32 @@ async fn removing_a_member_deletes_their_keys_and_tokens() {
 }
 
 #[tokio::test]
+async fn a_token_for_people_alone_ends_no_key_and_names_none() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (admin, _) = service.somebody(&workspace, "admin").await;
+    let member = add(&service, &workspace, "staff").await;
+    let key = key_of(&service, &workspace, &member, "one", "read-write").await;
+    let people = ["members:read", "members:write"];
+    let narrow = service.token(Some(&admin), &people).await;
+    let as_narrow =
+        |method, path: String| service.request(method, &path).bearer(&narrow).json(&json!({ "role": "lite" }));
+    let preview = format!("{member}?dry_run=true");
+    as_narrow(Method::PATCH, preview.clone()).send().await.is_problem(403, "forbidden", None);
+    as_narrow(Method::PATCH, member.clone()).send().await.is_problem(403, "forbidden", None);
+    as_narrow(Method::DELETE, member.clone()).send().await.is_problem(403, "forbidden", None);
+    let kept = service.request(Method::PATCH, &preview).bearer(&narrow).json(&json!({ "name": "new" })).send().await;
+    assert_eq!((&kept.body["keys"], &kept.body["more"]), (&json!([]), &json!(true)), "{:?}", kept.body);
+    service.get(&key).await.is(200);
+    // With the right to end keys it is done; what is listed is for whoever may read them.
+    let ends = service.token(Some(&admin), &["members:read", "members:write", "keys:write"]).await;
+    let ask = |path: &str| service.request(Method::PATCH, path).bearer(&ends).json(&json!({ "role": "lite" }));
+    assert_eq!(ask(&preview).send().await.is(200).body["keys"], json!([]));
+    ask(&member).send().await.is(200);
+    service.get(&key).await.is_problem(404, "not_found", None);
+}
+
+#[tokio::test]
 async fn a_preview_changes_nothing_and_says_what_would_go() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;

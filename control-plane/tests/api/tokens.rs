@@ -212,6 +212,27 @@ async fn an_owners_tokens_are_for_owners_and_operators() {
 }
 
 #[tokio::test]
+async fn who_becomes_an_owner_keeps_no_token_that_others_may_know() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (_, admins) = service.somebody(&workspace, "admin").await;
+    let (staff, _) = service.somebody(&workspace, "staff").await;
+    let made = make(&service, &admins, &of(&workspace, &staff), &json!({ "name": "kept by the admin" })).await.is(201);
+    let kept = made.text("secret");
+    let path = format!("{workspace}/members/{staff}");
+    service.patch(&path, json!({ "role": "admin" })).await.is(200);
+    get_as(&service, kept, &workspace).await.is(200);
+    service.patch(&path, json!({ "role": "owner" })).await.is(200);
+    get_as(&service, kept, &workspace).await.is_problem(401, "unauthorized", None);
+    let (action, entity, ..) = service.last_event().await;
+    assert_eq!((action.as_str(), entity.as_str()), ("Delete", "Tokens"));
+    // An owner's own tokens stay when the owner is edited.
+    let owners = service.token(Some(&staff), &[]).await;
+    service.patch(&path, json!({ "role": "owner", "name": "renamed" })).await.is(200);
+    get_as(&service, &owners, &workspace).await.is(200);
+}
+
+#[tokio::test]
 async fn a_members_token_acts_for_nobody_else() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;

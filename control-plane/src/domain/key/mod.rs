@@ -187,6 +187,15 @@ impl Key {
         }
     }
 
+    /// Whether it expires later than it did `before`, or not any more.
+    pub fn outlives(&self, before: &Self) -> bool {
+        match (self.expires_at, before.expires_at) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(after), Some(before)) => after > before,
+        }
+    }
+
     /// The rotation that runs at `now`.
     pub fn rotation(&self, now: UnixMillis) -> Option<&Rotation> {
         match &self.life {

@@ -91,9 +91,15 @@ async fn nobody_is_brought_a_key_that_they_may_not_have() {
     let refused = "invalid access";
     let wanted = [refused, "created", refused, "created", refused, refused, "invalid member"];
     assert_eq!(outcomes(&results), wanted);
+    let ending = |at: &str| with(of(4, &staff, "read-write"), json!({ "expires_at": at }));
+    assert_eq!(outcome(&service, ending("2090-01-01T00:00:00Z")).await, "updated");
     service.patch(&workspace, json!({ "staff_max_access": "read-only" })).await.is(200);
+    // Nor is it made to last longer.
+    assert_eq!(outcome(&service, ending("2091-01-01T00:00:00Z")).await, refused);
+    assert_eq!(outcome(&service, ending("2089-01-01T00:00:00Z")).await, "updated");
     // The key stays as it was; it only gets no more than it has.
-    assert_eq!(outcome(&service, with(of(4, &staff, "read-write"), json!({ "name": "renamed" }))).await, "updated");
+    let renamed = with(ending("2089-01-01T00:00:00Z"), json!({ "name": "renamed" }));
+    assert_eq!(outcome(&service, renamed).await, "updated");
     assert_eq!(outcome(&service, of(5, &staff, "read-write")).await, refused);
 }
 

@@ -21,7 +21,7 @@ use utoipa::OpenApi;
 use zeroize::Zeroizing;
 
 use crate::api::extract::{Caller, Query, idempotency_key};
-use crate::api::limits::{BODY_BYTES, IMPORT_PIECE_SECONDS};
+use crate::api::limits::{BODY_BYTES, IMPORT_PIECE_SECONDS, IMPORT_UNREAD_BYTES};
 use crate::api::problem::{Code, Problem};
 use crate::api::spool::{self, spool};
 use crate::api::wire::import::{ImportLine, ImportQuery, ResultLine};
@@ -123,8 +123,8 @@ impl Import {
             Some(Err(error)) => return Err(ended_early(error)),
             None => return Err(Problem::new(Code::Timeout)),
         }
-        let (writer, reader) =
-            spool(&self.api.spool_dir).map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
+        let (writer, reader) = spool(&self.api.spool_dir, IMPORT_UNREAD_BYTES)
+            .map_err(|error| Problem::new(Code::Unavailable).caused_by(error))?;
         tokio::spawn(self.run(lines, writer).in_current_span());
         let mut response = Response::new(Body::from_stream(reader));
         let headers = response.headers_mut();
