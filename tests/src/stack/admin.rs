@@ -97,6 +97,14 @@ impl Admin {
         Ok(NewKey { secret: secret.to_owned(), ..key })
     }
 
+    /// Sends lines to be imported, and returns what is said of each.
+    pub fn import(&self, lines: &[Value]) -> Result<Vec<Value>> {
+        let body = lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
+        let ndjson = Some(("application/x-ndjson", body.into_bytes()));
+        let answer = self.send_bytes("POST", "/v1/keys/import", &[], ndjson)?.must_be(200)?;
+        answer.text().lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
     /// Makes an API with these routes, or gives it these, and returns the generation that carries them.
     pub fn api(&self, name: &str, routes: &Value) -> Result<u64> {
         let answer = self.put(&format!("/v1/apis/{name}"), &json!({"title": name, "routes": routes}))?;

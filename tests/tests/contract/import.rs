@@ -44,12 +44,6 @@ fn text(lines: &[Value]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
 }
 
-fn import(admin: &Admin, lines: &[Value]) -> Result<Vec<Value>> {
-    let body = text(lines).into_bytes();
-    let answer = admin.send_bytes("POST", PATH, &[], Some((NDJSON, body)))?.must_be(200)?;
-    answer.text().lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
-}
-
 fn newest(results: &[Value]) -> Result<u64> {
     results.iter().filter_map(|result| result["generation"].as_u64()).max().context("nothing changed")
 }
@@ -65,7 +59,7 @@ fn at_the_edge(stack: &Stack) -> Result<()> {
         line(&workspace, "hexadecimal", json!({"sha256": hex::encode(digest(1))})),
         line(&workspace, "base64", json!({"sha256": BASE64_STANDARD.encode(digest(2))})),
     ];
-    let results = import(&admin, &lines)?;
+    let results = admin.import(&lines)?;
     ensure!(results.iter().all(|result| result["outcome"] == "created"), "{results:?}");
     stack.applied(newest(&results)?)?;
     for secret in &secrets {
@@ -93,7 +87,7 @@ fn changed(stack: &Stack) -> Result<()> {
         (json!({"expires_at": "2020-01-01T00:00:00Z"}), 401),
         (json!({"expires_at": null}), 200),
     ] {
-        let results = import(&admin, &[with(members.clone())])?;
+        let results = admin.import(&[with(members.clone())])?;
         stack.applied(newest(&results)?)?;
         let answer = stack.edge("/v1/ping").key(&secret).send()?;
         ensure!(answer.status == status, "{members}: {} instead of {status}", answer.status);
@@ -116,7 +110,7 @@ fn interrupted(stack: &Stack) -> Result<()> {
     let keys = || database.count("SELECT count(*) FROM key WHERE external_id IS NOT NULL");
     let before = keys()?;
     thread::scope(|scope| {
-        let sending = scope.spawn(|| import(&admin, &lines));
+        let sending = scope.spawn(|| admin.import(&lines));
         let began = Instant::now();
         while keys()? < before + LINES / 4 {
             ensure!(began.elapsed() < Duration::from_mins(1), "the import does not begin");

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use keyward_shared::api_key::MAX_KEY_BYTES;
 use keyward_tests::Stack;
 use keyward_tests::stack::{Admin, NewKey, generation};
 use serde_json::{Value, json};
@@ -68,7 +69,16 @@ fn decoded(stack: &Stack) -> Result<()> {
         reads(answer).context(verb)?;
     }
     ensure!(made["secret"] != rotated["secret"] && rotated["secret"] == shown["secret"], "which secret is drawn");
-    Ok(())
+    // The longest that there may be, with characters of every kind.
+    let longest: String = ('!'..='~').chain('0'..='9').cycle().filter(|c| *c != ':').take(MAX_KEY_BYTES).collect();
+    let line = json!({"external_id": "longest", "workspace": workspace, "name": "longest", "access": "read-only",
+        "apis": ["*"], "secret": longest});
+    let brought = admin.import(&[line])?;
+    let key = brought[0]["key"].as_str().with_context(|| format!("not brought: {brought:?}"))?;
+    let path = format!("/v1/workspaces/{workspace}/keys/{key}/reveal?qr=svg");
+    let shown = admin.post(&path, &json!({}))?.must_be(200)?.json()?;
+    ensure!(shown["secret"] == longest.as_str(), "another secret");
+    reads(&shown).context("the longest key")
 }
 
 /// The drawing, read by programs that know nothing of how it was made, is the secret and no more.

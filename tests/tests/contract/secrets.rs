@@ -31,7 +31,7 @@ fn nowhere(stack: &Stack) -> Result<()> {
         ensure!(snapshot["tree_generation"].as_u64() > Some(1), "the tree holds nothing yet: {snapshot}");
         Ok(())
     })?;
-    let sought = sought(stack, admin.secrets().into_iter().chain([kept]))?;
+    let sought = sought(stack, admin.secrets().into_iter().chain(kept))?;
     ensure!(sought.len() > 40, "only {} things are looked for", sought.len());
     let any = AhoCorasick::new(sought.iter().map(|(_, needle)| needle))?;
     ensure!(any.is_match(&fs::read(stack.control_plane().secret("pepper"))?), "nothing is found where it is");
@@ -58,8 +58,8 @@ fn is_their_own_place(folder: &Path, path: &Path) -> bool {
 }
 
 /// Keys in every place where somebody may put one, right and wrong, and calls whose answers are kept.
-/// Returns a secret that no other list has.
-fn use_everything(stack: &Stack) -> Result<String> {
+/// Returns the secrets that no other list has.
+fn use_everything(stack: &Stack) -> Result<[String; 2]> {
     let admin = stack.admin()?;
     let key = admin.key("sought")?;
     let new = admin.rotate(&key, 600)?;
@@ -91,6 +91,23 @@ fn use_everything(stack: &Stack) -> Result<String> {
             admin.post("/v1/explain", &question)?.must_be(200)?;
         }
     }
+    let brought = format!("{}-brought-from-elsewhere", admin.fresh_name("sought"));
+    let line = |id: &str, name: &str| {
+        json!({"external_id": id, "workspace": key.workspace, "name": name, "access": "read-only", "apis": ["*"],
+            "secret": brought})
+    };
+    let taken = admin.import(&[line("brought", "brought")])?;
+    ensure!(taken[0]["outcome"] == "created", "{taken:?}");
+    for line in [
+        line("clash", "clash"),
+        json!({"external_id": brought, "workspace": brought, "secret": {"is": brought}}),
+    ] {
+        for body in [format!("{line}\n"), format!("{line},{line}\n"), line.to_string().replace('}', "")] {
+            let lines = Some(("application/x-ndjson", body.into_bytes()));
+            let answer = admin.send_bytes("POST", "/v1/keys/import", &[], lines)?.must_be(200)?.text();
+            ensure!(answer.contains("refused"), "{answer}");
+        }
+    }
     let workspace = format!("/v1/workspaces/{}", key.workspace);
     admin.patch(&workspace, &json!({"reveal": "sealed"}))?.must_be(200)?;
     let shown = admin.rotate(&key, 0)?;
@@ -103,8 +120,10 @@ fn use_everything(stack: &Stack) -> Result<String> {
     let second = admin.send("POST", &keys, &headers, Some(&body))?.must_be(201)?;
     ensure!(first.body == second.body, "the kept answer holds the secret, sealed");
     let kept = first.json()?["secret"].as_str().context("no secret")?.to_owned();
-    stack.edge("/v1/ping").key(&kept).send()?;
-    Ok(kept)
+    for secret in [&kept, &brought] {
+        stack.edge("/v1/ping").key(secret).send()?;
+    }
+    Ok([kept, brought])
 }
 
 /// Every secret of the run in each form in which it could be written.
