@@ -74,7 +74,7 @@ fn decoded(stack: &Stack) -> Result<()> {
     let line = json!({"external_id": "longest", "workspace": workspace, "name": "longest", "access": "read-only",
         "apis": ["*"], "secret": longest});
     let brought = admin.import(&[line])?;
-    let key = brought[0]["key"].as_str().with_context(|| format!("not brought: {brought:?}"))?;
+    let key = brought[0]["key_id"].as_str().with_context(|| format!("not brought: {brought:?}"))?;
     let path = format!("/v1/workspaces/{workspace}/keys/{key}/reveal?qr=svg");
     let shown = admin.post(&path, &json!({}))?.must_be(200)?.json()?;
     ensure!(shown["secret"] == longest.as_str(), "another secret");
