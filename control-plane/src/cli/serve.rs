@@ -63,7 +63,7 @@ impl Serve {
             spool_dir: layers.data_dir()?.into(),
             metrics: Arc::default(),
         };
-        let forgetting = tokio::spawn(forget_answers(lifecycle));
+        let forgetting = tokio::spawn(forget(lifecycle));
         tracing::info!(%address, "serving");
         if !server::serve(listener, api::router(state), stopped(stop)).await {
             tracing::warn!("some requests were still running and are cut off");
@@ -98,7 +98,8 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-async fn forget_answers(lifecycle: Lifecycle) {
+/// Drops what has been kept for as long as it may be.
+async fn forget(lifecycle: Lifecycle) {
     let mut ticks = tokio::time::interval(FORGET_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -107,6 +108,11 @@ async fn forget_answers(lifecycle: Lifecycle) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot the answers of idempotent calls"),
             Err(error) => tracing::warn!(%error, "cannot forget the answers of idempotent calls"),
+        }
+        match lifecycle.forget_secrets(SystemClock.now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::debug!(count, "erased secrets whose grace period is over"),
+            Err(error) => tracing::warn!(%error, "cannot erase the secrets whose grace period is over"),
         }
     }
 }

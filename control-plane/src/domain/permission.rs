@@ -75,7 +75,7 @@ permissions! {
     WorkspaceRead:   All All   All   All   All   All,   Some(Scope::WorkspacesRead),  "read a workspace";
     WorkspaceEdit:   All All   All   Never Never Never, Some(Scope::WorkspacesWrite), "edit a workspace";
     WorkspaceGovern: All Never Never Never Never Never, Some(Scope::WorkspacesWrite),
-        "suspend or activate a workspace, or set its limit or its external id";
+        "suspend or activate a workspace, or set its slug, its limit or its external id";
     WorkspaceDelete: All Never Never Never Never Never, Some(Scope::WorkspacesWrite), "delete a workspace";
     MemberRead:      All All   All   Own   Own   Own,   Some(Scope::MembersRead),     "read a member";
     MemberManage:    All All   All   Never Never Never, Some(Scope::MembersWrite),    "add, edit or remove a member";

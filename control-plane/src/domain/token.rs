@@ -59,6 +59,8 @@ pub struct Token {
     pub name: Name,
     /// What it is narrowed to.
     pub scopes: Scopes,
+    /// The member who made it, and so may know its text; nobody for one that an operator made.
+    pub made_by: Option<MemberId>,
     /// When it was made.
     pub created_at: UnixMillis,
     /// From when it is refused.

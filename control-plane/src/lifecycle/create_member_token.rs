@@ -49,16 +49,21 @@ impl Verb for CreateMemberToken {
         let member = holder(tx, call, self.workspace, self.member).await?;
         call.context.check_absent()?;
         check_expiry(self.expires_at, now)?;
+        let acting = match call.context.actor.token {
+            Some(id) => tx.token(id).await?,
+            None => None,
+        };
         let token = Token {
             id: TokenId::from_random(call.context.entropy.ids[0]),
             member: Some(member.id),
             name: Name::parse("name", &self.name)?,
             scopes: Scopes::parse("scopes", &self.scopes)?,
+            made_by: maker(call, acting.as_ref()),
             created_at: now,
             expires_at: self.expires_at,
             revoked_at: None,
         };
-        check_width(tx, call, &token).await?;
+        check_width(call, acting.as_ref(), &token)?;
         if tx.usable_tokens(member.id, now).await? >= u64::from(TOKENS_OF_MEMBER) {
             return Err(TokenRefusal::Limit { max: TOKENS_OF_MEMBER }.into());
         }
@@ -81,14 +86,16 @@ pub(super) async fn holder(
     Ok(member)
 }
 
+/// Who may know the text of a token that is made now: whoever made the token that acts, and else the
+/// member as whom it acts. So what is made with a token ends with it.
+fn maker(call: Call<'_>, acting: Option<&Token>) -> Option<MemberId> {
+    acting.and_then(|acting| acting.made_by).or(call.rights.member())
+}
+
 /// Refuses a token that would do more, or last longer, than the one that makes it: to have a narrow
 /// one, or one that ends, would mean nothing.
-async fn check_width(tx: &mut dyn Tx, call: Call<'_>, token: &Token) -> Result<(), Refusal> {
-    let maker = match call.context.actor.token {
-        Some(id) => tx.token(id).await?,
-        None => None,
-    };
-    let end = maker.and_then(|maker| maker.expires_at);
+fn check_width(call: Call<'_>, acting: Option<&Token>, token: &Token) -> Result<(), Refusal> {
+    let end = acting.and_then(|acting| acting.expires_at);
     let outlives = end.is_some_and(|end| token.expires_at.is_none_or(|at| at > end));
     if outlives || !call.rights.scopes().include(&token.scopes) {
         return Err(TokenRefusal::Wider.into());

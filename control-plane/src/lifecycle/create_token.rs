@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use keyward_shared::id::TokenId;
+use keyward_shared::id::{TokenId, WorkspaceId};
 use zeroize::Zeroizing;
 
 use super::{Call, Needs, Refusal, Verb};
@@ -60,6 +60,7 @@ pub(super) fn operator_token(call: Call<'_>, name: Name, expires_at: Option<Unix
         member: None,
         name,
         scopes: Scopes::all(),
+        made_by: None,
         created_at: call.context.now,
         expires_at,
         revoked_at: None,
@@ -96,7 +97,24 @@ pub(super) fn created(call: Call<'_>, token: &Token) -> AuditEvent {
 
 /// That a token was revoked.
 pub(super) fn revoked(call: Call<'_>, token: &Token) -> AuditEvent {
-    event(call, token, Action::Delete, Details::new("revoke", Some(&token.facts()), None))
+    event(call, token, Action::Delete, revocation(token))
+}
+
+/// That each of a workspace's tokens was revoked, because of another operation.
+pub(super) fn revoked_because<'a>(
+    call: Call<'a>,
+    workspace: WorkspaceId,
+    tokens: &'a [Token],
+    operation: &'a str,
+) -> impl Iterator<Item = AuditEvent> + 'a {
+    tokens.iter().map(move |token| {
+        let details = revocation(token).with("because", operation);
+        AuditEvent { workspace_id: Some(workspace), ..event(call, token, Action::Delete, details) }
+    })
+}
+
+fn revocation(token: &Token) -> Details {
+    Details::new("revoke", Some(&token.facts()), None)
 }
 
 fn event(call: Call<'_>, token: &Token, action: Action, details: Details) -> AuditEvent {

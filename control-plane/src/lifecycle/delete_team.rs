@@ -9,6 +9,7 @@ use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
 use crate::domain::permission::Permission;
 use crate::store::Tx;
+use crate::store::people::Released;
 
 /// Deletes a team.
 pub struct DeleteTeam {
@@ -30,8 +31,10 @@ impl Verb for DeleteTeam {
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<((), Change), Refusal> {
         let team = team(tx, call, self.target).await?;
-        let keys = tx.delete_team(team.id, call.context.now).await?;
-        let details = Details::new("delete", Some(&team.facts()), None).with("released_keys", keys.len());
+        let Released { members, keys } = tx.delete_team(team.id, call.context.now).await?;
+        let details = Details::new("delete", Some(&team.facts()), None)
+            .with("released_members", members)
+            .with("released_keys", keys.len());
         let mut change = Change::new(tx.generation(), event(call, &team, Action::Delete, details));
         for key in keys {
             let (before, after) = (json!({ "team_id": team.id }), json!({ "team_id": null }));

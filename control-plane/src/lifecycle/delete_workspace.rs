@@ -10,7 +10,7 @@ use crate::domain::change::Change;
 use crate::domain::key::effect::touched;
 use crate::domain::permission::Permission;
 use crate::domain::workspace::WorkspaceStatus;
-use crate::store::Tx;
+use crate::store::{Deleted, Tx};
 
 /// Deletes a workspace.
 pub struct DeleteWorkspace {
@@ -39,8 +39,7 @@ impl Verb for DeleteWorkspace {
         if workspace.status != WorkspaceStatus::Suspended {
             return Err(Refusal::NotSuspended);
         }
-        let details = Details::new("delete", Some(&workspace.facts()), None);
-        let mut change = Change::new(tx.generation(), event(call, &workspace, Action::Delete, details));
+        let (mut keys_events, mut secrets) = (Vec::new(), Vec::new());
         let catalogue = tx.catalogue().await?;
         let mut after = None;
         loop {
@@ -49,14 +48,19 @@ impl Verb for DeleteWorkspace {
             after = Some(last.key.id);
             for stored in keys {
                 let deleted = stored.key.clone().delete(now)?;
-                let secrets = touched(Some(&stored.key), &deleted);
+                secrets.extend(touched(Some(&stored.key), &deleted));
                 let (before, after) = (stored.key.facts(&catalogue), deleted.facts(&catalogue));
                 let details = Details::new("delete_workspace", Some(&before), Some(&after));
-                let event = key_support::event(call, &deleted, Action::Delete, details);
-                change = change.with_event(event).touching(secrets);
+                keys_events.push(key_support::event(call, &deleted, Action::Delete, details));
             }
         }
-        tx.delete_workspace(workspace.id, now).await?;
-        Ok(((), change))
+        let Deleted { members, teams, tokens } = tx.delete_workspace(workspace.id, now).await?;
+        let details = Details::new("delete", Some(&workspace.facts()), None)
+            .with("deleted_keys", keys_events.len())
+            .with("removed_members", members)
+            .with("deleted_teams", teams)
+            .with("revoked_tokens", tokens);
+        let change = Change::new(tx.generation(), event(call, &workspace, Action::Delete, details));
+        Ok(((), keys_events.into_iter().fold(change, Change::with_event).touching(secrets)))
     }
 }

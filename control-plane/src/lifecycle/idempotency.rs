@@ -66,6 +66,11 @@ impl Lifecycle {
     pub async fn forget_answers(&self, now: UnixMillis) -> Result<u64, Refusal> {
         Ok(self.store.forget_answers(now).await?)
     }
+
+    /// Erases what is kept of secrets whose grace period is over; says how many there were.
+    pub async fn forget_secrets(&self, now: UnixMillis) -> Result<u64, Refusal> {
+        Ok(self.store.forget_secrets(now).await?)
+    }
 }
 
 impl IdempotentCall {

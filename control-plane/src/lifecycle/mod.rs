@@ -167,6 +167,12 @@ pub trait Verb: Send {
         None
     }
 
+    /// Whether an earlier answer may be given again to an idempotent call. Not where each answer must
+    /// leave its own trace.
+    fn may_be_kept(&self) -> bool {
+        true
+    }
+
     /// Whether it may touch any number of rows, and so keep others waiting.
     fn is_bulk(&self) -> bool {
         false

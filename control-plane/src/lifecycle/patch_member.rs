@@ -3,19 +3,19 @@
 use async_trait::async_trait;
 use keyward_shared::id::TeamId;
 
-use super::create_token::revoked;
+use super::create_token::revoked_because;
 use super::member_support::{self, MemberRef};
 use super::offboarding::{self, Plan, Reassign};
 use super::refusal::PeopleRefusal;
 use super::{Call, Needs, Refusal, Verb};
-use crate::domain::audit::{Action, AuditEvent, Details};
+use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
 use crate::domain::edit::Edit;
 use crate::domain::member::{Member, MemberEdit, MemberKind, Role};
 use crate::domain::offboarding::Step;
-use crate::domain::permission::Permission;
+use crate::domain::permission::{Permission, Reach, Standing};
 use crate::domain::text::{Email, ExternalId, Name};
-use crate::store::Tx;
+use crate::store::{TokenSet, Tx};
 
 /// A partial change of a member, not yet judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,17 +89,32 @@ impl Verb for PatchMember {
             after.version = before.version + 1;
             tx.update_member(&after).await?;
         }
-        let details = Details::new(step.operation(), Some(&before.facts()), Some(&after.facts()));
-        let event = member_support::event(call, &after, Action::Update, settled.counted(details));
-        let (plan, mut change) = settled.told(Change::new(tx.generation(), event));
-        if after.is_owner() && !before.is_owner() {
-            // Whoever may not manage owners may have made them and kept their text.
-            for token in tx.revoke_tokens_of(after.id, call.context.now).await? {
-                let event = AuditEvent { workspace_id: Some(workspace.id), ..revoked(call, &token) };
-                change = change.with_event(event);
-            }
+        let tokens = match tokens_to_end(&before, &after) {
+            Some(set) => tx.revoke_tokens(set, call.context.now).await?,
+            None => Vec::new(),
+        };
+        let mut details = settled.counted(Details::new(step.operation(), Some(&before.facts()), Some(&after.facts())));
+        if !tokens.is_empty() {
+            details = details.with("revoked_tokens", tokens.len());
         }
+        let event = member_support::event(call, &after, Action::Update, details);
+        let (plan, change) = settled.told(Change::new(tx.generation(), event));
+        let ended = revoked_because(call, workspace.id, &tokens, step.operation());
+        let change = ended.fold(change, Change::with_event);
         Ok((ChangedMember { member: after, plan }, change))
+    }
+}
+
+/// The tokens whose text somebody may have kept who may not act with them from now on: of one who becomes
+/// an owner those that others made, and those that one made for others who may not make any more.
+fn tokens_to_end(before: &Member, after: &Member) -> Option<TokenSet> {
+    let makes = |member: &Member| Permission::TokenManage.reach(Standing::Member(member.role)) == Reach::All;
+    if after.is_owner() && !before.is_owner() {
+        Some(TokenSet::OfMadeByOthers(after.id))
+    } else if makes(before) && !makes(after) {
+        Some(TokenSet::MadeForOthersBy(after.id))
+    } else {
+        None
     }
 }
 

@@ -52,7 +52,11 @@ impl Verb for PatchWorkspace {
 
     fn needs(&self) -> Needs {
         let fields = &self.fields;
-        let governs = fields.status.is_some() || fields.max_keys != Edit::Keep || fields.external_id != Edit::Keep;
+        // A slug is the deployment's: one workspace's says that no other has it, and imports go by it.
+        let governs = fields.status.is_some()
+            || fields.slug.is_some()
+            || fields.max_keys != Edit::Keep
+            || fields.external_id != Edit::Keep;
         let permission = if governs { Permission::WorkspaceGovern } else { Permission::WorkspaceEdit };
         Needs::In(self.workspace, permission)
     }

@@ -1,17 +1,17 @@
 //! Remove a member, with their keys and tokens. Final.
 
 use async_trait::async_trait;
-use serde_json::json;
 
+use super::create_token::revoked_because;
 use super::member_support::{self, MemberRef};
 use super::offboarding::{self, Plan, Reassign};
 use super::refusal::PeopleRefusal;
 use super::{Call, Needs, Refusal, Verb};
-use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
+use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
 use crate::domain::offboarding::Step;
 use crate::domain::permission::Permission;
-use crate::store::Tx;
+use crate::store::{TokenSet, Tx};
 
 /// Removes a member, after moving the keys that are named.
 pub struct RemoveMember {
@@ -40,20 +40,19 @@ impl Verb for RemoveMember {
         }
         member_support::check_owners(tx, &member).await?;
         let settled = offboarding::settle(tx, call, &workspace, &member, Step::Goes, &self.reassign).await?;
-        let tokens = tx.remove_member(member.id, call.context.now).await?;
+        let now = call.context.now;
+        let mut tokens = tx.revoke_tokens(TokenSet::Of(member.id), now).await?;
+        // What the member made for others they may have kept.
+        tokens.extend(tx.revoke_tokens(TokenSet::MadeForOthersBy(member.id), now).await?);
+        tx.remove_member(member.id, now).await?;
         let mut details = settled.counted(Details::new(Step::Goes.operation(), Some(&member.facts()), None));
         if !tokens.is_empty() {
             details = details.with("revoked_tokens", tokens.len());
         }
         let event = member_support::event(call, &member, Action::Delete, details);
-        let (plan, mut change) = settled.told(Change::new(tx.generation(), event));
-        for token in tokens {
-            let before = json!({ "name": token.name });
-            let details = Details::new("revoke", Some(&before), None).with("because", Step::Goes.operation());
-            let target = Target { id: token.id.to_string(), name: token.name };
-            let event = call.context.event(Action::Delete, Entity::Tokens, target, details);
-            change = change.with_event(AuditEvent { workspace_id: Some(workspace.id), ..event });
-        }
+        let (plan, change) = settled.told(Change::new(tx.generation(), event));
+        let ended = revoked_because(call, workspace.id, &tokens, Step::Goes.operation());
+        let change = ended.fold(change, Change::with_event);
         Ok((plan, change))
     }
 }

@@ -5,7 +5,7 @@ use keyward_shared::api_key::ApiKey;
 
 use super::key_support::{self, KeyRef};
 use super::refusal::RevealRefusal;
-use super::{Call, KeyView, Needs, Refusal, Shown, Verb};
+use super::{Call, KeyView, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, Details};
 use crate::domain::change::Change;
 use crate::domain::key::Life;
@@ -36,8 +36,9 @@ impl Verb for RevealKey {
         Needs::In(self.target.workspace, Permission::KeyReveal)
     }
 
-    fn shows(RevealedKey { key, .. }: &RevealedKey) -> Option<Shown> {
-        Some(Shown::Key { key: key.key.id, member: key.key.member_id })
+    /// Each time that a secret is shown is in the audit log.
+    fn may_be_kept(&self) -> bool {
+        false
     }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(RevealedKey, Change), Refusal> {

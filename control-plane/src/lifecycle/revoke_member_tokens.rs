@@ -9,7 +9,7 @@ use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
 use crate::domain::permission::Permission;
-use crate::store::Tx;
+use crate::store::{TokenSet, Tx};
 
 /// Revokes every token of a member that can be used.
 pub struct RevokeMemberTokens {
@@ -31,7 +31,7 @@ impl Verb for RevokeMemberTokens {
         let member = holder(tx, call, self.workspace, self.member).await?;
         // They have no version of their own: the member's counts.
         call.context.check_version(member.version)?;
-        let tokens = tx.revoke_tokens_of(member.id, call.context.now).await?;
+        let tokens = tx.revoke_tokens(TokenSet::Of(member.id), call.context.now).await?;
         let here = |event| AuditEvent { workspace_id: Some(self.workspace), ..event };
         let target = Target { id: member.id.to_string(), name: member.name.as_str().to_owned() };
         let details = Details::new("revoke_all", None, None).with("tokens", tokens.len());

@@ -28,6 +28,7 @@ impl Lifecycle {
         idempotent: Option<&IdempotentCall>,
         render: impl FnOnce(V::Answer, Generation) -> StoredAnswer + Send,
     ) -> Result<Done, Refusal> {
+        let idempotent = idempotent.filter(|_| verb.may_be_kept());
         let _claim = match idempotent {
             Some(call) => Some(self.running.claim(*call.id()).ok_or(Refusal::IdempotencyRunning)?),
             None => None,

@@ -4,10 +4,7 @@
 use keyward_shared::id::{KeyId, MemberId};
 use serde::{Deserialize, Serialize};
 
-use super::refusal::RevealRefusal;
 use super::{Needs, Refusal, Rights};
-use crate::domain::permission::Permission;
-use crate::domain::workspace::Reveal;
 use crate::store::Tx;
 
 /// Whose secret it is.
@@ -27,12 +24,6 @@ pub enum Shown {
 
 /// Refuses who could not have it shown now. What the verb needs is admitted already.
 pub(super) async fn again(tx: &mut dyn Tx, rights: &Rights, needs: Needs, shown: Shown) -> Result<(), Refusal> {
-    if needs.permission() == Permission::KeyReveal
-        && let Needs::In(workspace, _) = needs
-        && tx.workspace(workspace).await?.is_none_or(|workspace| workspace.reveal != Reveal::Sealed)
-    {
-        return Err(RevealRefusal::NotKept.into());
-    }
     match (needs, shown) {
         (Needs::In(workspace, permission), Shown::Key { key, member }) => match tx.key(workspace, key).await? {
             Some(stored) => rights.key(&stored.key, permission),

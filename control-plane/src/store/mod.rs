@@ -38,7 +38,7 @@ pub use import::{Holder, ImportTx, NameTaken, Named, NewKey};
 pub use lookup::LookupStore;
 pub use people::{MemberQuery, PeoplePosition, PeopleStore, PeopleTx, TeamQuery};
 pub use secrets::SecretTx;
-pub use tokens::{TokenPosition, TokenStore, TokenTx};
+pub use tokens::{TokenPosition, TokenSet, TokenStore, TokenTx};
 
 /// A key with what an answer says of its member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +137,20 @@ pub trait Store: PeopleStore + TokenStore + LookupStore + Send + Sync {
 
     /// Drops the answers that are to be forgotten at `now`; says how many.
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError>;
+
+    /// Erases the sealed secrets whose grace period is over at `now`; says how many.
+    async fn forget_secrets(&self, now: UnixMillis) -> Result<u64, StoreError>;
+}
+
+/// How much went with a workspace, keys left aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deleted {
+    /// Members.
+    pub members: u64,
+    /// Teams.
+    pub teams: u64,
+    /// Tokens that were not revoked before.
+    pub tokens: u64,
 }
 
 /// A transaction that writes. One runs at a time. What it does for one subject only is in that
@@ -158,8 +172,8 @@ pub trait Tx: PeopleTx + TokenTx + SecretTx + ImportTx + BulkTx + Send {
     /// Replaces a workspace.
     async fn update_workspace(&mut self, workspace: &Workspace) -> Result<(), StoreError>;
 
-    /// Deletes a workspace with its members, their tokens, its keys and their secrets.
-    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError>;
+    /// Deletes a workspace with its members, their tokens, its teams, its keys and their secrets.
+    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<Deleted, StoreError>;
 
     /// A key of that workspace that is not deleted.
     async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;

@@ -1,7 +1,7 @@
 //! What is asked of a database about members and teams.
 
 use async_trait::async_trait;
-use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
+use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
 
 use super::{StoreError, StoredKey};
 use crate::domain::member::{Member, MemberFilter, MemberStanding};
@@ -44,15 +44,6 @@ pub struct TeamQuery {
     pub limit: u16,
 }
 
-/// A token that ended with its member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndedToken {
-    /// The token's identifier.
-    pub id: TokenId,
-    /// The name it was given.
-    pub name: String,
-}
-
 /// A key that was left without its team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleasedKey {
@@ -60,6 +51,15 @@ pub struct ReleasedKey {
     pub id: KeyId,
     /// The key's name.
     pub name: String,
+}
+
+/// Who and what was left without a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// Its members.
+    pub members: Vec<MemberId>,
+    /// Its keys, in the order of their identifiers.
+    pub keys: Vec<ReleasedKey>,
 }
 
 /// Members and teams, read.
@@ -99,9 +99,8 @@ pub trait PeopleTx: Send {
     /// Replaces a member.
     async fn update_member(&mut self, member: &Member) -> Result<(), StoreError>;
 
-    /// Removes a member, who is in no team from then on and whose tokens are revoked at `at`. Gives the
-    /// tokens that could have been used.
-    async fn remove_member(&mut self, id: MemberId, at: UnixMillis) -> Result<Vec<EndedToken>, StoreError>;
+    /// Removes a member, who is in no team from then on. Keys and tokens are left as they are.
+    async fn remove_member(&mut self, id: MemberId, at: UnixMillis) -> Result<(), StoreError>;
 
     /// Whether the workspace has an owner other than this member and its default member.
     async fn has_other_owner(&mut self, workspace: WorkspaceId, than: MemberId) -> Result<bool, StoreError>;
@@ -150,7 +149,6 @@ pub trait PeopleTx: Send {
     /// Replaces a team.
     async fn update_team(&mut self, team: &Team) -> Result<(), StoreError>;
 
-    /// Deletes a team: its members leave it, its keys belong to none from then on. Gives those keys, in
-    /// the order of their identifiers.
-    async fn delete_team(&mut self, id: TeamId, at: UnixMillis) -> Result<Vec<ReleasedKey>, StoreError>;
+    /// Deletes a team: its members leave it, its keys belong to none from then on.
+    async fn delete_team(&mut self, id: TeamId, at: UnixMillis) -> Result<Released, StoreError>;
 }

@@ -16,6 +16,17 @@ pub struct TokenPosition {
     pub id: TokenId,
 }
 
+/// Which members' tokens are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenSet {
+    /// Those that act as this member.
+    Of(MemberId),
+    /// Those that this member made for others.
+    MadeForOthersBy(MemberId),
+    /// Those that act as this member and that another member made.
+    OfMadeByOthers(MemberId),
+}
+
 /// Tokens, read.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
@@ -53,7 +64,7 @@ pub trait TokenTx: Send {
     /// Marks a token revoked.
     async fn revoke_token(&mut self, id: TokenId, at: UnixMillis) -> Result<(), StoreError>;
 
-    /// Marks every token of the member that can be used at `at` revoked, and tells which these were,
-    /// oldest first.
-    async fn revoke_tokens_of(&mut self, member: MemberId, at: UnixMillis) -> Result<Vec<Token>, StoreError>;
+    /// Marks every token of the set that can be used at `at` revoked, and tells which these were, oldest
+    /// first.
+    async fn revoke_tokens(&mut self, set: TokenSet, at: UnixMillis) -> Result<Vec<Token>, StoreError>;
 }

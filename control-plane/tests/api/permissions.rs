@@ -194,6 +194,7 @@ async fn members_do_nothing_that_is_the_operators() {
             (Method::PATCH, workspace.clone(), json!({ "name": "B", "max_keys": 1 })),
             (Method::PATCH, workspace.clone(), json!({ "max_keys": null })),
             (Method::PATCH, workspace.clone(), json!({ "external_id": "x" })),
+            (Method::PATCH, workspace.clone(), json!({ "slug": "another" })),
             (Method::DELETE, workspace.clone(), json!({})),
             (Method::PUT, "/v1/apis/new".to_owned(), json!({})),
             (Method::PUT, "/v1/apis/data".to_owned(), json!({})),

@@ -160,12 +160,13 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
         Permission::WorkspaceCreate => vec![post("/v1/workspaces", json!({ "name": "B" }))],
         Permission::WorkspaceRead => vec![get("/v1/workspaces"), get(workspace)],
         Permission::WorkspaceEdit => {
-            let edit = json!({ "name": "B", "slug": fresh("b"), "staff_max_access": "read-only", "metadata": {} });
+            let edit = json!({ "name": "B", "staff_max_access": "read-only", "metadata": {} });
             vec![patch(workspace, edit)]
         }
         Permission::WorkspaceGovern => [
             json!({ "status": "suspended" }),
             json!({ "status": "active" }),
+            json!({ "slug": fresh("b") }),
             json!({ "max_keys": 10_000 }),
             json!({ "external_id": "b" }),
         ]

@@ -233,6 +233,35 @@ async fn who_becomes_an_owner_keeps_no_token_that_others_may_know() {
 }
 
 #[tokio::test]
+async fn a_token_ends_with_who_made_it() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let body = json!({ "name": "kept" });
+    for leaves in [true, false] {
+        let (maker, makers) = service.somebody(&workspace, "admin").await;
+        let [other, third] = [service.member(&workspace, "admin").await, service.member(&workspace, "staff").await];
+        let kept = make(&service, &makers, &of(&workspace, &other), &body).await.is(201);
+        // Made with a token that another made, and so known to that other.
+        let further = make(&service, kept.text("secret"), &of(&workspace, &third), &body).await.is(201);
+        let theirs = service.token(Some(&other), &[]).await;
+        let own = make(&service, &theirs, &of(&workspace, &other), &body).await.is(201);
+        let path = format!("{workspace}/members/{maker}");
+        let events = service.audit_events().await;
+        let changed =
+            if leaves { service.delete(&path).await } else { service.patch(&path, json!({ "role": "staff" })).await };
+        changed.is(200);
+        for ended in [&kept, &further] {
+            get_as(&service, ended.text("secret"), &workspace).await.is_problem(401, "unauthorized", None);
+        }
+        // One for the member, one for each token; of who left their own too.
+        assert_eq!(service.audit_events().await, events + 3 + i64::from(leaves));
+        for usable in [theirs.as_str(), own.text("secret")] {
+            get_as(&service, usable, &workspace).await.is(200);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_members_token_acts_for_nobody_else() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;

@@ -37,6 +37,12 @@ async fn a_secret_is_kept_sealed_where_it_may_be_shown_again_and_for_as_long_as_
 
     house.run(RotateKey { target, grace_seconds: 600 }).await.expect("rotated");
     assert_eq!(house.number(SEALED).await, 2);
+    // Nobody asks for the older one when its time is over.
+    let forget = async |house: &House| house.lifecycle.forget_secrets(house.now()).await.expect("forgotten");
+    assert_eq!((forget(&house).await, house.number(SEALED).await), (0, 2));
+    house.pass(601);
+    assert_eq!((forget(&house).await, house.number(SEALED).await), (1, 1));
+    house.run(RotateKey { target, grace_seconds: 600 }).await.expect("rotated");
     house.run(RotateKey { target, grace_seconds: 0 }).await.expect("regenerated");
     assert_eq!(house.number(SEALED).await, 1);
     house.run(DeleteKey { target }).await.expect("deleted");

@@ -98,10 +98,9 @@ fn use_everything(stack: &Stack) -> Result<[String; 2]> {
     };
     let taken = admin.import(&[line("brought", "brought")])?;
     ensure!(taken[0]["outcome"] == "created", "{taken:?}");
-    for line in [
-        line("clash", "clash"),
-        json!({"external_id": brought, "workspace": brought, "secret": {"is": brought}}),
-    ] {
+    for line in
+        [line("clash", "clash"), json!({"external_id": brought, "workspace": brought, "secret": {"is": brought}})]
+    {
         for body in [format!("{line}\n"), format!("{line},{line}\n"), line.to_string().replace('}', "")] {
             let lines = Some(("application/x-ndjson", body.into_bytes()));
             let answer = admin.send_bytes("POST", "/v1/keys/import", &[], lines)?.must_be(200)?.text();

@@ -95,8 +95,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            // What is erased is overwritten in its page, wherever that costs no further write.
-            .pragma("secure_delete", "FAST")
+            // What is erased is overwritten, in pages that become free too.
+            .pragma("secure_delete", "ON")
             .busy_timeout(PATIENCE)
             .statement_cache_capacity(STATEMENTS);
         if schema == Schema::Migrate {
@@ -189,5 +189,9 @@ impl Store for SqliteStore {
 
     async fn forget_answers(&self, now: UnixMillis) -> Result<u64, StoreError> {
         idempotency::forget(&mut *self.writer.alone().await?, now).await
+    }
+
+    async fn forget_secrets(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        secret::forget(&mut *self.writer.alone().await?, now).await
     }
 }

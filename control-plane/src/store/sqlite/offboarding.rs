@@ -1,19 +1,17 @@
-//! Keys, tokens and rows that end with a member, set by set.
+//! Keys and rows that end with a member, set by set.
 
-use keyward_shared::id::{KeyId, MemberId, TokenId};
+use keyward_shared::id::{KeyId, MemberId};
 use sqlx::SqliteConnection;
 
 use super::error::{failed, one_row};
 use super::{json, key};
 use crate::domain::time::UnixMillis;
-use crate::store::people::EndedToken;
 use crate::store::{StoreError, StoredKey};
 
 const LIVE_KEYS: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/member_keys.sql"));
 const KEYS: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/member_keys_archived.sql"));
 const DELETE_SECRETS: &str = include_str!("sql/keys_delete_secrets.sql");
 const DELETE_KEYS: &str = include_str!("sql/keys_delete.sql");
-const REVOKE_TOKENS: &str = include_str!("sql/member_revoke_tokens.sql");
 const LEAVE: &str = include_str!("sql/member_leave.sql");
 const REMOVE: &str = include_str!("sql/member_remove.sql");
 
@@ -55,22 +53,9 @@ pub(super) async fn delete_keys(conn: &mut SqliteConnection, keys: &[KeyId], at:
     Err(StoreError::Misused(format!("{deleted} keys deleted instead of {}", keys.len()).into()))
 }
 
-pub(super) async fn remove_member(
-    conn: &mut SqliteConnection,
-    id: MemberId,
-    at: UnixMillis,
-) -> Result<Vec<EndedToken>, StoreError> {
+pub(super) async fn remove_member(conn: &mut SqliteConnection, id: MemberId, at: UnixMillis) -> Result<(), StoreError> {
     let id = id.as_u64().cast_signed();
-    let tokens: Vec<(i64, String, bool)> =
-        sqlx::query_as(REVOKE_TOKENS).bind(id).bind(at.as_millis()).fetch_all(&mut *conn).await.map_err(failed)?;
     sqlx::query(LEAVE).bind(id).execute(&mut *conn).await.map_err(failed)?;
     let done = sqlx::query(REMOVE).bind(id).bind(at.as_millis()).execute(conn).await.map_err(failed)?;
-    one_row(done.rows_affected(), "member")?;
-    let mut usable: Vec<EndedToken> = tokens
-        .into_iter()
-        .filter(|(.., could_be_used)| *could_be_used)
-        .map(|(id, name, _)| EndedToken { id: TokenId::from_u64(id.cast_unsigned()), name })
-        .collect();
-    usable.sort_unstable_by_key(|token| token.id);
-    Ok(usable)
+    one_row(done.rows_affected(), "member")
 }

@@ -9,7 +9,7 @@ use crate::domain::member::{Member, MemberStanding};
 use crate::domain::team::Team;
 use crate::domain::text::{Email, Name};
 use crate::domain::time::UnixMillis;
-use crate::store::people::{EndedToken, ReleasedKey};
+use crate::store::people::Released;
 use crate::store::{MemberQuery, PeopleStore, PeopleTx, StoreError, StoredKey, TeamQuery};
 
 #[async_trait]
@@ -57,7 +57,7 @@ impl PeopleTx for SqliteTx {
         member::update(self.conn()?, member).await
     }
 
-    async fn remove_member(&mut self, id: MemberId, at: UnixMillis) -> Result<Vec<EndedToken>, StoreError> {
+    async fn remove_member(&mut self, id: MemberId, at: UnixMillis) -> Result<(), StoreError> {
         offboarding::remove_member(self.conn()?, id, at).await
     }
 
@@ -117,7 +117,7 @@ impl PeopleTx for SqliteTx {
         team::update(self.conn()?, team).await
     }
 
-    async fn delete_team(&mut self, id: TeamId, at: UnixMillis) -> Result<Vec<ReleasedKey>, StoreError> {
+    async fn delete_team(&mut self, id: TeamId, at: UnixMillis) -> Result<Released, StoreError> {
         team::delete(self.conn()?, id, at).await
     }
 }

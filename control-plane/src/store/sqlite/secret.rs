@@ -21,6 +21,7 @@ const PLACE: &str = include_str!("sql/secret_place.sql");
 const END: &str = include_str!("sql/secret_end.sql");
 const SEALED: &str = include_str!("sql/secret_sealed.sql");
 const ERASE: &str = include_str!("sql/secret_erase.sql");
+const FORGET_SEALED: &str = include_str!("sql/secret_forget_sealed.sql");
 const LIVE_OF_WORKSPACE: &str = include_str!("sql/secret_live_of_workspace.sql");
 
 #[async_trait]
@@ -108,6 +109,11 @@ async fn sealed(conn: &mut SqliteConnection, fingerprint: &Fingerprint) -> Resul
 
 async fn erase_sealed(conn: &mut SqliteConnection, workspace: WorkspaceId) -> Result<u64, StoreError> {
     let query = sqlx::query(ERASE).bind(workspace.as_u64().cast_signed());
+    Ok(query.execute(conn).await.map_err(failed)?.rows_affected())
+}
+
+pub(super) async fn forget(conn: &mut SqliteConnection, now: UnixMillis) -> Result<u64, StoreError> {
+    let query = sqlx::query(FORGET_SEALED).bind(now.as_millis());
     Ok(query.execute(conn).await.map_err(failed)?.rows_affected())
 }
 

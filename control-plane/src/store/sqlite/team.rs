@@ -1,6 +1,6 @@
 //! Rows of `team`.
 
-use keyward_shared::id::{KeyId, TeamId, WorkspaceId};
+use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::error::{failed, one_row};
@@ -8,7 +8,7 @@ use super::json;
 use crate::domain::team::Team;
 use crate::domain::text::{ExternalId, Name};
 use crate::domain::time::UnixMillis;
-use crate::store::people::ReleasedKey;
+use crate::store::people::{Released, ReleasedKey};
 use crate::store::{StoreError, TeamQuery};
 
 const EXISTS: &str = include_str!("sql/team_exists.sql");
@@ -20,6 +20,7 @@ const INSERT: &str = include_str!("sql/team_insert.sql");
 const UPDATE: &str = include_str!("sql/team_update.sql");
 const RELEASE_KEYS: &str = include_str!("sql/team_release_keys.sql");
 const RELEASE_MEMBERS: &str = include_str!("sql/team_release_members.sql");
+const LEAVE: &str = include_str!("sql/team_leave.sql");
 const DELETE: &str = include_str!("sql/team_delete.sql");
 
 #[derive(FromRow)]
@@ -140,18 +141,18 @@ async fn write(conn: &mut SqliteConnection, sql: &'static str, team: &Team) -> R
     one_row(done.rows_affected(), "team")
 }
 
-pub(super) async fn delete(
-    conn: &mut SqliteConnection,
-    id: TeamId,
-    at: UnixMillis,
-) -> Result<Vec<ReleasedKey>, StoreError> {
+pub(super) async fn delete(conn: &mut SqliteConnection, id: TeamId, at: UnixMillis) -> Result<Released, StoreError> {
     let id = id.as_u64().cast_signed();
     let keys: Vec<(i64, String)> = sqlx::query_as(RELEASE_KEYS).bind(id).fetch_all(&mut *conn).await.map_err(failed)?;
-    sqlx::query(RELEASE_MEMBERS).bind(id).execute(&mut *conn).await.map_err(failed)?;
+    let mut members: Vec<i64> =
+        sqlx::query_scalar(RELEASE_MEMBERS).bind(id).fetch_all(&mut *conn).await.map_err(failed)?;
+    members.sort_unstable();
+    sqlx::query(LEAVE).bind(id).execute(&mut *conn).await.map_err(failed)?;
     let done = sqlx::query(DELETE).bind(id).bind(at.as_millis()).execute(conn).await.map_err(failed)?;
     one_row(done.rows_affected(), "team")?;
     let mut keys: Vec<ReleasedKey> =
         keys.into_iter().map(|(id, name)| ReleasedKey { id: KeyId::from_u64(id.cast_unsigned()), name }).collect();
     keys.sort_unstable_by_key(|key| key.id);
-    Ok(keys)
+    let members = members.into_iter().map(|id| MemberId::from_u64(id.cast_unsigned())).collect();
+    Ok(Released { members, keys })
 }

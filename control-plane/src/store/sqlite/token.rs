@@ -11,7 +11,7 @@ use crate::domain::scope::Scopes;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::{Token, TokenHash};
-use crate::store::{StoreError, TokenPosition, TokenStore, TokenTx};
+use crate::store::{StoreError, TokenPosition, TokenSet, TokenStore, TokenTx};
 
 const BY_HASH: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_hash.sql"));
 const BY_ID: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_by_id.sql"));
@@ -19,7 +19,9 @@ const INSERT: &str = include_str!("sql/token_insert.sql");
 const PAGE: &str = concat!(include_str!("sql/token_select.sql"), include_str!("sql/token_page.sql"));
 const COUNT: &str = include_str!("sql/token_count.sql");
 const REVOKE: &str = include_str!("sql/token_revoke.sql");
-const REVOKE_ALL: &str = include_str!("sql/token_revoke_all.sql");
+const REVOKE_OF: &str = include_str!("sql/token_revoke_of.sql");
+const REVOKE_FOR_OTHERS: &str = include_str!("sql/token_revoke_for_others.sql");
+const REVOKE_BY_OTHERS: &str = include_str!("sql/token_revoke_by_others.sql");
 
 #[async_trait]
 impl TokenStore for SqliteStore {
@@ -64,8 +66,8 @@ impl TokenTx for SqliteTx {
         revoke(self.conn()?, id, at).await
     }
 
-    async fn revoke_tokens_of(&mut self, member: MemberId, at: UnixMillis) -> Result<Vec<Token>, StoreError> {
-        revoke_all(self.conn()?, member, at).await
+    async fn revoke_tokens(&mut self, set: TokenSet, at: UnixMillis) -> Result<Vec<Token>, StoreError> {
+        revoke_set(self.conn()?, set, at).await
     }
 }
 
@@ -75,6 +77,7 @@ struct Row {
     member_id: Option<i64>,
     name: String,
     scopes: String,
+    made_by: Option<i64>,
     created_at: i64,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
@@ -87,6 +90,7 @@ impl Row {
             member: self.member_id.map(|id| MemberId::from_u64(id.cast_unsigned())),
             name: Name::stored(self.name),
             scopes: Scopes::stored(json::read(&self.scopes, "token.scopes")?),
+            made_by: self.made_by.map(|id| MemberId::from_u64(id.cast_unsigned())),
             created_at: UnixMillis::from_millis(self.created_at),
             expires_at: self.expires_at.map(UnixMillis::from_millis),
             revoked_at: self.revoked_at.map(UnixMillis::from_millis),
@@ -112,6 +116,7 @@ async fn insert(conn: &mut SqliteConnection, token: &Token, hash: &TokenHash) ->
         .bind(token.name.as_str())
         .bind(&hash.0[..])
         .bind(json::write(&token.scopes.words(), "token.scopes")?)
+        .bind(token.made_by.map(|id| id.as_u64().cast_signed()))
         .bind(token.created_at.as_millis())
         .bind(token.expires_at.map(UnixMillis::as_millis))
         .execute(conn)
@@ -150,8 +155,13 @@ async fn count(conn: &mut SqliteConnection, member: MemberId, now: UnixMillis) -
     Ok(count.cast_unsigned())
 }
 
-async fn revoke_all(conn: &mut SqliteConnection, member: MemberId, at: UnixMillis) -> Result<Vec<Token>, StoreError> {
-    let query = sqlx::query_as(REVOKE_ALL).bind(member.as_u64().cast_signed()).bind(at.as_millis());
+async fn revoke_set(conn: &mut SqliteConnection, set: TokenSet, at: UnixMillis) -> Result<Vec<Token>, StoreError> {
+    let (sql, member) = match set {
+        TokenSet::Of(member) => (REVOKE_OF, member),
+        TokenSet::MadeForOthersBy(member) => (REVOKE_FOR_OTHERS, member),
+        TokenSet::OfMadeByOthers(member) => (REVOKE_BY_OTHERS, member),
+    };
+    let query = sqlx::query_as(sql).bind(member.as_u64().cast_signed()).bind(at.as_millis());
     let rows: Vec<Row> = query.fetch_all(conn).await.map_err(failed)?;
     let mut tokens = rows.into_iter().map(Row::read).collect::<Result<Vec<_>, _>>()?;
     tokens.sort_unstable_by_key(|token| (token.created_at, token.id.as_u64()));

@@ -16,7 +16,7 @@ use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
-use crate::store::{Clash, KeptAnswer, NewSecret, StoreError, StoredKey, Tx};
+use crate::store::{Clash, Deleted, KeptAnswer, NewSecret, StoreError, StoredKey, Tx};
 
 /// A change in a group. Dropped it is undone.
 pub(super) struct SqliteTx {
@@ -93,7 +93,7 @@ impl Tx for SqliteTx {
         workspace::update(self.conn()?, workspace).await
     }
 
-    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError> {
+    async fn delete_workspace(&mut self, id: WorkspaceId, at: UnixMillis) -> Result<Deleted, StoreError> {
         workspace::delete(self.conn()?, id, at).await
     }
 

@@ -8,7 +8,7 @@ use super::json;
 use crate::domain::text::{ExternalId, Name, Slug};
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::{Reveal, Workspace, WorkspaceStatus};
-use crate::store::{StoreError, WorkspacePosition};
+use crate::store::{Deleted, StoreError, WorkspacePosition};
 
 const BY_ID: &str = concat!(include_str!("sql/workspace_select.sql"), include_str!("sql/workspace_by_id.sql"));
 const PAGE: &str = concat!(include_str!("sql/workspace_select.sql"), include_str!("sql/workspace_page.sql"));
@@ -119,11 +119,17 @@ async fn write(conn: &mut SqliteConnection, sql: &'static str, workspace: &Works
 }
 
 /// Ends the workspace and everything in it, its secrets first.
-pub(super) async fn delete(conn: &mut SqliteConnection, id: WorkspaceId, at: UnixMillis) -> Result<(), StoreError> {
-    let mut deleted = 0;
-    for sql in DELETE {
+pub(super) async fn delete(
+    conn: &mut SqliteConnection,
+    id: WorkspaceId,
+    at: UnixMillis,
+) -> Result<Deleted, StoreError> {
+    let mut rows = [0; DELETE.len()];
+    for (sql, rows) in DELETE.into_iter().zip(&mut rows) {
         let query = sqlx::query(sql).bind(id.as_u64().cast_signed()).bind(at.as_millis());
-        deleted = query.execute(&mut *conn).await.map_err(failed)?.rows_affected();
+        *rows = query.execute(&mut *conn).await.map_err(failed)?.rows_affected();
     }
-    one_row(deleted, "workspace")
+    let [_, _, tokens, teams, members, workspaces] = rows;
+    one_row(workspaces, "workspace")?;
+    Ok(Deleted { members, teams, tokens })
 }

@@ -1,1 +1,1 @@
-SELECT id, member_id, name, scopes, created_at, expires_at, revoked_at FROM token
+SELECT id, member_id, name, scopes, made_by, created_at, expires_at, revoked_at FROM token

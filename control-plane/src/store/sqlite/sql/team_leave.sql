@@ -1,0 +1,1 @@
+DELETE FROM member_team WHERE team_id = ?1
