@@ -167,10 +167,9 @@ pub trait Verb: Send {
         None
     }
 
-    /// Whether an earlier answer may be given again to an idempotent call. Not where each answer must
-    /// leave its own trace.
-    fn may_be_kept(&self) -> bool {
-        true
+    /// Whether it is told to the audit log each time that an earlier answer of it is given out again.
+    fn is_told_again(&self) -> bool {
+        false
     }
 
     /// Whether it may touch any number of rows, and so keep others waiting.

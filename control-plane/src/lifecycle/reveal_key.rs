@@ -37,8 +37,8 @@ impl Verb for RevealKey {
     }
 
     /// Each time that a secret is shown is in the audit log.
-    fn may_be_kept(&self) -> bool {
-        false
+    fn is_told_again(&self) -> bool {
+        true
     }
 
     async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(RevealedKey, Change), Refusal> {

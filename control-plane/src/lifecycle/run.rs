@@ -28,7 +28,6 @@ impl Lifecycle {
         idempotent: Option<&IdempotentCall>,
         render: impl FnOnce(V::Answer, Generation) -> StoredAnswer + Send,
     ) -> Result<Done, Refusal> {
-        let idempotent = idempotent.filter(|_| verb.may_be_kept());
         let _claim = match idempotent {
             Some(call) => Some(self.running.claim(*call.id()).ok_or(Refusal::IdempotencyRunning)?),
             None => None,
@@ -47,6 +46,10 @@ impl Lifecycle {
             {
                 tx.abandon().await?;
                 return Err(refusal);
+            }
+            if verb.is_told_again() {
+                let (tx, _, change) = self.apply(tx, context, &rights, verb).await?;
+                tx.commit(change, None).await?;
             }
             return Ok(Done { answer, generation, replayed: true });
         }

@@ -137,7 +137,12 @@ async fn the_log_says_why_a_key_ended() {
         ),
         (
             "laptop",
-            json!({ "operation": "revoke", "because": "remove", "before": { "name": "laptop" }, "after": null }),
+            json!({
+                "operation": "revoke", "because": "remove", "after": null,
+                "before": {
+                    "name": "laptop", "member_id": member.member.to_string(), "scopes": [], "expires_at": null,
+                },
+            }),
         ),
     ];
     assert_eq!(told, expected.map(|(name, details)| (name.to_owned(), details)));
