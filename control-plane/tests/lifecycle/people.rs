@@ -146,7 +146,7 @@ async fn the_log_says_why_a_key_ended() {
         ),
     ];
     assert_eq!(told, expected.map(|(name, details)| (name.to_owned(), details)));
-    assert_eq!(house.number("SELECT COUNT(*) FROM token WHERE revoked_at IS NULL").await, 0);
+    assert_eq!(house.number("SELECT COUNT(*) FROM token WHERE revoked_at IS NULL AND expires_at IS NULL").await, 0);
 }
 
 #[tokio::test]
