@@ -29,6 +29,7 @@ pub(super) fn options(layers: &Layers<'_>) -> Result<PublishOptions, CliError> {
         head_ttl: cadence.head_ttl,
         heartbeat: cadence.heartbeat,
         kv_min_interval: cadence.kv_min_interval,
+        checkpoint_every: cadence.checkpoint_every,
         warm_up: cadence.warm_up.unwrap_or(if kv.is_some() { KV_WARM_UP } else { HTTP_WARM_UP }),
         holder: holder()?,
     })

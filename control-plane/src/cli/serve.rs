@@ -15,6 +15,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, ServeScope};
 use crate::entropy::SystemEntropy;
 use crate::lifecycle::Lifecycle;
+use crate::lifecycle::notary::Notary;
 use crate::publish::Publisher;
 
 /// How often kept answers are looked through for those that are to be forgotten.
@@ -52,7 +53,9 @@ impl Serve {
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
-        let publisher = Publisher::new(store, Arc::new(SystemClock), publishing).await?.spawn();
+        let notary =
+            Arc::new(Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed));
+        let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),

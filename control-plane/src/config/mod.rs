@@ -78,6 +78,8 @@ pub struct Cadence {
     pub head_ttl: Duration,
     /// The longest time between two heads.
     pub heartbeat: Duration,
+    /// The longest time that an event of the audit log goes without a checkpoint.
+    pub checkpoint_every: Duration,
     /// The shortest time between two heads in KV.
     pub kv_min_interval: Duration,
     /// How long edges have to warm a tree of another depth, where somebody says it.
@@ -154,6 +156,7 @@ impl Layers<'_> {
         if heartbeat > head_ttl / 2 {
             return Err(invalid(origin, heartbeat.to_string(), "at most half of head_ttl_seconds"));
         }
+        let (checkpoint, _) = self.number(&table::CHECKPOINT, 1, 60, "a number from 1 to 60")?;
         let (interval, _) = self.number(&table::KV_MIN_INTERVAL, 0, 60_000, "a number from 0 to 60000")?;
         let warm_up = match self.get(table::WARM_UP.name)? {
             Some(_) => Some(self.number(&table::WARM_UP, 0, 3600, "a number from 0 to 3600")?.0),
@@ -162,6 +165,7 @@ impl Layers<'_> {
         Ok(Cadence {
             head_ttl: Duration::from_secs(head_ttl),
             heartbeat: Duration::from_secs(heartbeat),
+            checkpoint_every: Duration::from_secs(checkpoint),
             kv_min_interval: Duration::from_millis(interval),
             warm_up: warm_up.map(Duration::from_secs),
         })

@@ -106,6 +106,14 @@ pub(super) const HEARTBEAT: Setting = Setting {
            10 to 3600, and at most half of head_ttl_seconds.",
 };
 
+pub(super) const CHECKPOINT: Setting = Setting {
+    name: "audit_checkpoint_seconds",
+    placeholder: "SECONDS",
+    default: "60",
+    help: "The longest that an event of the audit log waits for a signed checkpoint that holds it, which \
+           goes to edges with the head. 1 to 60.",
+};
+
 pub(super) const KV_MIN_INTERVAL: Setting = Setting {
     name: "kv_min_interval_ms",
     placeholder: "MS",
@@ -144,6 +152,7 @@ pub static SETTINGS: &[&Setting] = &[
     &KV_URL,
     &HEAD_TTL,
     &HEARTBEAT,
+    &CHECKPOINT,
     &KV_MIN_INTERVAL,
     &WARM_UP,
     &LOG,

@@ -1,15 +1,20 @@
 //! What the audit log says of a mutation, and the bytes that its hash is made of.
 //!
-//! An event never holds a secret, a fingerprint or a digest.
+//! An event never holds a secret, a fingerprint or a digest. The log is a Merkle tree over its events
+//! ([`merkle`]), whose state is signed from time to time ([`checkpoint`], [`note`]).
 
-use keyward_shared::id::{TeamId, WorkspaceId};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
+pub mod checkpoint;
+pub mod merkle;
+pub mod note;
+pub mod search;
 
 use super::actor::Actor;
 use super::text::Reason;
 use super::time::UnixMillis;
+use keyward_shared::id::{TeamId, WorkspaceId};
+use merkle::Hash;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 /// What was done, in the field's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +75,8 @@ pub enum Entity {
     Teams,
     /// What is published: epochs, restores.
     Snapshots,
+    /// The audit log itself.
+    AuditLog,
 }
 
 impl Entity {
@@ -84,6 +91,7 @@ impl Entity {
             Self::Members => "Members",
             Self::Teams => "Teams",
             Self::Snapshots => "Snapshots",
+            Self::AuditLog => "Audit Log",
         }
     }
 }
@@ -152,9 +160,9 @@ pub struct AuditEvent {
 pub struct NotCanonical(#[from] serde_json::Error);
 
 impl AuditEvent {
-    /// The event's canonical bytes (RFC 8785) at its place in the log.
-    pub fn canonical(&self, seq: u64, generation: u64) -> Result<Vec<u8>, NotCanonical> {
-        let event = json!({
+    /// The event as it is read at its place in the log, but for its hash.
+    pub fn document(&self, seq: u64, generation: u64) -> Value {
+        json!({
             "seq": seq,
             "at": self.at,
             "actor": {
@@ -174,14 +182,29 @@ impl AuditEvent {
             "details": self.details.as_value(),
             "request_id": self.actor.request_id,
             "generation": generation,
-        });
-        Ok(serde_json_canonicalizer::to_vec(&event)?)
+        })
     }
+}
 
-    /// SHA-256 of the canonical bytes.
-    pub fn hash(&self, seq: u64, generation: u64) -> Result<[u8; 32], NotCanonical> {
-        Ok(Sha256::digest(self.canonical(seq, generation)?).into())
-    }
+/// The canonical bytes of an event, or of a part of one (RFC 8785).
+pub fn canonical(document: &Value) -> Result<Vec<u8>, NotCanonical> {
+    Ok(serde_json_canonicalizer::to_vec(document)?)
+}
+
+/// The hash that an event has in the log's tree: that of a leaf with its canonical bytes.
+pub fn hash(document: &Value) -> Result<Hash, NotCanonical> {
+    Ok(merkle::leaf(&canonical(document)?))
+}
+
+/// An event that is in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEvent {
+    /// Its number: 1 is the first.
+    pub seq: u64,
+    /// As it is read, but for its hash.
+    pub document: Value,
+    /// The hash that is kept of it.
+    pub hash: Hash,
 }
 
 /// Both sides reduced to the fields in which they differ.
@@ -235,7 +258,7 @@ mod tests {
     #[test]
     fn the_canonical_form_is_held() {
         let details = Details::new("patch", None, Some(&json!({ "b": 1.5, "a": "é" })));
-        let bytes = event(details).canonical(7, 9).expect("canonical");
+        let bytes = canonical(&event(details).document(7, 9)).expect("canonical");
         assert_eq!(
             String::from_utf8(bytes).expect("text"),
             concat!(
@@ -252,10 +275,11 @@ mod tests {
         let one = event(Details::new("patch", None, None));
         let mut other = one.clone();
         other.action = Action::Delete;
-        let hash = one.hash(1, 1).expect("hash");
-        assert_eq!(hash, one.hash(1, 1).expect("hash"));
-        for different in [one.hash(2, 1), one.hash(1, 2), other.hash(1, 1)] {
-            assert_ne!(hash, different.expect("hash"));
+        let hash_of = |event: &AuditEvent, seq, generation| hash(&event.document(seq, generation)).expect("hash");
+        let first = hash_of(&one, 1, 1);
+        assert_eq!(first, hash_of(&one, 1, 1));
+        for different in [hash_of(&one, 2, 1), hash_of(&one, 1, 2), hash_of(&other, 1, 1)] {
+            assert_ne!(first, different);
         }
     }
 }

@@ -19,6 +19,12 @@ impl UnixMillis {
         self.0
     }
 
+    /// Reads what is written of an instant, and no other spelling of it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let read = Self(text.parse::<jiff::Timestamp>().ok()?.as_millisecond());
+        (read.to_string() == text).then_some(read)
+    }
+
     /// The instant `seconds` later; the far end of time stays where it is.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u32) -> Self {
@@ -116,5 +122,12 @@ mod tests {
     fn the_text_is_rfc_3339_in_utc() {
         assert_eq!(UnixMillis::from_millis(1_700_000_000_123).to_string(), "2023-11-14T22:13:20.123Z");
         assert_eq!(UnixMillis::from_millis(1_700_000_000_000).to_string(), "2023-11-14T22:13:20Z");
+        for millis in [0, 1, -1, 1_700_000_000_123, 1_700_000_000_120] {
+            let instant = UnixMillis::from_millis(millis);
+            assert_eq!(UnixMillis::parse(&instant.to_string()), Some(instant));
+        }
+        for other in ["", "now", "2023-11-14T22:13:20.000Z", "2023-11-14 22:13:20Z", "2023-11-14T22:13:20+00:00"] {
+            assert_eq!(UnixMillis::parse(other), None, "{other}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 pub mod context;
 pub mod cursor;
 pub mod idempotency;
+pub mod notary;
 pub mod refusal;
 pub mod rights;
 mod run;

@@ -14,12 +14,14 @@ pub(super) struct SignedBytes {
     pub(super) order: HeadOrder,
     pub(super) expires_at: u64,
     pub(super) tree_generation: u64,
+    /// The newest head, this one or one before, that was not made for a checkpoint alone.
+    pub(super) news: HeadOrder,
 }
 
 impl SignedBytes {
     pub(super) fn new(bytes: Vec<u8>, order: HeadOrder, expires_at: u64, tree_generation: u64) -> Self {
         let etag = format!("\"{}\"", ObjectName::of(&bytes));
-        Self { bytes, etag, order, expires_at, tree_generation }
+        Self { bytes, etag, order, expires_at, tree_generation, news: order }
     }
 }
 
@@ -33,6 +35,8 @@ pub(super) struct HeadParts<'a> {
     pub(super) settings: ObjectName,
     pub(super) tree: Tree,
     pub(super) next: Option<Tree>,
+    /// How the audit log stood, as a signed note.
+    pub(super) checkpoint: &'a str,
     pub(super) recent: &'a Recent,
 }
 
@@ -56,7 +60,18 @@ impl HeadSigner {
 
     /// Signs a head and reads it again.
     pub(super) fn sign(&self, parts: HeadParts<'_>) -> Result<SignedBytes, PublishError> {
-        let HeadParts { epoch, generation, issued_at, ttl_ms, tree_generation, settings, tree, next, recent } = parts;
+        let HeadParts {
+            epoch,
+            generation,
+            issued_at,
+            ttl_ms,
+            tree_generation,
+            settings,
+            tree,
+            next,
+            checkpoint,
+            recent,
+        } = parts;
         let head = Head {
             epoch,
             generation,
@@ -68,7 +83,7 @@ impl HeadSigner {
             narrowed_through: recent.newest().map_or(generation, |newest| newest.max(generation)),
             settings,
             ack_wanted: false,
-            checkpoint: Vec::new(),
+            checkpoint: checkpoint.as_bytes().to_vec(),
             tree,
             next,
             recent: recent.to_entries(),

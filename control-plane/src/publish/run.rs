@@ -20,11 +20,12 @@ use super::heads::HeadSigner;
 use super::history;
 use super::kv::KvClient;
 use super::source::{PublicationStore, Shared};
-use super::state::{State, finished};
+use super::state::{Occasion, State, finished};
 use super::upload::Uploader;
 use crate::api::snapshot::SnapshotSource;
 use crate::clock::Clock;
 use crate::domain::time::UnixMillis;
+use crate::lifecycle::notary::Notary;
 
 /// Between two heads: four a second.
 const BETWEEN_HEADS: Duration = Duration::from_millis(250);
@@ -50,6 +51,8 @@ pub struct PublishOptions {
     pub head_ttl: Duration,
     /// How often the head is signed anew when nothing changes.
     pub heartbeat: Duration,
+    /// How long an event of the audit log may go without a checkpoint that holds it.
+    pub checkpoint_every: Duration,
     /// Between two heads written to KV.
     pub kv_min_interval: Duration,
     /// How long edges have to load what they use of a tree of another depth before heads name it.
@@ -95,6 +98,7 @@ impl Publisher {
     /// A publisher over `store`. Reads what was published last; takes nothing yet.
     pub async fn new(
         store: Arc<dyn PublicationStore>,
+        notary: Arc<Notary>,
         clock: Arc<dyn Clock>,
         options: PublishOptions,
     ) -> Result<Self, PublishError> {
@@ -102,7 +106,7 @@ impl Publisher {
         let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
         let kv = options.kv.clone().map(|(base, token)| KvClient::new(&base, token)).transpose()?;
         let recorded = store.recorded_head().await?;
-        let shared = Shared::new(store, signer, clock, kv.is_some(), recorded.as_ref());
+        let shared = Shared::new(store, signer, notary, clock, kv.is_some(), recorded.as_ref());
         Ok(Self { shared: Arc::new(shared), options, kv })
     }
 
@@ -124,6 +128,7 @@ impl Publisher {
                 between_heads: self.options.kv_min_interval,
                 next_call: now,
                 next_head: now,
+                written: None,
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
         });
@@ -163,13 +168,23 @@ impl Publisher {
         let mut second_write = Some(Instant::now() + SECOND_WRITE);
         let mut heartbeat = Instant::now();
         let mut next_head = Instant::now();
+        let mut logged = shared.store.logged();
+        let mut checkpoint_due = None;
         loop {
             if shared.is_halted() {
                 // Until it is stopped: what an operator runs then needs this process gone.
                 return std::future::pending().await;
             }
             committed.mark_unchanged();
-            let published = state.step(Instant::now() >= heartbeat).await?;
+            let occasion = match Instant::now() {
+                now if now >= heartbeat => Occasion::Heartbeat,
+                now if checkpoint_due.is_some_and(|due| now >= due) => Occasion::Checkpoint,
+                _ => Occasion::News,
+            };
+            let published = state.step(occasion).await?;
+            if occasion == Occasion::Checkpoint {
+                checkpoint_due = None;
+            }
             if published || state.waits_for_tree {
                 // Also where nothing could be said: otherwise each commit would have everything that
                 // waits looked at again.
@@ -184,8 +199,11 @@ impl Publisher {
                 heartbeat = Instant::now();
             }
             state.start_building_where_due();
-            let wake =
-                [Some(heartbeat), second_write, state.build_at()].into_iter().flatten().min().unwrap_or(heartbeat);
+            let wake = [Some(heartbeat), second_write, checkpoint_due, state.build_at()]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap_or(heartbeat);
             tokio::select! {
                 biased;
                 _ = renewal.tick() => {
@@ -195,6 +213,9 @@ impl Publisher {
                 }
                 built = finished(&mut state.building) => state.adopt(built?).await?,
                 _ = committed.changed(), if !state.behind => {}
+                _ = logged.changed(), if checkpoint_due.is_none() => {
+                    checkpoint_due = Some(Instant::now() + self.options.checkpoint_every);
+                }
                 () = sleep_until(wake) => {}
                 () = sleep(Duration::ZERO), if state.behind => {}
             }

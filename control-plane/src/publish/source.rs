@@ -11,6 +11,7 @@ use super::heads::{HeadSigner, SignedBytes};
 use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use crate::clock::Clock;
 use crate::domain::time::UnixMillis;
+use crate::lifecycle::notary::Notary;
 use crate::store::publication::{Publication, RecordedHead};
 use crate::store::{Store, StoreError};
 
@@ -24,6 +25,8 @@ struct Condition {
     halted: Option<String>,
     building: Option<String>,
     kv: Option<String>,
+    /// Why the audit log is not signed.
+    log: Option<String>,
     /// Whether KV's head was found to stand below what was inherited.
     compared: bool,
     sent: Option<(HeadOrder, UnixMillis)>,
@@ -34,6 +37,7 @@ struct Condition {
 pub(super) struct Shared {
     pub(super) store: Arc<dyn PublicationStore>,
     pub(super) signer: HeadSigner,
+    pub(super) notary: Arc<Notary>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) has_kv: bool,
     pub(super) head: watch::Sender<Option<Arc<SignedBytes>>>,
@@ -47,6 +51,7 @@ impl Shared {
     pub(super) fn new(
         store: Arc<dyn PublicationStore>,
         signer: HeadSigner,
+        notary: Arc<Notary>,
         clock: Arc<dyn Clock>,
         has_kv: bool,
         recorded: Option<&RecordedHead>,
@@ -55,6 +60,7 @@ impl Shared {
         Self {
             store,
             signer,
+            notary,
             clock,
             has_kv,
             head: watch::Sender::new(None),
@@ -100,6 +106,10 @@ impl Shared {
 
     pub(super) fn note_kv(&self, error: Option<String>) {
         self.with(|condition| condition.kv = error);
+    }
+
+    pub(super) fn note_log(&self, error: Option<String>) {
+        self.with(|condition| condition.log = error);
     }
 
     pub(super) fn note_sent(&self, order: HeadOrder) {
@@ -149,7 +159,9 @@ impl SnapshotSource for Shared {
             let published = if self.has_kv { condition.sent } else { served };
             (
                 published,
-                condition.halted.clone().or_else(|| condition.building.clone()).or_else(|| condition.kv.clone()),
+                [&condition.halted, &condition.building, &condition.kv, &condition.log]
+                    .into_iter()
+                    .find_map(Clone::clone),
             )
         });
         Ok(SnapshotStatus {

@@ -30,8 +30,21 @@ const AHEAD: u32 = 512;
 /// A clock further behind than this was set back. Until then heads are issued ahead of it: by a tenth of
 /// what edges let a head be ahead of their own.
 const SET_BACK_MS: u64 = MAX_CLOCK_AHEAD_MS / 10;
+/// A checkpoint that is younger is old enough for a head that is made for something else.
+const CHECKPOINT_LEAST_MS: i64 = 5_000;
 /// Entries from which on the tree takes them up without waiting.
 const HALF_FULL: usize = 256;
+
+/// Why a head is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Only if there is something new to say.
+    News,
+    /// The last one is as old as one may get.
+    Heartbeat,
+    /// Events of the audit log wait to be witnessed.
+    Checkpoint,
+}
 
 /// What the publisher knows of what it published.
 pub(super) struct State<'a> {
@@ -43,6 +56,10 @@ pub(super) struct State<'a> {
     trees: Trees,
     settings: (Settings, ObjectName),
     order: HeadOrder,
+    /// The newest head that said something new beside a checkpoint, or was a heartbeat.
+    news: HeadOrder,
+    /// How the audit log stood when it was signed last.
+    checkpoint: String,
     /// To be named and retired by the next head.
     named: Vec<ObjectName>,
     retired: Vec<ObjectName>,
@@ -97,6 +114,8 @@ impl<'a> State<'a> {
             },
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
+            news: floor,
+            checkpoint: String::new(),
             named,
             retired: Vec::new(),
             afresh,
@@ -120,9 +139,9 @@ impl<'a> State<'a> {
         Ok(state)
     }
 
-    /// Takes in what was committed and serves a head of it, where there is something new to say or
-    /// `heartbeat` asks for one anyway. Says whether it did.
-    pub(super) async fn step(&mut self, heartbeat: bool) -> Result<bool, PublishError> {
+    /// Takes in what was committed and serves a head of it, where there is something new to say or the
+    /// occasion asks for one anyway. Says whether it did.
+    pub(super) async fn step(&mut self, occasion: Occasion) -> Result<bool, PublishError> {
         let store = &self.publisher.shared.store;
         let mut view = store.view().await?;
         let batch = view.changes_after(self.generation, LARGEST_CARRIED, BATCH).await?;
@@ -162,14 +181,31 @@ impl<'a> State<'a> {
         } else if carries_news && self.tree_due.is_none() {
             self.tree_due = Some(Instant::now() + TREE_IDLE);
         }
-        if !news && !heartbeat || self.publisher.shared.is_halted() {
+        if !news && occasion == Occasion::News || self.publisher.shared.is_halted() {
             return Ok(false);
         }
-        self.serve().await?;
+        self.serve(!news && occasion == Occasion::Checkpoint).await?;
         Ok(true)
     }
 
-    async fn serve(&mut self) -> Result<(), PublishError> {
+    /// The log's newest checkpoint, for edges to bear witness to. What stands in its way stops no head.
+    async fn look_for_checkpoint(&mut self, for_its_sake: bool) {
+        let shared = &self.publisher.shared;
+        let least = if for_its_sake { 0 } else { CHECKPOINT_LEAST_MS };
+        match shared.notary.sign_where_older(shared.now(), least).await {
+            Ok(signed) => {
+                shared.note_log(None);
+                self.checkpoint = signed.map(|signed| signed.note).unwrap_or_default();
+            }
+            Err(error) => {
+                tracing::error!(%error, "the audit log is not signed");
+                shared.note_log(Some(error.to_string()));
+            }
+        }
+    }
+
+    async fn serve(&mut self, for_checkpoint: bool) -> Result<(), PublishError> {
+        self.look_for_checkpoint(for_checkpoint).await;
         let shared = &self.publisher.shared;
         let now = u64::try_from(shared.now().as_millis()).unwrap_or(0);
         // The epoch comes first in the order, so that a successor goes by its own clock: one that was
@@ -178,7 +214,7 @@ impl<'a> State<'a> {
         if now.saturating_add(SET_BACK_MS) < least {
             return Err(PublishError::ClockSetBack { behind_ms: least - now });
         }
-        let signed = shared.signer.sign(HeadParts {
+        let mut signed = shared.signer.sign(HeadParts {
             epoch: self.built_for.epoch,
             generation: self.generation,
             issued_at: now.max(least),
@@ -187,8 +223,13 @@ impl<'a> State<'a> {
             settings: self.settings.1,
             tree: self.trees.current.to_tree(),
             next: self.trees.next.as_ref().map(|next| next.names.to_tree()),
+            checkpoint: &self.checkpoint,
             recent: &self.recent,
         })?;
+        if !for_checkpoint {
+            self.news = signed.order;
+        }
+        signed.news = self.news;
         let record = NewHead {
             bytes: &signed.bytes,
             order: signed.order,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_shared::snapshot::ObjectName;
+use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -31,6 +31,8 @@ pub(super) struct Uploader {
     pub(super) between_heads: Duration,
     pub(super) next_call: Instant,
     pub(super) next_head: Instant,
+    /// The head that was written last.
+    pub(super) written: Option<HeadOrder>,
 }
 
 impl Uploader {
@@ -79,6 +81,10 @@ impl Uploader {
             let Some(head) = head else {
                 return Ok(());
             };
+            if self.written.is_some_and(|written| written >= head.news) {
+                // Workers KV counts each write. Edges that read it get the checkpoint with the next news.
+                return Ok(());
+            }
             self.write_objects().await?;
             // A newer head on record may have retired objects of this one before they were written.
             let recorded = self.shared.store.recorded_head().await?.map(|recorded| recorded.order);
@@ -99,6 +105,7 @@ impl Uploader {
             self.next_head = Instant::now() + self.between_heads;
             self.shared.store.mark_head_sent(head.order, self.shared.now()).await?;
             self.shared.note_sent(head.order);
+            self.written = Some(head.order);
             return Ok(());
         }
     }

@@ -4,6 +4,7 @@
 //! Implementations decide nothing: rules are the domain's, and a constraint that fires here is the
 //! second net.
 
+pub mod audit;
 pub mod bulk;
 pub mod error;
 mod identity;
@@ -31,6 +32,7 @@ use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
 
+pub use audit::{AuditStore, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use error::StoreError;
 pub use identity::Identity;
@@ -97,7 +99,7 @@ pub struct KeptAnswer {
 /// The database, for reading and for beginning a transaction. What is read of one subject only is in
 /// that subject's own trait.
 #[async_trait]
-pub trait Store: PeopleStore + TokenStore + LookupStore + Send + Sync {
+pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + Send + Sync {
     /// Begins a transaction and takes the lock that orders generations; it is held until all of it is
     /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
     /// wrote, durable or not; if that is lost, so is this one.

@@ -10,6 +10,7 @@ mod idempotency;
 mod import;
 mod keys;
 mod lists;
+mod log;
 mod people;
 mod refusals;
 mod reveal;

@@ -21,6 +21,7 @@ use keyward_control_plane::domain::edit::Edit;
 use keyward_control_plane::domain::settings::SettingsEdit;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::WorkspaceStatus;
+use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::{
     DeleteKey, DisableKey, EnableKey, FinishRotation, KeyRef, PatchSettings, PatchWorkspace, PauseRotation,
     ResumeRotation, RotateKey, WorkspaceFields,
@@ -52,11 +53,13 @@ async fn publisher_with(house: &House, holder: &str, clock: Arc<dyn Clock>, warm
         head_ttl: Duration::from_hours(24),
         heartbeat: Duration::from_mins(5),
         kv_min_interval: Duration::from_millis(1_100),
+        checkpoint_every: Duration::from_secs(1),
         warm_up,
         holder: holder.to_owned(),
     };
     let store = Arc::new(house.store.clone());
-    Publisher::new(store, clock, options).await.expect("a publisher").spawn()
+    let notary = Arc::new(Notary::new(Arc::clone(&store) as Arc<_>, "test", &options.signing_seed));
+    Publisher::new(store, notary, clock, options).await.expect("a publisher").spawn()
 }
 
 /// Follows the publisher until everything committed is published, then compares.

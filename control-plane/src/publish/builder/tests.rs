@@ -92,6 +92,8 @@ fn bytes_of_one_change(keys: u64) -> usize {
         tree: tree.to_tree(),
         // As many names as a top has.
         next: Some(Tree { shape: Shape::of_depth(14), pepper: built_for.pepper, top: vec![other; 128] }),
+        // The longest that a head carries.
+        checkpoint: &"c".repeat(1_024),
         recent: &recent,
     };
     let head = signer.sign(parts).expect("a head that edges take").bytes.len();

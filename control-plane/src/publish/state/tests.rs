@@ -17,6 +17,7 @@ use crate::domain::actor::Actor;
 use crate::domain::key::Environment;
 use crate::domain::restrictions::RestrictionsInput;
 use crate::domain::workspace::WorkspaceStatus;
+use crate::lifecycle::notary::Notary;
 use crate::lifecycle::vault::Kek;
 use crate::lifecycle::{
     Context, CreateKey, CreateWorkspace, Entropy, KeyFields, KeySource, Lifecycle, PatchWorkspace, PutApi, Vault, Verb,
@@ -51,10 +52,14 @@ impl House {
             head_ttl: Duration::from_hours(24),
             heartbeat: Duration::from_mins(5),
             kv_min_interval: Duration::from_millis(1_100),
+            checkpoint_every: Duration::from_mins(1),
             warm_up: Duration::from_hours(1),
             holder: HOLDER.to_owned(),
         };
-        let publisher = Publisher::new(Arc::new(store), Arc::new(SystemClock), options).await.expect("a publisher");
+        let store = Arc::new(store);
+        let notary = Notary::new(Arc::clone(&store) as Arc<_>, &options.deployment, &options.signing_seed);
+        let publisher =
+            Publisher::new(store, Arc::new(notary), Arc::new(SystemClock), options).await.expect("a publisher");
         let mut house =
             Self { _dir: dir, lifecycle, publisher, workspace: WorkspaceId::from_u64(0), drawn: Cell::new(0) };
         house.run(PutApi { name: "data".to_owned(), title: None, routes: Vec::new() }).await;
@@ -127,7 +132,7 @@ async fn resumed(publisher: &Publisher) -> State<'_> {
     let epoch = publisher.shared.store.acquire_lease(HOLDER, now, until).await.expect("a store").expect("the lease");
     let built_for = BuildFor { deployment: "test".to_owned(), pepper: publisher.options.pepper, epoch };
     let mut state = State::resume(publisher, built_for).await.expect("a publisher's state");
-    assert!(state.step(true).await.expect("a step"));
+    assert!(state.step(Occasion::Heartbeat).await.expect("a step"));
     state
 }
 
@@ -136,7 +141,7 @@ async fn build(state: &mut State<'_>) {
     state.start_building_where_due();
     let built = finished(&mut state.building).await.expect("a tree");
     state.adopt(built).await.expect("adopted");
-    assert!(state.step(false).await.expect("a step"));
+    assert!(state.step(Occasion::News).await.expect("a step"));
 }
 
 #[tokio::test]
@@ -148,7 +153,7 @@ async fn of_changes_too_large_for_a_head_only_one_that_narrows_ends_the_rest_bet
     for (status, ends_it) in [(WorkspaceStatus::Suspended, true), (WorkspaceStatus::Active, false)] {
         house.set(status).await;
         state.rest_until = Some(rest);
-        state.step(false).await.expect("a step");
+        state.step(Occasion::News).await.expect("a step");
         assert!(state.waits_for_tree);
         assert_eq!(state.tree_due.is_some_and(|due| due < rest), ends_it, "{status:?}");
         state.tree_due = Some(Instant::now());
@@ -171,7 +176,7 @@ async fn a_leaf_that_is_too_large_has_the_tree_that_is_being_warmed_take_over_at
     build(&mut state).await;
     let warmed: Vec<_> = state.trees.next.as_ref().expect("a next tree").names.names().copied().collect();
     house.fat_keys(MORE).await;
-    state.step(false).await.expect("a step");
+    state.step(Occasion::News).await.expect("a step");
     state.tree_due = Some(Instant::now());
     build(&mut state).await;
     assert_eq!((state.trees.current.shape.depth(), state.trees.next.is_none()), (9, true));
@@ -185,7 +190,7 @@ async fn a_tree_that_fat_policies_deepened_is_left_as_deep() {
     house.fat_keys(FULL).await;
     let mut state = resumed(&house.publisher).await;
     house.fat_keys(MORE).await;
-    state.step(false).await.expect("a step");
+    state.step(Occasion::News).await.expect("a step");
     state.tree_due = Some(Instant::now());
     build(&mut state).await;
     assert_eq!((state.trees.current.shape.depth(), state.trees.wanted_depth), (1, 1));

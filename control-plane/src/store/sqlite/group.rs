@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::audit;
 use super::error::failed;
+use super::log::Appended;
 use super::writer::{COMMIT, Open, ROLL_BACK, Turn};
+use super::{audit, log};
 use crate::domain::api::Catalogue;
 use crate::domain::change::{Change, Generation};
 use crate::domain::settings::SettingsDocument;
@@ -49,12 +50,21 @@ pub(super) struct Group {
     bounds: Bounds,
     pub(super) known: Known,
     newest: Generation,
+    /// Events that are to be taken into the log's tree.
+    appended: Vec<Appended>,
     told: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Group {
     fn new(bounds: Bounds) -> Self {
-        Self { since: Instant::now(), bounds, known: Known::default(), newest: Generation(0), told: Vec::new() }
+        Self {
+            since: Instant::now(),
+            bounds,
+            known: Known::default(),
+            newest: Generation(0),
+            appended: Vec::new(),
+            told: Vec::new(),
+        }
     }
 
     /// Whether it waits no longer, whoever might join.
@@ -116,10 +126,11 @@ impl Turn {
         told: oneshot::Sender<Result<(), StoreError>>,
     ) {
         match audit::record(&mut self.connection, &change, last_seq, answer.as_ref()).await {
-            Ok(()) => {
+            Ok(appended) => {
                 self.open = Open::Nothing;
                 if let Some(group) = &mut self.group {
                     group.newest = change.generation();
+                    group.appended.extend(appended);
                     group.told.push(told);
                 }
             }
@@ -133,16 +144,25 @@ impl Turn {
 
     /// Makes the group's changes durable and tells whose they are. Not to be given up halfway.
     pub(super) async fn commit_group(&mut self) -> Result<(), StoreError> {
-        let Some(group) = self.group.take() else { return Ok(()) };
+        let Some(mut group) = self.group.take() else { return Ok(()) };
         if group.told.is_empty() {
             let _ = self.run(ROLL_BACK).await;
             return Ok(());
         }
-        if let Err(error) = self.run(COMMIT).await {
+        let appended = core::mem::take(&mut group.appended);
+        let logged = appended.last().map(|event| event.seq);
+        let written = match log::append(&mut self.connection, &appended).await {
+            Ok(()) => self.run(COMMIT).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             let _ = self.run(ROLL_BACK).await;
             return Err(tell_all(group, error));
         }
         self.count_commit();
+        if let Some(logged) = logged {
+            self.line().logged.send_replace(logged);
+        }
         self.line().committed.send_if_modified(|newest| {
             let newer = *newest < group.newest;
             *newest = (*newest).max(group.newest);

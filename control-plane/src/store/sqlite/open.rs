@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::error::failed;
-use super::{MIGRATIONS, SqliteStore};
+use super::{MIGRATIONS, SqliteStore, log};
 use crate::store::{Identity, StoreError};
 
 const SCHEMA_VERSION: &str = include_str!("sql/schema_version.sql");
@@ -61,7 +61,10 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
 /// Brings the schema to this version's, or refuses any other.
 pub(super) async fn settle(schema: Schema, writer: &mut SqliteConnection) -> Result<(), StoreError> {
     match schema {
-        Schema::Migrate => MIGRATIONS.run(writer).await.map_err(|error| StoreError::Migration(Box::new(error))),
+        Schema::Migrate => {
+            MIGRATIONS.run(&mut *writer).await.map_err(|error| StoreError::Migration(Box::new(error)))?;
+            log::catch_up(writer).await
+        }
         Schema::Keep => {
             let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
             let found: i64 = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(writer).await.map_err(failed)?;

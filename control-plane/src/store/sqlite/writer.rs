@@ -43,6 +43,8 @@ pub(super) struct Line {
     commits: AtomicU64,
     /// The newest generation that is durable.
     pub(super) committed: watch::Sender<Generation>,
+    /// The newest event that is durable.
+    pub(super) logged: watch::Sender<u64>,
 }
 
 /// The connection and what is open on it.
@@ -69,7 +71,8 @@ impl Writer {
         let connection = options.connect().await.map_err(failed)?;
         let seat = Seat { connection, open: Open::Nothing, group: None };
         let committed = watch::Sender::new(Generation(0));
-        let line = Line { bounds, waiting: AtomicUsize::new(0), commits: AtomicU64::new(0), committed };
+        let logged = watch::Sender::new(0);
+        let line = Line { bounds, waiting: AtomicUsize::new(0), commits: AtomicU64::new(0), committed, logged };
         Ok(Self { seat: Arc::new(Mutex::new(Some(seat))), line: Arc::new(line) })
     }
 

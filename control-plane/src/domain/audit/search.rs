@@ -1,0 +1,260 @@
+//! What an event is found by: facets, which stand for whole values, and the words within it.
+//!
+//! Both are made of an event as it is read, so that a log can be searched again from its events alone.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::invalid::{Fault, Invalid};
+
+/// Words of one event, most.
+const WORDS: usize = 200;
+/// Bytes of a word; what is longer is found by its beginning.
+const WORD_BYTES: usize = 64;
+/// Words that are searched for at a time, most.
+const WANTED: usize = 16;
+/// Letters of a word of which only the beginning is given, least.
+const PREFIX_CHARS: usize = 3;
+/// Beginnings that so many words have that to look for all of them is to read the log.
+const TOO_COMMON: [&str; 7] = ["key_", "mem_", "team_", "tok_", "ws_", "req_", "evt_"];
+
+/// A kind of value that events are filtered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet {
+    /// The workspace.
+    Workspace,
+    /// The team that the target belongs to.
+    Team,
+    /// A team of whoever acted.
+    ActorTeam,
+    /// The action.
+    Action,
+    /// Whoever acted, or was acted for.
+    Actor,
+    /// The kind of the target.
+    Entity,
+    /// The target.
+    Target,
+}
+
+impl Facet {
+    const fn letter(self) -> char {
+        match self {
+            Self::Workspace => 'w',
+            Self::Team => 't',
+            Self::ActorTeam => 'u',
+            Self::Action => 'c',
+            Self::Actor => 'a',
+            Self::Entity => 'e',
+            Self::Target => 'g',
+        }
+    }
+
+    /// One word that stands for this value: an index of words knows no capitals, identifiers do.
+    pub fn word(self, value: &str) -> String {
+        let hash: [u8; 32] = Sha256::digest(value).into();
+        format!("{}{}", self.letter(), hex::encode(&hash[..8]))
+    }
+}
+
+/// The facets of an event, with spaces between.
+pub fn facets(document: &Value) -> String {
+    let actor = &document["actor"];
+    let teams = document["actor_team_ids"].as_array().into_iter().flatten().map(|team| (Facet::ActorTeam, team));
+    let all = [
+        (Facet::Workspace, &document["workspace_id"]),
+        (Facet::Team, &document["team_id"]),
+        (Facet::Action, &document["action"]),
+        (Facet::Actor, &actor["id"]),
+        (Facet::Actor, &actor["on_behalf_of"]),
+        (Facet::Entity, &document["entity"]),
+        (Facet::Target, &document["target"]["id"]),
+    ];
+    let words = all.into_iter().chain(teams).filter_map(|(facet, value)| Some(facet.word(value.as_str()?)));
+    words.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// The words of an event's names, identifiers, reason and details, with spaces between.
+pub fn words(document: &Value) -> String {
+    let mut found = Found::default();
+    let actor = &document["actor"];
+    for value in [
+        &document["target"],
+        &actor["name"],
+        &actor["id"],
+        &actor["on_behalf_of"],
+        &document["reason"],
+        &document["workspace_id"],
+        &document["team_id"],
+        &document["request_id"],
+        &document["details"],
+    ] {
+        found.take(value);
+    }
+    found.words.join(" ")
+}
+
+#[derive(Default)]
+struct Found {
+    words: Vec<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Found {
+    /// The words of every text and number within a value, in its order; what a member of it is called is not.
+    fn take(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.add(text),
+            Value::Number(number) => self.add(&number.to_string()),
+            Value::Array(values) => values.iter().for_each(|value| self.take(value)),
+            Value::Object(members) => members.values().for_each(|value| self.take(value)),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        for word in cut(text) {
+            if self.words.len() < WORDS && self.seen.insert(word.clone()) {
+                self.words.push(word);
+            }
+        }
+    }
+}
+
+/// The words of a text: letters, digits and `_`, in small letters. Everything else parts them.
+fn cut(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !is_of_a_word(c)).filter(|word| !word.is_empty()).map(|word| {
+        let small = word.to_lowercase();
+        small[..small.floor_char_boundary(WORD_BYTES)].to_owned()
+    })
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// A word that is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The word, or its beginning.
+    word: String,
+    /// Whether it may go on.
+    is_prefix: bool,
+}
+
+impl Wanted {
+    /// Reads what somebody searches for: words that must all be there, each with a `*` behind it where only
+    /// its beginning is given.
+    pub fn parse(field: &str, text: &str) -> Result<Vec<Self>, Invalid> {
+        let mut wanted = Vec::new();
+        for part in text.split_whitespace() {
+            let (part, is_prefix) = part.strip_suffix('*').map_or((part, false), |part| (part, true));
+            let words: Vec<String> = cut(part).collect();
+            let last = words.len().saturating_sub(1);
+            for (index, word) in words.into_iter().enumerate() {
+                let is_prefix = is_prefix && index == last;
+                if is_prefix && (word.chars().count() < PREFIX_CHARS || TOO_COMMON.contains(&word.as_str())) {
+                    let detail = format!("`{word}*` is the beginning of too many words");
+                    return Err(Invalid::new(field, Fault::TooShort, detail));
+                }
+                wanted.push(Self { word, is_prefix });
+            }
+        }
+        match wanted.len() {
+            0 => Err(Invalid::new(field, Fault::TooShort, "a word with a letter or a digit in it")),
+            count if count > WANTED => {
+                Err(Invalid::new(field, Fault::TooMany, format!("{count} words, at most {WANTED}")))
+            }
+            _ => Ok(wanted),
+        }
+    }
+
+    /// The word as it is asked of the index: in quotation marks, which no word holds.
+    pub fn term(&self) -> String {
+        let star = if self.is_prefix { "*" } else { "" };
+        format!("\"{}\"{star}", self.word)
+    }
+
+    /// As somebody wrote it, in small letters.
+    pub fn as_written(&self) -> String {
+        format!("{}{}", self.word, if self.is_prefix { "*" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Value {
+        json!({
+            "seq": 7, "at": "2023-11-14T22:13:20Z", "action": "Update", "entity": "API Keys",
+            "actor": { "kind": "member", "id": "mem_1aB", "name": "Zoë O'Neil", "ip": "::1", "on_behalf_of": "mem_2" },
+            "target": { "id": "key_9", "name": "Nightly Build" },
+            "workspace_id": "ws_1", "team_id": null, "actor_team_ids": ["team_1", "team_2"],
+            "reason": "ticket #4711", "request_id": "req_f00",
+            "details": { "operation": "edit", "before": { "max": 1.5 }, "after": { "max": 20, "on": true, "no": null } },
+            "generation": 3,
+        })
+    }
+
+    #[test]
+    fn the_words_are_those_of_names_ids_reason_and_details() {
+        let wanted = "key_9 nightly build zoë o neil mem_1ab mem_2 ticket 4711 ws_1 req_f00 20 1 5 edit";
+        let found = words(&document());
+        let sorted = |text: &str| text.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(sorted(&found), sorted(wanted), "{found}");
+    }
+
+    #[test]
+    fn facets_stand_for_whole_values_and_know_capitals() {
+        let found = facets(&document());
+        for (facet, value) in [
+            (Facet::Workspace, "ws_1"),
+            (Facet::Action, "Update"),
+            (Facet::Actor, "mem_1aB"),
+            (Facet::Actor, "mem_2"),
+            (Facet::Entity, "API Keys"),
+            (Facet::Target, "key_9"),
+            (Facet::ActorTeam, "team_2"),
+        ] {
+            assert!(found.split(' ').any(|word| word == facet.word(value)), "{facet:?}");
+        }
+        assert_eq!(found.split(' ').count(), 8);
+        assert_ne!(Facet::Target.word("key_a"), Facet::Target.word("key_A"));
+        assert_ne!(Facet::Target.word("x"), Facet::Actor.word("x"));
+    }
+
+    #[test]
+    fn an_event_of_any_size_has_so_many_words_and_no_longer_ones() {
+        let long = "é".repeat(1_000);
+        let many: Vec<String> = (0..1_000).map(|number| format!("w{number}")).collect();
+        let found = words(&json!({ "reason": long, "details": many }));
+        assert_eq!(found.split(' ').count(), WORDS);
+        assert!(found.split(' ').all(|word| word.len() <= WORD_BYTES));
+    }
+
+    fn parse(text: &str) -> Result<String, Fault> {
+        let terms = |wanted: Vec<Wanted>| wanted.iter().map(Wanted::term).collect::<Vec<_>>().join(" ");
+        Wanted::parse("q", text).map(terms).map_err(|invalid| invalid.fault)
+    }
+
+    #[test]
+    fn what_is_searched_for_is_cut_as_what_is_found() {
+        assert_eq!(parse("Nightly  BUILD"), Ok("\"nightly\" \"build\"".to_owned()));
+        assert_eq!(parse("o'neil key_9"), Ok("\"o\" \"neil\" \"key_9\"".to_owned()));
+        assert_eq!(parse("nigh* 47*11"), Ok("\"nigh\"* \"47\" \"11\"".to_owned()));
+        // Nothing of it is the index's own language.
+        assert_eq!(parse("a\" OR (b) NEAR ^c -d"), Ok("\"a\" \"or\" \"b\" \"near\" \"c\" \"d\"".to_owned()));
+        for nothing in ["", " ", "*", "\"", "---"] {
+            assert_eq!(parse(nothing), Err(Fault::TooShort), "{nothing}");
+        }
+        for common in ["a*", "ab*", "KEY_*", "req_*"] {
+            assert_eq!(parse(common), Err(Fault::TooShort), "{common}");
+        }
+        assert_eq!(parse(&"a ".repeat(WANTED + 1)), Err(Fault::TooMany));
+    }
+}

@@ -1,0 +1,1 @@
+SELECT incarnation, size, root, at, note FROM audit_checkpoint

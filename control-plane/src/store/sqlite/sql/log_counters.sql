@@ -1,0 +1,1 @@
+SELECT generation, audit_seq FROM counter WHERE id = 1

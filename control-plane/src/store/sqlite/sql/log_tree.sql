@@ -1,0 +1,1 @@
+SELECT size, pruned, incarnation FROM audit_log WHERE id = 1
