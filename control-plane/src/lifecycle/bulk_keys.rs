@@ -17,11 +17,10 @@ use super::refusal::Missing;
 use super::{Call, Needs, Refusal, Verb, key_support};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
-use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::Key;
 use crate::domain::key::effect::touched;
 use crate::domain::key::transition::KeyRefusal;
-use crate::domain::permission::{Permission, ceiling, is_below};
+use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
@@ -166,15 +165,13 @@ impl BulkKeys {
     /// The key before and after; nothing where it is as wanted already, whatever time has done to it.
     fn step(&self, call: Call<'_>, workspace: &Workspace, stored: StoredKey) -> Result<Option<(Key, Key)>, Refusal> {
         let now = call.context.now;
-        let StoredKey { key: before, member } = stored;
-        call.rights.key(&before, self.action.permission())?;
+        let permission = self.action.permission();
+        call.rights.key(&stored.key, permission)?;
+        key_support::check_start(workspace, &stored, permission)?;
+        let before = stored.key;
         let mut after = self.action.step(before.clone(), now)?;
         if after == before.clone().settle(now) {
             return Ok(None);
-        }
-        let most = ceiling(member.role, workspace.staff_max_access);
-        if self.action == BulkAction::Enable && !is_below(before.access, most) {
-            return Err(Invalid::new("access", Fault::Conflicting, "more than the key's member may have").into());
         }
         after.version = before.version + 1;
         Ok(Some((before, after)))

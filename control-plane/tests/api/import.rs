@@ -120,6 +120,38 @@ async fn every_field_of_a_line_is_the_keys() {
 }
 
 #[tokio::test]
+async fn a_member_is_named_by_id_or_by_what_the_other_system_calls_them() {
+    let service = Service::start().await;
+    let (home, abroad) = (service.workspace("Acme").await, service.workspace("Other").await);
+    let mut members = Vec::new();
+    for (workspace, external_id) in [(&home, "hr-7"), (&abroad, "hr-7"), (&home, "twice"), (&home, "twice")] {
+        let body = json!({ "name": "somebody", "role": "staff", "external_id": external_id });
+        members.push(service.post(&format!("{workspace}/members"), body).await.is(201).text("id").to_owned());
+    }
+    let of = |workspace: &str, number: usize, member: &str| with(line(workspace, number), json!({ "member": member }));
+    let lines = [
+        of(&home, 1, "hr-7"),
+        of(&abroad, 2, "hr-7"),
+        of(&home, 3, &members[2]),
+        of(&home, 4, "hr-8"),
+        of(&home, 5, "twice"),
+        of(&home, 6, &members[1]),
+        line(&home, 7),
+    ];
+    let results = import(&service, &lines).await;
+    let unknown = "invalid member";
+    assert_eq!(outcomes(&results), ["created", "created", "created", unknown, unknown, unknown, "created"]);
+    assert_eq!((&results[3]["fault"], &results[4]["fault"]), (&json!("unknown"), &json!("conflicting")));
+    for (workspace, at, member) in [(&home, 0, &members[0]), (&abroad, 1, &members[1]), (&home, 2, &members[2])] {
+        assert_eq!(key(&service, workspace, &results[at]).await["member"]["id"], json!(member));
+    }
+    assert_eq!(key(&service, &home, &results[6]).await["member"]["name"], "default");
+    // Another line gives the key to another.
+    assert_eq!(outcome(&service, of(&home, 1, &members[3])).await, "updated");
+    assert_eq!(key(&service, &home, &results[0]).await["member"]["id"], json!(members[3]));
+}
+
+#[tokio::test]
 async fn lines_are_over_workspaces_by_id_or_slug() {
     let service = Service::start().await;
     let (one, other) = (service.workspace("One").await, service.workspace("Other").await);

@@ -104,6 +104,32 @@ async fn nobody_is_brought_a_key_that_they_may_not_have() {
 }
 
 #[tokio::test]
+async fn a_secret_is_unique_over_the_deployment_and_a_clash_elsewhere_reads_like_one_here() {
+    let service = Service::start().await;
+    let (home, abroad) = (service.workspace("Acme").await, service.workspace("Other").await);
+    let gone = import(&service, &[line(&home, 1), line(&abroad, 2), line(&abroad, 3)]).await;
+    let gone = format!("{abroad}/keys/{}", gone[2]["key_id"].as_str().unwrap());
+    service.delete(&gone).await.is(200);
+    let digest = |number: usize| line(&home, number)["sha256"].clone();
+    // Of a key of its own, of another workspace's, and of one of those that is no more.
+    let clashing = |number: usize| with(line(&home, 10 + number), json!({ "sha256": digest(number) }));
+    let refused = import(&service, &[clashing(1), clashing(2), clashing(3)]).await;
+    assert_eq!(outcomes(&refused), ["secret_exists sha256"; 3]);
+    let told = |result: &Value| without(without(result.clone(), "line"), "external_id");
+    assert_eq!(told(&refused[1]), told(&refused[0]));
+    assert_eq!(told(&refused[2]), told(&refused[0]));
+    // So where one key is made.
+    let mut problems = Vec::new();
+    for number in 1..=3 {
+        let body = json!({ "name": "one", "access": "read-only", "apis": ["*"], "sha256": digest(number) });
+        let refused = service.post(&format!("{home}/keys"), body).await;
+        refused.is_problem(409, "secret_exists", Some("sha256"));
+        problems.push(without(refused.body, "request_id"));
+    }
+    assert!(problems.iter().all(|problem| *problem == problems[0]), "{problems:?}");
+}
+
+#[tokio::test]
 async fn a_workspaces_limit_holds() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
