@@ -10,7 +10,6 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use keyward_tests::Stack;
 use keyward_tests::clients::{python, run};
 use keyward_tests::database::Database;
-use keyward_tests::stack::Admin;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -26,9 +25,6 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::shared("keyward_import_brings_a_file", command),
     ]
 }
-
-const PATH: &str = "/v1/keys/import";
-const NDJSON: &str = "application/x-ndjson";
 
 fn line(workspace: &str, external_id: &str, secret: Value) -> Value {
     let mut line = json!({
@@ -126,7 +122,7 @@ fn interrupted(stack: &Stack) -> Result<()> {
     ensure!(there > 0 && there < LINES && there % 1_000 == 0, "{there} keys are there: no whole batches");
     let (mut created, mut unchanged) = (0, 0);
     for part in lines.chunks(5_000) {
-        for result in import(&stack.admin()?, part)? {
+        for result in stack.admin()?.import(part)? {
             match result["outcome"].as_str() {
                 Some("created") => created += 1,
                 Some("unchanged") => unchanged += 1,
