@@ -11,7 +11,7 @@ use keyward_shared::id::{KeyId, WorkspaceId};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::context::PlanDigest;
+use super::context::{Context, PlanDigest};
 use super::list_keys::KeyListInput;
 use super::refusal::Missing;
 use super::{Call, Needs, Refusal, Verb, key_support};
@@ -141,7 +141,24 @@ impl Verb for BulkKeys {
     }
 }
 
+/// Up to when it is known what was used: nobody reports usage yet.
+pub const USAGE_KNOWN_UNTIL: Option<UnixMillis> = None;
+
 impl BulkKeys {
+    /// Refuses to change keys by when they were last used, up to a time that is not known about, unless
+    /// whoever acts has looked at a preview: a key in use looks like one that never was.
+    pub fn check_usage(&self, context: &Context) -> Result<(), Invalid> {
+        const FIELD: &str = "filter.last_used_before";
+        let BulkTarget::Filter { filter, .. } = &self.target else { return Ok(()) };
+        let Some(before) = filter.last_used_before else { return Ok(()) };
+        if USAGE_KNOWN_UNTIL.is_some_and(|known| before <= known) || context.is_of_preview() {
+            return Ok(());
+        }
+        let detail = "it is not known which keys were used up to then, and those of which nothing is known are found, \
+            too: look at a dry run, and send its `etag` as `If-Match`";
+        Err(Invalid::new(FIELD, Fault::Conflicting, detail))
+    }
+
     /// What becomes of one key, and the key before and after where it changes.
     fn judge(
         &self,

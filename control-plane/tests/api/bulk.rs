@@ -256,6 +256,35 @@ async fn a_key_above_its_member_is_refused_as_a_request_for_it_alone_would_be() 
     }
 }
 
+#[tokio::test]
+async fn by_last_use_that_nobody_knows_of_only_what_was_looked_at_is_changed() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "in use").await;
+    service.pass_seconds(1);
+    let body = |dry_run: bool| {
+        let filter = json!({ "last_used_before": "2026-01-01T00:00:01Z", "status": "active" });
+        json!({ "filter": filter, "action": "delete", "dry_run": dry_run })
+    };
+    let act = |tag: &str| {
+        let call = service.request(Method::POST, &format!("{workspace}/keys/bulk")).header("if-match", tag);
+        call.json(&body(false)).send()
+    };
+    let field = Some("filter.last_used_before");
+    bulk(&service, &workspace, body(false)).await.is_problem(422, "invalid", field);
+    act("*").await.is_problem(422, "invalid", field);
+    let version = service.get(&workspace).await.header("etag").to_owned();
+    let shown = bulk(&service, &workspace, body(true)).await.is(200);
+    assert_eq!((&shown.body["changed"], &shown.body["usage_known_until"]), (&json!(1), &Value::Null));
+    let preview = shown.header("etag").to_owned();
+    for tags in [version.clone(), format!("{version}, {preview}")] {
+        act(&tags).await.is_problem(422, "invalid", field);
+    }
+    assert_eq!(status(&service, &key).await, "active");
+    assert_eq!(act(&preview).await.is(200).body["keys"], shown.body["keys"]);
+    service.get(&key).await.is_problem(404, "not_found", None);
+}
+
 /// Every bulk change.
 pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
     let workspace = service.workspace("Keys that change together").await;

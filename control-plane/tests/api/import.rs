@@ -276,3 +276,33 @@ async fn a_short_secret_is_warned_of() {
     assert_eq!(results[0]["warnings"], json!(["short_secret"]));
     assert!(results[1]["warnings"].is_null());
 }
+
+#[tokio::test]
+async fn a_dry_run_names_no_key_that_is_not_there() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let made = import(&service, &[line(&workspace, 1)]).await;
+    let lines = [
+        line(&workspace, 1),
+        line(&workspace, 2),
+        line(&workspace, 2),
+        with(line(&workspace, 2), json!({ "name": "renamed" })),
+        with(line(&workspace, 1), json!({ "name": "renamed, too" })),
+    ];
+    let dry = results(&send(&service, "?dry_run=true", text(&lines)).await);
+    assert_eq!(outcomes(&dry), ["unchanged", "created", "unchanged", "updated", "updated"]);
+    let told: Vec<&Value> = dry.iter().map(|result| &result["key_id"]).collect();
+    let there = &made[0]["key_id"];
+    assert_eq!(told, [there, &Value::Null, &Value::Null, &Value::Null, there]);
+    let done = import(&service, &lines).await;
+    assert!(done.iter().all(|result| result["key_id"].is_string()));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_first_line_is_no_part_of_it() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let body = format!("\u{feff}{}\n\u{feff}{}\n", line(&workspace, 1), line(&workspace, 2));
+    let results = results(&send(&service, "", body).await);
+    assert_eq!(outcomes(&results), ["created", "bad_json -"]);
+}

@@ -43,6 +43,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
     write(&filled, &rest, FIRST, LINES)?;
     // The control plane has taken its working memory by the end of the first request.
     let both = || -> Result<(Duration, f64)> {
+        serving.forget_peak_memory()?;
         let began = send(&serving, &first)?;
         let before = serving.peak_memory_mib()?;
         let took = began + send(&serving, &rest)?;

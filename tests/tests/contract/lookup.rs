@@ -46,7 +46,7 @@ fn agrees(stack: &Stack) -> Result<()> {
             ensure!(told["status"] == answer.status, "{shown}");
         }
         if let Some(authorization) = &authorization {
-            ensure!(!told.to_string().contains(authorization), "the credential is repeated");
+            ensure!(!repeats(&told.to_string(), authorization), "the credential is repeated");
         }
     }
     Ok(())
@@ -171,4 +171,15 @@ fn leads(stack: &Stack) -> Result<()> {
     let unknown = admin.post("/v1/keys/lookup", &json!({"secret": "nobody-ever-had-this-secret"}))?;
     ensure!(unknown.must_be(404)?.json()?["code"] == "not_found", "another code");
     Ok(())
+}
+
+/// Whether an answer holds a credential, or a key of ours that is in it.
+fn repeats(told: &str, authorization: &str) -> bool {
+    const PREFIX: &str = "kw_";
+    let token = authorization.rsplit(' ').next().unwrap_or_default();
+    let decoded = BASE64_STANDARD.decode(token).unwrap_or_default();
+    let texts = [authorization.to_owned(), String::from_utf8_lossy(&decoded).into_owned()];
+    // All but the prefix and the last characters, which are its hint.
+    let mut bodies = texts.iter().filter_map(|text| text.split_once(PREFIX)?.1.get(..20));
+    told.contains(authorization) || bodies.any(|body| told.contains(body))
 }

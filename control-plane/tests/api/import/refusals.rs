@@ -26,7 +26,7 @@ async fn a_refused_line_leaves_the_others_alone() {
             "bad_json -",
             "invalid -",
             "invalid workspace",
-            "invalid nmae",
+            "invalid -",
             "invalid restrictions.ips[0]",
             "bad_json -",
             "created",
@@ -47,11 +47,45 @@ async fn a_secret_is_never_told_again() {
         with(base.clone(), json!({ "secret": [secret] })),
         with(base.clone(), json!({ "secret": format!("{secret} ") })),
         with(base.clone(), json!({ "secret": secret, "sha256": secret })),
-        with(base, json!({ "access": secret, "secret": secret })),
+        // In every other member but the one that is told again.
+        with(base.clone(), json!({ "access": secret, "secret": secret })),
+        with(base.clone(), json!({ "workspace": secret, "secret": secret })),
+        with(base.clone(), json!({ "member": secret, "secret": secret })),
+        with(base.clone(), json!({ "apis": [secret], "secret": secret })),
+        with(base.clone(), json!({ "status": secret, "secret": secret })),
+        with(base.clone(), json!({ "expires_at": secret, "secret": secret })),
+        with(base.clone(), json!({ "created_at": secret, "secret": secret })),
+        with(base.clone(), json!({ "restrictions": secret, "secret": secret })),
+        with(base.clone(), json!({ "metadata": secret, "secret": secret })),
+        with(base.clone(), json!({ "name": [secret], "secret": secret })),
+        // As a member's name.
+        with(base.clone(), json!({ secret: 1 })),
+        with(base.clone(), json!({ "secret": secret, "restrictions": { secret: [] } })),
+        with(base.clone(), json!({ "secret": secret, "restrictions": { "apps": [{ "platform": "ios", secret: 1 }] } })),
+        with(base, json!({ "secret": secret, "restrictions": { "apps": [{ secret: "ios" }] } })),
+        // Where no member is.
+        json!([secret]),
+        json!([secret, secret]),
+        json!(secret),
+        json!({ "external_id": [secret] }),
+        json!({ "external_id": { "external_id": secret } }),
     ];
     let reply = send(&service, "", text(&lines)).await;
-    assert_eq!(results(&reply).len(), 5);
+    let results = results(&reply);
+    assert_eq!(results.len(), lines.len());
+    assert!(results[1..].iter().all(|result| result["outcome"] == "refused"));
     assert!(!String::from_utf8(reply.bytes).unwrap().contains("very-secret"));
+}
+
+#[tokio::test]
+async fn the_values_of_a_line_in_their_order_are_no_line() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let named = line(&workspace, 1);
+    let members = ["external_id", "workspace", "name", "access", "apis"].map(|name| named[name].clone());
+    let absent = [(); 7].map(|()| Value::Null);
+    let values: Vec<Value> = members.into_iter().chain(absent).chain([named["sha256"].clone()]).collect();
+    assert_eq!(outcome(&service, json!(values)).await, "invalid -");
 }
 
 #[tokio::test]
