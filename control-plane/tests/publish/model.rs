@@ -24,8 +24,8 @@ use random::ops;
 use truth::{Known, Truth};
 
 use super::house::{House, START};
-use super::publisher;
 use super::reader::Reader;
+use super::{on_every, publisher};
 
 /// Operations in one deployment: 10,000 in the usual two cases with two deployments each.
 const OPERATIONS: usize = 2_500;
@@ -85,18 +85,12 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, max_shrink_time: 300_000, ..usual }
 }
 
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn the_published_snapshot_is_equal_to_the_model_whatever_is_done_and_in_which_order(
-        one in steps(),
-        other in steps(),
-    ) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        // Most of it is waiting for disks and heads.
-        runtime.block_on(async { tokio::join!(play(one), play(other)) });
-    }
+#[test]
+fn the_published_snapshot_is_equal_to_the_model_whatever_is_done_and_in_which_order() {
+    // Most of it is waiting for disks and heads.
+    on_every(config(), &(steps(), steps()), |(one, other)| async {
+        tokio::join!(play(one), play(other));
+    });
 }
 
 async fn play(steps: Vec<(Op, Then)>) {
