@@ -17,6 +17,7 @@ use super::refusal::Missing;
 use super::{Call, Needs, Refusal, Verb, key_support};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::change::Change;
+use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::Key;
 use crate::domain::key::effect::touched;
 use crate::domain::key::transition::KeyRefusal;
