@@ -6,13 +6,16 @@ pub const BODY_BYTES: usize = 256 * 1024;
 /// Bytes of one line of an import, which as a whole has no limit.
 pub const IMPORT_LINE_BYTES: usize = 64 * 1024;
 
+/// What some programs write before a text in UTF-8. Before an import's first line it says nothing.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Bytes of the lines of an import that are one transaction, most.
 pub const IMPORT_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Seconds for each next piece of an import.
 pub const IMPORT_PIECE_SECONDS: u64 = 30;
 
-/// Bytes of an import's answer that its client has not read yet, on disk.
+/// Bytes of an import's answer on disk: since its client last had read all of it.
 pub const IMPORT_UNREAD_BYTES: u64 = 1 << 30;
 
 /// Bytes of a query string.
@@ -42,7 +45,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("one line of an import", IMPORT_LINE_BYTES as u64, "bytes"),
     ("lines of an import in one transaction, together", IMPORT_BATCH_BYTES as u64, "bytes"),
     ("arrival of each next piece of an import", IMPORT_PIECE_SECONDS, "seconds"),
-    ("answer of an import that its client has not read yet", IMPORT_UNREAD_BYTES, "bytes"),
+    ("answer of an import, since its client last had read all of it", IMPORT_UNREAD_BYTES, "bytes"),
     ("query string", QUERY_BYTES as u64, "bytes"),
     ("headers of a request, the first line with them", HEADER_BYTES as u64, "bytes"),
     ("connections at a time", CONNECTIONS as u64, ""),

@@ -131,7 +131,7 @@ mod tests {
         connection.write_all(head.as_bytes()).await.unwrap();
         // As many clients do: all of the request goes out before the answer is looked at.
         for _ in 0..BODY >> 16 {
-            connection.write_all(&[b' '; 1 << 16]).await.unwrap();
+            connection.write_all(&vec![b' '; 1 << 16]).await.unwrap();
         }
         let mut got = String::new();
         connection.read_to_string(&mut got).await.unwrap();

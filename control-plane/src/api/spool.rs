@@ -32,7 +32,7 @@ struct Progress {
 
 struct Spool {
     file: File,
-    /// Bytes that may be unread, most.
+    /// Bytes that the file may have, most.
     room: u64,
     /// What of the file is to be read still.
     unread: Mutex<Unread>,
@@ -44,7 +44,7 @@ struct Unread {
     to: u64,
 }
 
-/// A spool in this directory for as many bytes that nobody has read yet: where to write, and what is read.
+/// A spool in this directory, of a file that grows to as many bytes: where to write, and what is read.
 pub(super) fn spool(
     directory: &Path,
     room: u64,
@@ -74,8 +74,9 @@ impl Writer {
 impl Spool {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
-        if unread.to - unread.from + bytes.len() as u64 > self.room {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the client does not read its answer"));
+        // What was read is given back only when nothing is left to read.
+        if unread.to + bytes.len() as u64 > self.room {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the client does not keep up with its answer"));
         }
         self.file.write_all_at(bytes, unread.to)?;
         unread.to += bytes.len() as u64;
@@ -144,6 +145,24 @@ mod tests {
         assert_eq!(writer.write(vec![2; 600]).await.unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
         assert_eq!(reader.next().await.unwrap().unwrap(), vec![1; 600]);
         writer.write(vec![2; 600]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_read_too_slowly_does_not_fill_the_disk_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let room = 2 * PIECE;
+        let (writer, reader) = spool(directory.path(), room).unwrap();
+        let mut reader = Box::pin(reader);
+        let piece = vec![0; usize::try_from(PIECE).unwrap()];
+        writer.write(piece.clone()).await.unwrap();
+        writer.write(vec![0]).await.unwrap();
+        let mut refused = None;
+        for _ in 0..10 {
+            reader.next().await.unwrap().unwrap();
+            assert!(writer.spool.file.metadata().unwrap().len() <= room);
+            refused = refused.or(writer.write(piece.clone()).await.err());
+        }
+        assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::QuotaExceeded));
     }
 
     #[tokio::test]

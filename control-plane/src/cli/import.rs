@@ -6,8 +6,10 @@
 
 mod parts;
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -125,29 +127,33 @@ impl Import {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(CliError::Client)?;
-        let (reader, bar): (Box<dyn Read + Send>, _) = if self.file == Path::new("-") {
-            (Box::new(io::stdin()), ProgressBar::new_spinner())
-        } else {
-            let file = File::open(&self.file).map_err(failed(&self.file))?;
-            let bytes = file.metadata().map_err(failed(&self.file))?.len();
-            (Box::new(file), bar(bytes))
-        };
+        let file = self.open().map_err(failed(&self.file))?;
+        let known = file.metadata().map_err(failed(&self.file))?;
+        let bar = if known.is_file() { bar(known.len()) } else { ProgressBar::new_spinner() };
         let results = match &self.results {
-            Some(path) => Some(io::BufWriter::new(File::create(path).map_err(failed(path))?)),
+            Some(path) => Some(io::BufWriter::new(create_beside(path, &known).map_err(failed(path))?)),
             None => None,
         };
         let mut sending = Sending { client, token, url: self.url(), bar, results, tally: Tally::default() };
-        let outcome = sending.all(Parts::of(reader)).await;
+        let outcome = sending.all(Parts::of(file)).await;
         sending.bar.finish_and_clear();
         sending.tally.print(self.dry_run);
         match outcome {
             Ok(()) if sending.tally.refused == 0 => Ok(ExitCode::SUCCESS),
             Ok(()) => Ok(ExitCode::FAILURE),
             Err(stop) => {
-                eprintln!("keyward: {stop}; run it again to go on, what was brought stays as it is");
+                let advice = if stop.is_passing() { "run it again to go on, " } else { "" };
+                eprintln!("keyward: {stop}; {advice}what was brought stays as it is");
                 Ok(ExitCode::FAILURE)
             }
         }
+    }
+
+    fn open(&self) -> io::Result<File> {
+        if self.file == Path::new("-") {
+            return io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        }
+        File::open(&self.file)
     }
 
     fn url(&self) -> Url {
@@ -161,6 +167,18 @@ impl Import {
         }
         url
     }
+}
+
+/// Makes or empties a file, unless it is the one that the lines are in.
+fn create_beside(path: &Path, lines: &Metadata) -> io::Result<File> {
+    if lines.is_file() && fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (lines.dev(), lines.ino()))
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it holds the lines, and the results would replace them",
+        ));
+    }
+    File::create(path)
 }
 
 /// A bar that shows how much of the file is done; nothing where nobody looks.
@@ -222,7 +240,7 @@ impl Sending {
         if status != StatusCode::OK {
             let problem: Value = answer.json().await.unwrap_or_default();
             let of = |member: &str, before: &str| {
-                problem[member].as_str().map(|text| format!("{before}{text}")).unwrap_or_default()
+                problem[member].as_str().map(|text| format!("{before}{}", printable(text))).unwrap_or_default()
             };
             return Err(Stop::Refused { status, words: format!("{}{}", of("code", " "), of("detail", ": ")) });
         }
@@ -305,7 +323,44 @@ impl Tally {
     }
 }
 
-/// A text that came from the file, fit for a terminal.
+/// A text that came from the file or over the network, fit for a terminal: what would move the cursor, turn
+/// the direction of the text or be invisible is escaped.
 fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    let mut told = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\'' | '\\' => told.push(character),
+            _ => told.extend(character.escape_debug()),
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        assert_eq!(printable("`acme` is \"there\", 'é' too: \\"), "`acme` is \"there\", 'é' too: \\");
+        let told = printable("\u{1b}[2J\r\n\u{202e}gnp\u{200b}\u{2066}\u{9b}31m\u{feff}");
+        assert!(told.is_ascii() && !told.contains(char::is_control), "{told}");
+    }
+
+    #[test]
+    fn the_results_never_replace_the_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let (lines, alias) = (directory.path().join("lines"), directory.path().join("alias"));
+        fs::write(&lines, "{}").unwrap();
+        fs::hard_link(&lines, &alias).unwrap();
+        let known = fs::metadata(&lines).unwrap();
+        for path in [&lines, &alias] {
+            assert_eq!(create_beside(path, &known).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        assert_eq!(fs::read_to_string(&lines).unwrap(), "{}");
+        let results = directory.path().join("results");
+        for _ in 0..2 {
+            assert!(create_beside(&results, &known).is_ok());
+        }
+    }
 }

@@ -6,10 +6,10 @@
 mod mend;
 
 use keyward_shared::api_key::{self, ApiKey, ApiKeyError, MAX_KEY_BYTES, MIN_KEY_BYTES};
-use keyward_shared::credentials::CredentialError;
+use keyward_shared::credentials::{self, Credential, CredentialError};
 use keyward_shared::settings::{CheckDigits, Settings};
 
-pub use mend::{Mended, mend, mend_key};
+pub use mend::{Mended, mend, mend_key, without_http_blanks};
 
 /// The mistakes: variant, word for programs, words for people.
 macro_rules! mistakes {
@@ -80,6 +80,16 @@ impl From<CredentialError> for Mistake {
             CredentialError::CheckDigits => Self::CheckDigits,
         }
     }
+}
+
+/// The credential of a request, check digits aside: a key may have been brought with any.
+pub fn read_unchecked(
+    authorization: Option<&str>,
+    key_header: Option<&str>,
+    settings: &Settings,
+) -> Result<Credential, CredentialError> {
+    let settings = Settings { check_digits: CheckDigits::Off, ..settings.clone() };
+    credentials::read(authorization, key_header, &settings)
 }
 
 /// What is wrong with a text that should be a key and nothing else, as far as the text itself tells.

@@ -88,7 +88,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("lines of an import in one transaction", IMPORT_BATCH_LINES as u64, "lines"),
     ("a secret that is brought, without a warning, least", SHORT_SECRET_BYTES as u64, "bytes"),
     ("path, authorization, key_header, referrer of a request to be explained", EXPLAINED_BYTES as u64, "bytes"),
-    ("changes that an explanation tells of", EXPLAINED_EVENTS as u64, "events"),
+    ("changes that an explanation tells of, of the key and of its workspace each", EXPLAINED_EVENTS as u64, "events"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

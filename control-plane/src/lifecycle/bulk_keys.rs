@@ -11,7 +11,7 @@ use keyward_shared::id::{KeyId, WorkspaceId};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::context::PlanDigest;
+use super::context::{Context, PlanDigest};
 use super::list_keys::KeyListInput;
 use super::refusal::Missing;
 use super::{Call, Needs, Refusal, Verb, key_support};
@@ -21,7 +21,7 @@ use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::key::Key;
 use crate::domain::key::effect::touched;
 use crate::domain::key::transition::KeyRefusal;
-use crate::domain::permission::{Permission, ceiling, is_below};
+use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
@@ -142,7 +142,24 @@ impl Verb for BulkKeys {
     }
 }
 
+/// Up to when it is known what was used: nobody reports usage yet.
+pub const USAGE_KNOWN_UNTIL: Option<UnixMillis> = None;
+
 impl BulkKeys {
+    /// Refuses to change keys by when they were last used, up to a time that is not known about, unless
+    /// whoever acts has looked at a preview: a key in use looks like one that never was.
+    pub fn check_usage(&self, context: &Context) -> Result<(), Invalid> {
+        const FIELD: &str = "filter.last_used_before";
+        let BulkTarget::Filter { filter, .. } = &self.target else { return Ok(()) };
+        let Some(before) = filter.last_used_before else { return Ok(()) };
+        if USAGE_KNOWN_UNTIL.is_some_and(|known| before <= known) || context.is_of_preview() {
+            return Ok(());
+        }
+        let detail = "it is not known which keys were used up to then, and those of which nothing is known are found, \
+            too: look at a dry run, and send its `etag` as `If-Match`";
+        Err(Invalid::new(FIELD, Fault::Conflicting, detail))
+    }
+
     /// What becomes of one key, and the key before and after where it changes.
     fn judge(
         &self,
@@ -166,15 +183,13 @@ impl BulkKeys {
     /// The key before and after; nothing where it is as wanted already, whatever time has done to it.
     fn step(&self, call: Call<'_>, workspace: &Workspace, stored: StoredKey) -> Result<Option<(Key, Key)>, Refusal> {
         let now = call.context.now;
-        let StoredKey { key: before, member } = stored;
-        call.rights.key(&before, self.action.permission())?;
+        let permission = self.action.permission();
+        call.rights.key(&stored.key, permission)?;
+        key_support::check_start(workspace, &stored, permission)?;
+        let before = stored.key;
         let mut after = self.action.step(before.clone(), now)?;
         if after == before.clone().settle(now) {
             return Ok(None);
-        }
-        let most = ceiling(member.role, workspace.staff_max_access);
-        if self.action == BulkAction::Enable && !is_below(before.access, most) {
-            return Err(Invalid::new("access", Fault::Conflicting, "more than the key's member may have").into());
         }
         after.version = before.version + 1;
         Ok(Some((before, after)))

@@ -54,6 +54,11 @@ impl Context {
         self.check(version, |seen| seen.version == version && seen.plan.is_none_or(|seen| seen == plan))
     }
 
+    /// Whether there is a precondition that holds for nothing but what a preview has shown.
+    pub(super) fn is_of_preview(&self) -> bool {
+        matches!(&self.if_match, Some(IfMatch::Seen(seen)) if seen.iter().all(|seen| seen.plan.is_some()))
+    }
+
     fn check(&self, version: u64, holds: impl Fn(&Seen) -> bool) -> Result<(), Refusal> {
         match &self.if_match {
             Some(IfMatch::Seen(seen)) if !seen.iter().any(holds) => Err(Refusal::PreconditionFailed { version }),
@@ -180,6 +185,10 @@ mod tests {
         let previewed = seen(Seen { version: 3, plan: Some(planned) });
         assert!(previewed.check_plan(3, planned).is_ok() && previewed.check_version(3).is_ok());
         assert!(previewed.check_plan(3, other).is_err() && previewed.check_plan(4, planned).is_err());
+        assert!(previewed.is_of_preview() && !context(None).is_of_preview());
+        assert!(!context(Some(IfMatch::Any)).is_of_preview());
+        let either = vec![Seen::version(3), Seen { version: 3, plan: Some(planned) }];
+        assert!(!context(Some(IfMatch::Seen(either))).is_of_preview());
         let read = seen(Seen::version(3));
         assert!(read.check_plan(3, planned).is_ok() && read.check_plan(4, planned).is_err());
         assert!(context(None).check_plan(3, planned).is_ok());

@@ -1,14 +1,13 @@
 //! Explain a verdict: what an edge says of a request, why, and what was done to its key lately.
 //!
-//! The request is judged by the edges' own code, from what the database holds at this moment. Where an
-//! edge could not even read the credential, the mistake is looked for. Nothing of the credential is given
-//! back.
+//! The request is judged by the edges' own code, from one moment of the database. Where an edge could not
+//! even read the credential, the mistake is looked for. Nothing of the credential is given back.
 
 mod words;
 
 use std::net::IpAddr;
 
-use keyward_shared::credentials::{Claim, Credential};
+use keyward_shared::credentials::{Claim, Credential, CredentialError};
 use keyward_shared::decision::{Case, Client, Decision, Reason, Refusal as Denied, Request};
 use keyward_shared::fingerprint::Digest;
 use keyward_shared::policy::App;
@@ -18,7 +17,7 @@ use keyward_shared::snapshot::Lookup;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::lookup::Found;
+use super::lookup::{Found, owner_of};
 use super::refusal::LookupRefusal;
 use super::{Lifecycle, Needs, Refusal, Rights};
 use crate::domain::actor::Actor;
@@ -27,6 +26,8 @@ use crate::domain::invalid::{Fault, Invalid};
 use crate::domain::limits::{EXPLAINED_BYTES, EXPLAINED_EVENTS, METHOD_CHARS};
 use crate::domain::permission::Permission;
 use crate::domain::time::UnixMillis;
+use crate::store::LookupView;
+use crate::store::lookup::About;
 use words::Scene;
 
 pub use crate::store::lookup::PastEvent;
@@ -76,10 +77,10 @@ pub struct Explanation {
     pub explanation: String,
     /// The key that it is about, as far as there is one that this actor sees.
     pub found: Option<Found>,
-    /// What was done to the key and its workspace, newest first; nothing where this actor may not read
-    /// the audit log.
+    /// What was done to the key and its workspace, and last to the API and the settings where they are this
+    /// actor's, newest first; nothing where this actor may not read the audit log.
     pub changes: Option<Vec<PastEvent>>,
-    /// The time for which it was judged.
+    /// The time that deadlines were judged for; all else is as it was when it was asked.
     pub at: UnixMillis,
 }
 
@@ -93,8 +94,10 @@ impl Lifecycle {
         let at = asked.at.unwrap_or(now);
         let at_ms = u64::try_from(at.as_millis())
             .map_err(|_| Invalid::new("at", Fault::OutOfRange, "must not be before 1970"))?;
-        let catalogue = self.store.catalogue().await?;
-        let settings = self.store.settings().await?.travelling(&catalogue);
+        let mut view = self.store.look().await?;
+        let view = &mut *view;
+        let catalogue = view.catalogue().await?;
+        let settings = view.settings().await?.travelling(&catalogue);
         let routes = RouteTable::new(settings.routes.clone());
         let request = asked.request();
         let mut found = None;
@@ -102,9 +105,9 @@ impl Lifecycle {
         let decision = match Case::new(&request, &routes, &settings, at_ms) {
             Ok(case) => {
                 let fingerprint = self.vault.fingerprint(case.digest());
-                found = self.owner_of(&rights, &fingerprint, at).await?;
+                found = owner_of(view, &rights, &fingerprint, at).await?;
                 let live = match &found {
-                    Some(_) => self.store.live_secret(&fingerprint).await?,
+                    Some(_) => view.live_secret(&fingerprint).await?,
                     None => None,
                 };
                 case.judge(
@@ -116,18 +119,21 @@ impl Lifecycle {
         if found.is_none()
             && let Decision::Deny(Denied::Unauthorized(reason)) = decision
         {
-            (mistakes, found) = self.mistakes(&rights, asked, &settings, reason, at).await?;
+            (mistakes, found) = self.mistakes(view, &rights, asked, &settings, reason, at).await?;
         }
         let scene = Scene { asked, catalogue: &catalogue, routes: &routes, mistakes: &mistakes, found: found.as_ref() };
-        let (reason, explanation) = scene.tell(decision);
-        let changes = match &found {
-            _ if !may_read_events(&rights) => None,
-            Some(found) => {
-                let (key, workspace) = found.ids();
-                Some(self.store.events_about(key, workspace, EXPLAINED_EVENTS).await?)
-            }
-            None => Some(Vec::new()),
+        let (reason, mut explanation) = scene.tell(decision);
+        let changes = if may_read_events(&rights) {
+            let is_theirs = rights.workspace().is_none();
+            let api = scene.api().filter(|_| is_theirs).map(|api| &api.name);
+            let about = About { key: found.as_ref().map(Found::ids), api, settings: is_theirs };
+            Some(view.events_about(about, EXPLAINED_EVENTS).await?)
+        } else {
+            None
         };
+        if changes.iter().flatten().any(|event| event.at > at) {
+            explanation.push_str(words::CHANGED_SINCE);
+        }
         let refusal = if let Decision::Deny(refusal) = decision { Some(refusal) } else { None };
         let verdict = if refusal.is_some() { Verdict::Deny } else { Verdict::Allow };
         Ok(Explanation { verdict, refusal, reason, explanation, found, changes, at })
@@ -144,24 +150,30 @@ impl Lifecycle {
     /// credential that reads is said to be wrong only where that leads to a key.
     async fn mistakes(
         &self,
+        view: &mut dyn LookupView,
         rights: &Rights,
         asked: &Asked,
         settings: &Settings,
         reason: Reason,
         at: UnixMillis,
     ) -> Result<(Vec<Mistake>, Option<Found>), Refusal> {
-        let mended = match (&asked.authorization, &asked.key_header) {
+        let Request { authorization, key_header, .. } = asked.request();
+        let mended = match (authorization, key_header) {
+            _ if reason == Reason::Credential(CredentialError::CheckDigits) => {
+                let credential = explain::read_unchecked(authorization, key_header, settings).ok();
+                credential.map(|credential| Mended { mistakes: vec![Mistake::CheckDigits], credential })
+            }
             (Some(authorization), None) => explain::mend(authorization, settings),
             (None, Some(key)) if settings.accept.header.is_some() => {
                 explain::mend_key(key).map(|(mistake, key)| Mended {
                     mistakes: vec![mistake],
-                    credential: Some(Credential { digest: Digest::of(&key), claim: Claim::None }),
+                    credential: Credential { digest: Digest::of(&key), claim: Claim::None },
                 })
             }
             _ => None,
         };
-        let found = match mended.as_ref().and_then(|mended| mended.credential.as_ref()) {
-            Some(credential) => self.owner_of(rights, &self.vault.fingerprint(&credential.digest), at).await?,
+        let found = match &mended {
+            Some(mended) => owner_of(view, rights, &self.vault.fingerprint(&mended.credential.digest), at).await?,
             None => None,
         };
         Ok(match (reason, mended) {
@@ -195,8 +207,7 @@ impl Asked {
         }
     }
 
-    /// What an edge judges of it. White space around a header's value is not part of it (RFC 9110,
-    /// section 5.5), and a path is judged without its query.
+    /// What an edge judges of it: a path is judged without its query.
     fn request(&self) -> Request<'_> {
         let mut client = Client { address: self.ip, referrer: self.referrer.as_deref(), ..Client::default() };
         match &self.app {
@@ -210,8 +221,8 @@ impl Asked {
         Request {
             method: &self.method,
             path: self.path.split('?').next().unwrap_or_default(),
-            authorization: self.authorization.as_ref().map(|value| value.trim()),
-            key_header: self.key_header.as_ref().map(|value| value.trim()),
+            authorization: self.authorization.as_ref().map(|value| explain::without_http_blanks(value)),
+            key_header: self.key_header.as_ref().map(|value| explain::without_http_blanks(value)),
             preflight: self.preflight,
             client: Some(client),
         }

@@ -27,7 +27,7 @@ use crate::domain::key::effect::touched;
 use crate::domain::key::transition::KeyRefusal;
 use crate::domain::key::{Key, Life, Secret};
 use crate::domain::member::MemberSummary;
-use crate::domain::permission::{Permission, ceiling, is_below};
+use crate::domain::permission::Permission;
 use crate::domain::workspace::{Reveal, Workspace};
 use crate::store::{NewKey, StoredKey, Tx};
 use there::There;
@@ -240,7 +240,7 @@ impl Work<'_> {
 
 /// Refuses what would leave a key with a member who may not have it.
 fn check_ceiling(key: &Key, workspace: &Workspace, holder: &MemberSummary) -> Result<(), Invalid> {
-    if is_below(key.access, ceiling(holder.role, workspace.staff_max_access)) {
+    if key_support::may_have(workspace, holder.role, key.access) {
         return Ok(());
     }
     let detail = format!("a member whose role is {} has no key that does this here", holder.role.as_str());

@@ -54,11 +54,17 @@ pub(super) async fn key(
     let stored = tx.key(target.workspace, target.key).await?.ok_or(Refusal::NotFound(Missing::Key))?;
     call.rights.key(&stored.key, permission)?;
     call.context.check_version(stored.key.version)?;
+    check_start(&workspace, &stored, permission)?;
+    Ok((workspace, stored))
+}
+
+/// Refuses to start a key that its member may not have, and to give it a new secret, whoever acts.
+pub(super) fn check_start(workspace: &Workspace, stored: &StoredKey, permission: Permission) -> Result<(), Refusal> {
     let starts = matches!(permission, Permission::KeyStart | Permission::KeyRotate);
-    if starts && !may_have(&workspace, stored.member.role, stored.key.access) {
+    if starts && !may_have(workspace, stored.member.role, stored.key.access) {
         return Err(Refusal::AboveMember);
     }
-    Ok((workspace, stored))
+    Ok(())
 }
 
 /// Takes the key through a transition that needs nothing else.

@@ -13,6 +13,7 @@ use crate::domain::actor::Actor;
 use crate::domain::explain::{self, Mistake};
 use crate::domain::permission::Permission;
 use crate::domain::time::UnixMillis;
+use crate::store::LookupView;
 
 /// What somebody holds.
 pub enum LookupBy {
@@ -82,10 +83,11 @@ impl Lifecycle {
     pub async fn lookup(&self, actor: &Actor, by: &LookupBy, now: UnixMillis) -> Result<Found, Refusal> {
         let rights = self.rights(actor).await?;
         rights.admit(Needs::Deployment(Permission::KeyLookup))?;
+        let mut view = self.store.look().await?;
         let (digest, mistake) = match by {
             LookupBy::Sha256(text) => (key_input::digest(text)?, None),
             LookupBy::Secret(text) => {
-                let mistake = explain::mistake_in(text, &self.store.settings().await?.settings);
+                let mistake = explain::mistake_in(text, &view.settings().await?.settings);
                 match (ApiKey::parse(text), mistake) {
                     (Ok(key), mistake) => (Digest::of(&key), mistake),
                     (Err(_), Some(mistake)) => return Err(LookupRefusal::Malformed(mistake).into()),
@@ -94,47 +96,53 @@ impl Lifecycle {
             }
         };
         // Wrong check digits are no proof: somebody may have brought the digest of such a key.
-        if let Some(found) = self.owner_of(&rights, &self.vault.fingerprint(&digest), now).await? {
+        if let Some(found) = owner_of(&mut *view, &rights, &self.vault.fingerprint(&digest), now).await? {
             return Ok(found);
         }
         let mistake = match (mistake, by) {
-            (None, LookupBy::Secret(text)) => self.mistake_around(&rights, text, now).await?,
+            (None, LookupBy::Secret(text)) => self.mistake_around(&mut *view, &rights, text, now).await?,
             (mistake, _) => mistake,
         };
         Err(mistake.map_or(LookupRefusal::Unknown, LookupRefusal::Malformed).into())
     }
 
     /// What stands around a secret that would be somebody's without it.
-    async fn mistake_around(&self, rights: &Rights, text: &str, now: UnixMillis) -> Result<Option<Mistake>, Refusal> {
+    async fn mistake_around(
+        &self,
+        view: &mut dyn LookupView,
+        rights: &Rights,
+        text: &str,
+        now: UnixMillis,
+    ) -> Result<Option<Mistake>, Refusal> {
         let Some((mistake, key)) = explain::mend_key(text) else {
             return Ok(None);
         };
         let fingerprint = self.vault.fingerprint(&Digest::of(&key));
-        Ok(self.owner_of(rights, &fingerprint, now).await?.map(|_| mistake))
+        Ok(owner_of(view, rights, &fingerprint, now).await?.map(|_| mistake))
     }
+}
 
-    /// Whose secret has or had this fingerprint, as it is at `at`, if whoever asks may know.
-    pub(super) async fn owner_of(
-        &self,
-        rights: &Rights,
-        fingerprint: &Fingerprint,
-        at: UnixMillis,
-    ) -> Result<Option<Found>, Refusal> {
-        let owner = self.store.secret_owner(fingerprint).await?;
-        let is_seen = |workspace| rights.workspace().is_none_or(|own| own == workspace);
-        let Some(owner) = owner.filter(|owner| is_seen(owner.workspace_id)) else {
-            return Ok(None);
-        };
-        let Some(stored) = self.store.key(owner.workspace_id, owner.key_id).await? else {
-            let (id, workspace_id, name) = (owner.key_id, owner.workspace_id, owner.key_name);
-            return Ok(Some(Found { key: FoundKey::Deleted { id, workspace_id, name }, slot: SecretSlot::Ended }));
-        };
-        let view = KeyView::new(stored, &self.store.catalogue().await?, at);
-        let slot = match owner.slot {
-            Some(Slot::Current) => SecretSlot::Current,
-            Some(Slot::Retiring) if view.rotation.is_some() => SecretSlot::Retiring,
-            Some(Slot::Retiring) | None => SecretSlot::Ended,
-        };
-        Ok(Some(Found { key: FoundKey::Readable(Box::new(view)), slot }))
-    }
+/// Whose secret has or had this fingerprint, as it is at `at`, if whoever asks may know.
+pub(super) async fn owner_of(
+    view: &mut dyn LookupView,
+    rights: &Rights,
+    fingerprint: &Fingerprint,
+    at: UnixMillis,
+) -> Result<Option<Found>, Refusal> {
+    let owner = view.secret_owner(fingerprint).await?;
+    let is_seen = |workspace| rights.workspace().is_none_or(|own| own == workspace);
+    let Some(owner) = owner.filter(|owner| is_seen(owner.workspace_id)) else {
+        return Ok(None);
+    };
+    let Some(stored) = view.key(owner.workspace_id, owner.key_id).await? else {
+        let (id, workspace_id, name) = (owner.key_id, owner.workspace_id, owner.key_name);
+        return Ok(Some(Found { key: FoundKey::Deleted { id, workspace_id, name }, slot: SecretSlot::Ended }));
+    };
+    let key = KeyView::new(stored, &view.catalogue().await?, at);
+    let slot = match owner.slot {
+        Some(Slot::Current) => SecretSlot::Current,
+        Some(Slot::Retiring) if key.rotation.is_some() => SecretSlot::Retiring,
+        Some(Slot::Retiring) | None => SecretSlot::Ended,
+    };
+    Ok(Some(Found { key: FoundKey::Readable(Box::new(key)), slot }))
 }

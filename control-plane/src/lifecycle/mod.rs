@@ -74,7 +74,7 @@ use crate::store::{Store, Tx};
 
 pub use archive_key::ArchiveKey;
 pub use authenticate::Authenticated;
-pub use bulk_keys::{BulkAction, BulkDone, BulkKey, BulkKeys, BulkOutcome, BulkTarget};
+pub use bulk_keys::{BulkAction, BulkDone, BulkKey, BulkKeys, BulkOutcome, BulkTarget, USAGE_KNOWN_UNTIL};
 pub use cancel_rotation::CancelRotation;
 pub use context::{Context, Entropy, IfMatch, PlanDigest, Seen};
 pub use create_key::{CreateKey, CreatedKey, KeySource};

@@ -6,7 +6,9 @@ use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::policy::Policy;
 use keyward_shared::record::{Record, Slot};
 
-use super::StoreError;
+use super::{StoreError, StoredKey};
+use crate::domain::api::{ApiName, Catalogue};
+use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
 
 /// Whose secret it is or was.
@@ -49,16 +51,43 @@ pub struct PastEvent {
     pub generation: u64,
 }
 
-/// A secret's key, read.
+/// What a request was about, as far as the audit log is to tell of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct About<'a> {
+    /// The key and its workspace.
+    pub key: Option<(KeyId, WorkspaceId)>,
+    /// The API that the path belongs to.
+    pub api: Option<&'a ApiName>,
+    /// Whether the deployment's settings are told of.
+    pub settings: bool,
+}
+
+/// Secrets and their keys, read.
 #[async_trait]
 pub trait LookupStore: Send + Sync {
+    /// One moment of all that an answer about a secret rests on.
+    async fn look(&self) -> Result<Box<dyn LookupView>, StoreError>;
+}
+
+/// One moment of the database: what is committed later does not show in it.
+#[async_trait]
+pub trait LookupView: Send {
+    /// The APIs there are.
+    async fn catalogue(&mut self) -> Result<Catalogue, StoreError>;
+
+    /// The deployment's settings.
+    async fn settings(&mut self) -> Result<SettingsDocument, StoreError>;
+
+    /// A key of that workspace that is not deleted.
+    async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError>;
+
     /// Whose secret has or had this fingerprint.
-    async fn secret_owner(&self, fingerprint: &Fingerprint) -> Result<Option<SecretOwner>, StoreError>;
+    async fn secret_owner(&mut self, fingerprint: &Fingerprint) -> Result<Option<SecretOwner>, StoreError>;
 
     /// What a snapshot of this moment says of a secret; nothing of one that is final.
-    async fn live_secret(&self, fingerprint: &Fingerprint) -> Result<Option<(Record, Policy)>, StoreError>;
+    async fn live_secret(&mut self, fingerprint: &Fingerprint) -> Result<Option<(Record, Policy)>, StoreError>;
 
-    /// What was done last to a key, and of what was done to its workspace that which keys feel; newest
-    /// first.
-    async fn events_about(&self, key: KeyId, workspace: WorkspaceId, most: u16) -> Result<Vec<PastEvent>, StoreError>;
+    /// What was done last to a key, and of what was done to its workspace that which keys feel, `most` of
+    /// each; and the last thing that was done to the API and to the settings. Newest first.
+    async fn events_about(&mut self, about: About<'_>, most: u16) -> Result<Vec<PastEvent>, StoreError>;
 }

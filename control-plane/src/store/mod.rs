@@ -37,7 +37,7 @@ pub use bulk::BulkTx;
 pub use error::StoreError;
 pub use identity::Identity;
 pub use import::{Holder, ImportTx, NameTaken, Named, NewKey};
-pub use lookup::LookupStore;
+pub use lookup::{LookupStore, LookupView};
 pub use people::{MemberQuery, PeoplePosition, PeopleStore, PeopleTx, TeamQuery};
 pub use secrets::SecretTx;
 pub use tokens::{TokenPosition, TokenSet, TokenStore, TokenTx};

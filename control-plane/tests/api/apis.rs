@@ -71,6 +71,39 @@ async fn coverage_follows_the_catalogue() {
     assert_ne!(read.header("etag"), made.header("etag"));
 }
 
+#[tokio::test]
+async fn coverage_is_full_as_long_as_every_api_there_is_is_granted() {
+    let service = Service::start().await;
+    for api in ["data", "push"] {
+        service.put(&format!("/v1/apis/{api}"), json!({})).await.is(201);
+    }
+    let workspace = service.workspace("Acme").await;
+    for (name, apis) in [("all", json!(["*"])), ("both", json!(["data", "push"])), ("one", json!(["data"]))] {
+        let body = json!({ "name": name, "access": "read-only", "apis": apis });
+        service.post(&format!("{workspace}/keys"), body).await.is(201);
+    }
+    let coverage = async || -> Vec<String> {
+        let listed = service.get(&format!("{workspace}/keys?sort=name")).await.is(200);
+        let mut coverage = Vec::new();
+        for key in listed.body["items"].as_array().unwrap() {
+            let read = service.get(&format!("{workspace}/keys/{}", key["id"].as_str().unwrap())).await.is(200);
+            assert_eq!(read.body, *key);
+            coverage.push(read.text("coverage").to_owned());
+        }
+        coverage
+    };
+    assert_eq!(coverage().await, ["full", "full", "partial"]);
+    service.put("/v1/apis/mail", json!({})).await.is(201);
+    assert_eq!(coverage().await, ["full", "partial", "partial"]);
+    service.delete("/v1/apis/mail").await.is(200);
+    assert_eq!(coverage().await, ["full", "full", "partial"]);
+    service.delete("/v1/apis/push").await.is(200);
+    assert_eq!(coverage().await, ["full", "full", "full"]);
+    // An API of the same name is another one.
+    service.put("/v1/apis/push", json!({})).await.is(201);
+    assert_eq!(coverage().await, ["full", "partial", "partial"]);
+}
+
 /// Every mutation of the catalogue.
 pub(crate) async fn mutations(service: &Service) -> Vec<Mutation> {
     service.put("/v1/apis/data", json!({})).await.is(201);

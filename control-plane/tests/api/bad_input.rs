@@ -197,3 +197,18 @@ async fn a_refusal_does_not_repeat_what_was_sent() {
         assert!(!text.contains(secret), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_body_is_an_object_and_not_its_values_in_order() {
+    let service = Service::start().await;
+    for (path, body) in [
+        ("/v1/workspaces", json!(["Acme"])),
+        ("/v1/workspaces", json!(["Acme", null, null, null, null, null, null, null])),
+        ("/v1/keys/lookup", json!(["a-secret-of-somebody", null])),
+        ("/v1/explain", json!([null, null, null, null, "/", null, null, null, null, null])),
+        ("/v1/explain", json!(null)),
+    ] {
+        service.post(path, body).await.is_problem(422, "invalid", None);
+    }
+    assert_eq!(service.get("/v1/workspaces").await.body["items"], json!([]));
+}

@@ -1,5 +1,7 @@
 //! `/v1/workspaces/{ws}/keys/bulk`.
 
+mod found;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -215,6 +217,72 @@ async fn members_change_the_keys_they_see() {
         assert_eq!(done.body["matched"], 1, "{role}");
     }
     assert_eq!(status(&service, &key).await, "disabled");
+}
+
+#[tokio::test]
+async fn a_key_above_its_member_is_refused_as_a_request_for_it_alone_would_be() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let member = service.member(&workspace, "staff").await;
+    let mut keys = Vec::new();
+    for (name, access) in [("stopped", "read-write"), ("running", "read-write"), ("reads", "read-only")] {
+        let body = json!({ "name": name, "access": access, "apis": ["*"], "member_id": member });
+        keys.push(service.post(&format!("{workspace}/keys"), body).await.is(201).header("location").to_owned());
+    }
+    for key in [&keys[0], &keys[2]] {
+        service.post(&format!("{key}/disable"), json!({})).await.is(200);
+    }
+    service.patch(&workspace, json!({ "staff_max_access": "read-only" })).await.is(200);
+    let ids: Vec<&str> = keys.iter().map(|key| id(key)).collect();
+    let done = bulk(&service, &workspace, json!({ "ids": ids, "action": "enable" })).await.is(200);
+    let told = done.body["keys"].as_array().unwrap();
+    for (key, told) in keys.iter().zip(told) {
+        let alone = service.post(&format!("{key}/enable"), json!({})).await;
+        assert_eq!(told.get("code").unwrap_or(&Value::Null), alone.body.get("code").unwrap_or(&Value::Null), "{told}");
+    }
+    let outcomes: Vec<_> = told.iter().map(|key| (key["outcome"].as_str(), key["code"].as_str())).collect();
+    let above = (Some("refused"), Some("above_member"));
+    assert_eq!(outcomes, [above, above, (Some("changed"), None)]);
+    assert_eq!(status(&service, &keys[0]).await, "disabled");
+    assert_eq!(status(&service, &keys[2]).await, "active");
+    // What is found by a filter is told the same.
+    let body = json!({ "filter": { "access": "read-write" }, "action": "enable", "dry_run": true });
+    let shown = bulk(&service, &workspace, body).await.is(200);
+    assert_eq!((&shown.body["changed"], &shown.body["keys"][0]["code"]), (&json!(0), &json!("above_member")));
+    // To stop and to end is always possible.
+    for action in ["disable", "delete"] {
+        let done = bulk(&service, &workspace, json!({ "ids": [ids[1]], "action": action })).await.is(200);
+        assert_eq!(done.body["changed"], 1, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn by_last_use_that_nobody_knows_of_only_what_was_looked_at_is_changed() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let key = service.key(&workspace, "in use").await;
+    service.pass_seconds(1);
+    let body = |dry_run: bool| {
+        let filter = json!({ "last_used_before": "2026-01-01T00:00:01Z", "status": "active" });
+        json!({ "filter": filter, "action": "delete", "dry_run": dry_run })
+    };
+    let act = |tag: &str| {
+        let call = service.request(Method::POST, &format!("{workspace}/keys/bulk")).header("if-match", tag);
+        call.json(&body(false)).send()
+    };
+    let field = Some("filter.last_used_before");
+    bulk(&service, &workspace, body(false)).await.is_problem(422, "invalid", field);
+    act("*").await.is_problem(422, "invalid", field);
+    let version = service.get(&workspace).await.header("etag").to_owned();
+    let shown = bulk(&service, &workspace, body(true)).await.is(200);
+    assert_eq!((&shown.body["changed"], &shown.body["usage_known_until"]), (&json!(1), &Value::Null));
+    let preview = shown.header("etag").to_owned();
+    for tags in [version.clone(), format!("{version}, {preview}")] {
+        act(&tags).await.is_problem(422, "invalid", field);
+    }
+    assert_eq!(status(&service, &key).await, "active");
+    assert_eq!(act(&preview).await.is(200).body["keys"], shown.body["keys"]);
+    service.get(&key).await.is_problem(404, "not_found", None);
 }
 
 /// Every bulk change.

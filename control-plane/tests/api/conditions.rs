@@ -3,26 +3,42 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use crate::members;
 use crate::mutations::{self, Mutation};
 use crate::service::{Reply, Service};
 
+async fn edit(service: &Service, method: Method, path: &str, if_match: &str, body: &Value) -> Reply {
+    service.request(method, path).header("if-match", if_match).json(body).send().await
+}
+
 async fn patch(service: &Service, path: &str, if_match: &str, body: &Value) -> Reply {
-    service.request(Method::PATCH, path).header("if-match", if_match).json(body).send().await
+    edit(service, Method::PATCH, path, if_match, body).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_patches_with_one_if_match_one_wins() {
+async fn of_two_patches_or_puts_with_one_if_match_one_wins() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let key = service.key(&workspace, "one").await;
-    // Whatever has a PATCH, and a field of it that both write.
-    for (path, field) in [(key.as_str(), "name"), (workspace.as_str(), "name"), ("/v1/settings", "realm")] {
+    let member = members::add(&service, &workspace, "staff").await;
+    let team = service.post(&format!("{workspace}/teams"), json!({ "name": "one" })).await.is(201);
+    service.put("/v1/apis/data", json!({})).await.is(201);
+    // Whatever is changed by whoever has seen it, and a field of it that both write.
+    for (method, path, field) in [
+        (Method::PATCH, key.as_str(), "name"),
+        (Method::PATCH, workspace.as_str(), "name"),
+        (Method::PATCH, member.as_str(), "name"),
+        (Method::PATCH, team.header("location"), "name"),
+        (Method::PATCH, "/v1/settings", "realm"),
+        (Method::PUT, "/v1/apis/data", "title"),
+    ] {
         for round in 0..5 {
             let before = service.get(path).await.is(200);
             let tag = before.header("etag");
             let edits = ["one", "other"].map(|by| json!({ field: format!("{by} {round}") }));
             let [one, other] = &edits;
-            let replies = tokio::join!(patch(&service, path, tag, one), patch(&service, path, tag, other));
+            let send = |body| edit(&service, method.clone(), path, tag, body);
+            let replies = tokio::join!(send(one), send(other));
             let ((won, edit), lost) = match (replies.0.status.as_u16(), replies.1.status.as_u16()) {
                 (200, 412) => ((replies.0, one), replies.1),
                 (412, 200) => ((replies.1, other), replies.0),

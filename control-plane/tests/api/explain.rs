@@ -3,6 +3,8 @@
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyward_shared::api_key::ApiKey;
+use keyward_shared::fingerprint::Digest;
 use serde_json::{Value, json};
 
 use crate::service::{Reply, Service};
@@ -246,8 +248,14 @@ async fn who_changed_what_and_when_is_told() {
     for _ in 0..12 {
         service.post(&format!("{path}/enable"), json!({})).await.is(200);
     }
+    // The last ones of the key, and what stopped it all the same.
     let told = of_key(&service, &secret).await;
-    assert_eq!(told.body["changes"].as_array().unwrap().len(), 10, "the last ones");
+    let changes = told.body["changes"].as_array().unwrap();
+    assert_eq!(changes.iter().filter(|change| change["entity"] == "API Keys").count(), 10);
+    let of_workspace: Vec<_> = changes.iter().filter(|change| change["entity"] == "Workspaces").collect();
+    assert_eq!(of_workspace.len(), 2);
+    assert_eq!(of_workspace[0]["operation"], "suspend");
+    assert!(changes.is_sorted_by_key(|change| std::cmp::Reverse(change["seq"].as_u64())));
 
     // Who may not read the audit log is not told of it here either.
     let narrowed = service.token(None, &["keys:read"]).await;
@@ -350,4 +358,117 @@ async fn a_question_says_what_it_is_about_and_is_bounded() {
     explain(&service, json!({ "path": "" })).await.is(200);
     explain(&service, json!({ "path": "\u{0}\u{1f600}", "method": "\u{0}", "authorization": "\u{0}" })).await.is(200);
     assert_eq!(service.audit_events().await, events);
+}
+
+#[tokio::test]
+async fn what_was_done_to_the_api_and_the_settings_is_told_to_operators() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (_, secret) = key(&service, &workspace, json!({})).await;
+    let routes = json!({ "routes": [{ "path_prefix": "/v1/data" }] });
+    service.put("/v1/apis/data", routes.clone()).await.is(201);
+    service.put("/v1/apis/other", json!({ "routes": [{ "path_prefix": "/v1/other" }] })).await.is(201);
+    for realm in ["one", "two"] {
+        service.patch("/v1/settings", json!({ "realm": realm, "reason": realm })).await.is(200);
+        service.put("/v1/apis/data", routes.clone()).await.is(200);
+    }
+    let told = |reply: &Reply| -> Vec<String> {
+        let changes = reply.body["changes"].as_array().unwrap().iter();
+        changes.map(|change| format!("{} {}", change["entity"], change["operation"]).replace('"', "")).collect()
+    };
+    let answer = of_key(&service, &secret).await;
+    assert_eq!(told(&answer), ["APIs edit", "Settings edit", "API Keys create"]);
+    assert_eq!(answer.body["changes"][1]["reason"], "two", "the last one");
+    // What is accepted at all is the settings' doing, whosever the key is.
+    let answer = of_key(&service, "nobody-ever-had-this-secret").await;
+    assert_eq!(told(&answer), ["APIs edit", "Settings edit"]);
+    let (_, admin) = service.somebody(&workspace, "admin").await;
+    let body = json!({ "authorization": basic(&format!("{secret}:")), "path": "/v1/data" });
+    let answer = service.request(Method::POST, "/v1/explain").bearer(&admin).json(&body).send().await.is(200);
+    assert_eq!(told(&answer), ["API Keys create"]);
+}
+
+#[tokio::test]
+async fn a_key_that_was_brought_with_other_check_digits_is_found_where_they_are_enforced() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let secret = "kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7M";
+    let digest = hex::encode(Digest::of(&ApiKey::parse(secret).unwrap()).as_bytes());
+    let body = json!({ "name": "old", "access": "read-only", "apis": ["*"], "sha256": digest });
+    let path = service.post(&format!("{workspace}/keys"), body).await.is(201).header("location").to_owned();
+    let id = path.rsplit('/').next();
+    let deny = Some("unauthorized");
+    let told = of_key(&service, secret).await;
+    is(&told, "deny", deny, "check_digits");
+    assert_eq!((told.body["key"]["id"].as_str(), told.text("slot")), (id, "current"));
+    assert!(told.text("explanation").contains("was brought"), "{}", told.body);
+    assert!(!told.text("explanation").contains("typing error"), "{}", told.body);
+    let told = explain(&service, json!({ "authorization": basic(secret), "path": "/v1/data" })).await.is(200);
+    is(&told, "deny", deny, "no_colon");
+    assert_eq!(told.body["key"]["id"].as_str(), id);
+    service.patch("/v1/settings", json!({ "check_digits": "off" })).await.is(200);
+    is(&of_key(&service, secret).await, "allow", None, "usable");
+}
+
+#[tokio::test]
+async fn a_secret_that_ended_for_good_is_retired_even_where_its_key_expired() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let deny = Some("unauthorized");
+    let made = async |expires_at: &str| {
+        let (path, secret) = key(&service, &workspace, json!({ "expires_at": expires_at })).await;
+        service.post(&format!("{path}/rotate"), json!({ "grace_seconds": 3600 })).await.is(200);
+        secret
+    };
+    let (late, early) = (made("2026-01-01T10:00:00Z").await, made("2026-01-01T00:30:00Z").await);
+    service.pass_seconds(45 * 60);
+    let told = of_key(&service, &early).await;
+    is(&told, "deny", deny, "expired");
+    assert_eq!(told.text("slot"), "retiring");
+    service.pass_seconds(11 * 3600);
+    let told = of_key(&service, &late).await;
+    is(&told, "deny", deny, "retired");
+    assert_eq!((told.text("slot"), &told.body["key"]["status"]), ("ended", &json!("expired")));
+}
+
+#[tokio::test]
+async fn of_a_time_before_the_last_change_it_is_said_what_was_judged_for_it() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (path, secret) = key(&service, &workspace, json!({})).await;
+    service.pass_seconds(3600);
+    let ask = async || {
+        let at = "2026-01-01T00:30:00Z";
+        let body = json!({ "authorization": basic(&format!("{secret}:")), "path": "/v1/data", "at": at });
+        explain(&service, body).await.is(200)
+    };
+    let words = "Deadlines are judged for the time that was named, all else as it is now";
+    let told = ask().await;
+    is(&told, "allow", None, "usable");
+    assert!(!told.text("explanation").contains(words), "{}", told.body);
+    service.post(&format!("{path}/disable"), json!({})).await.is(200);
+    let told = ask().await;
+    is(&told, "deny", Some("unauthorized"), "disabled");
+    assert!(told.text("explanation").contains(words), "{}", told.body);
+    assert!(!of_key(&service, &secret).await.text("explanation").contains(words));
+}
+
+#[tokio::test]
+async fn only_white_space_that_http_takes_off_a_header_is_taken_off() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (path, secret) = key(&service, &workspace, json!({})).await;
+    let right = basic(&format!("{secret}:"));
+    let told = explain(&service, json!({ "authorization": format!("\t {right}\r\n "), "path": "/" })).await;
+    is(&told.is(200), "allow", None, "usable");
+    service.patch("/v1/settings", json!({ "accept": ["basic", "header:X-Api-Key"] })).await.is(200);
+    for blank in ["\u{a0}", "\u{3000}", "\u{b}", "\u{85}"] {
+        for (field, value) in [("authorization", &right), ("key_header", &secret)] {
+            for value in [format!("{blank}{value}"), format!("{value}{blank}")] {
+                let told = explain(&service, json!({ field: value, "path": "/" })).await.is(200);
+                is(&told, "deny", Some("unauthorized"), "white_space");
+                assert_eq!(told.body["key"]["id"].as_str(), path.rsplit('/').next(), "{field} {value:?}");
+            }
+        }
+    }
 }

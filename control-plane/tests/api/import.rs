@@ -120,6 +120,38 @@ async fn every_field_of_a_line_is_the_keys() {
 }
 
 #[tokio::test]
+async fn a_member_is_named_by_id_or_by_what_the_other_system_calls_them() {
+    let service = Service::start().await;
+    let (home, abroad) = (service.workspace("Acme").await, service.workspace("Other").await);
+    let mut members = Vec::new();
+    for (workspace, external_id) in [(&home, "hr-7"), (&abroad, "hr-7"), (&home, "twice"), (&home, "twice")] {
+        let body = json!({ "name": "somebody", "role": "staff", "external_id": external_id });
+        members.push(service.post(&format!("{workspace}/members"), body).await.is(201).text("id").to_owned());
+    }
+    let of = |workspace: &str, number: usize, member: &str| with(line(workspace, number), json!({ "member": member }));
+    let lines = [
+        of(&home, 1, "hr-7"),
+        of(&abroad, 2, "hr-7"),
+        of(&home, 3, &members[2]),
+        of(&home, 4, "hr-8"),
+        of(&home, 5, "twice"),
+        of(&home, 6, &members[1]),
+        line(&home, 7),
+    ];
+    let results = import(&service, &lines).await;
+    let unknown = "invalid member";
+    assert_eq!(outcomes(&results), ["created", "created", "created", unknown, unknown, unknown, "created"]);
+    assert_eq!((&results[3]["fault"], &results[4]["fault"]), (&json!("unknown"), &json!("conflicting")));
+    for (workspace, at, member) in [(&home, 0, &members[0]), (&abroad, 1, &members[1]), (&home, 2, &members[2])] {
+        assert_eq!(key(&service, workspace, &results[at]).await["member"]["id"], json!(member));
+    }
+    assert_eq!(key(&service, &home, &results[6]).await["member"]["name"], "default");
+    // Another line gives the key to another.
+    assert_eq!(outcome(&service, of(&home, 1, &members[3])).await, "updated");
+    assert_eq!(key(&service, &home, &results[0]).await["member"]["id"], json!(members[3]));
+}
+
+#[tokio::test]
 async fn lines_are_over_workspaces_by_id_or_slug() {
     let service = Service::start().await;
     let (one, other) = (service.workspace("One").await, service.workspace("Other").await);
@@ -243,4 +275,34 @@ async fn a_short_secret_is_warned_of() {
     let results = import(&service, &[short, long]).await;
     assert_eq!(results[0]["warnings"], json!(["short_secret"]));
     assert!(results[1]["warnings"].is_null());
+}
+
+#[tokio::test]
+async fn a_dry_run_names_no_key_that_is_not_there() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let made = import(&service, &[line(&workspace, 1)]).await;
+    let lines = [
+        line(&workspace, 1),
+        line(&workspace, 2),
+        line(&workspace, 2),
+        with(line(&workspace, 2), json!({ "name": "renamed" })),
+        with(line(&workspace, 1), json!({ "name": "renamed, too" })),
+    ];
+    let dry = results(&send(&service, "?dry_run=true", text(&lines)).await);
+    assert_eq!(outcomes(&dry), ["unchanged", "created", "unchanged", "updated", "updated"]);
+    let told: Vec<&Value> = dry.iter().map(|result| &result["key_id"]).collect();
+    let there = &made[0]["key_id"];
+    assert_eq!(told, [there, &Value::Null, &Value::Null, &Value::Null, there]);
+    let done = import(&service, &lines).await;
+    assert!(done.iter().all(|result| result["key_id"].is_string()));
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_first_line_is_no_part_of_it() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let body = format!("\u{feff}{}\n\u{feff}{}\n", line(&workspace, 1), line(&workspace, 2));
+    let results = results(&send(&service, "", body).await);
+    assert_eq!(outcomes(&results), ["created", "bad_json -"]);
 }

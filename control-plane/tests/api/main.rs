@@ -25,6 +25,7 @@ mod qr;
 mod replays;
 mod reveal;
 mod rotation;
+mod secrecy;
 mod service;
 mod settings;
 mod table;

@@ -52,6 +52,9 @@ async fn the_document_and_its_page_need_no_token_and_no_other_host() {
     let document = service.request(Method::GET, "/openapi.json").without("authorization").send().await.is(200);
     assert_eq!(document.header("content-type"), "application/json");
     assert_eq!(document.body["openapi"], "3.1.0");
+    // Where they differ is said by the test of the document itself.
+    let agreed: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    assert!(document.body == agreed, "what is served is not the document that was agreed");
     let page = service.request(Method::GET, "/docs").without("authorization").send().await.is(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let policy = page.header("content-security-policy");
@@ -63,5 +66,25 @@ async fn the_document_and_its_page_need_no_token_and_no_other_host() {
     for operation in document.body["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap()) {
         let name = operation.1["operationId"].as_str().unwrap();
         assert!(html.contains(&format!("<details id=\"{name}\">")), "{name} is not on the page");
+    }
+}
+
+#[tokio::test]
+async fn an_import_is_told_with_its_precondition_and_its_one_secret() {
+    let service = Service::start().await;
+    let document = service.request(Method::GET, "/openapi.json").without("authorization").send().await.is(200).body;
+    let import = &document["paths"]["/v1/keys/import"]["post"];
+    assert_eq!(import["responses"]["412"]["$ref"], "#/components/responses/412");
+    let if_match = "#/components/parameters/If-Match";
+    assert!(import["parameters"].as_array().unwrap().iter().any(|parameter| parameter["$ref"] == if_match));
+    let lines = document["components"]["schemas"]["ImportLine"]["oneOf"].as_array().unwrap();
+    let [secret, digest] = lines.as_slice() else { panic!("{lines:?}") };
+    for (line, given, other) in [(secret, "secret", "sha256"), (digest, "sha256", "secret")] {
+        let required: Vec<&Value> = line["required"].as_array().unwrap().iter().collect();
+        assert!(required.contains(&&Value::from(given)) && !required.contains(&&Value::from(other)), "{line}");
+        assert!(line["properties"][given]["$ref"].is_string(), "{line}");
+        assert_eq!(line["properties"][other]["type"], "null");
+        assert_eq!(line["properties"].as_object().unwrap().len(), 13);
+        assert_eq!(line["additionalProperties"], false);
     }
 }

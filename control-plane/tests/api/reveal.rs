@@ -123,6 +123,37 @@ async fn a_key_brought_as_a_digest_is_not_revealable() {
 }
 
 #[tokio::test]
+async fn of_keys_that_are_imported_those_brought_in_the_clear_are_revealable() {
+    let service = Service::start().await;
+    let (sealed, once) = (sealed_workspace(&service).await, service.workspace("Once").await);
+    let line = |workspace: &str, secret: Value| {
+        let mut line = json!({
+            "external_id": secret.to_string(), "workspace": workspace.rsplit('/').next(), "name": secret.to_string(),
+            "access": "read-only", "apis": ["*"],
+        });
+        line.as_object_mut().unwrap().extend(secret.as_object().unwrap().clone());
+        format!("{line}\n")
+    };
+    let (kept, not_kept) = ("a-secret-that-is-kept-for-later", "a-secret-that-is-not-kept-for-later");
+    let lines = [
+        line(&sealed, json!({ "secret": kept })),
+        line(&sealed, json!({ "sha256": "5e".repeat(32) })),
+        line(&once, json!({ "secret": not_kept })),
+    ];
+    let import = service.request(Method::POST, "/v1/keys/import").raw("application/x-ndjson", lines.concat());
+    let results = String::from_utf8(import.send().await.is(200).bytes).unwrap();
+    let mut keys = Vec::new();
+    for (result, workspace) in results.lines().zip([&sealed, &sealed, &once]) {
+        let result: Value = serde_json::from_str(result).unwrap();
+        keys.push(format!("{workspace}/keys/{}", result["key_id"].as_str().unwrap()));
+    }
+    assert_eq!(reveal(&service, &keys[0]).await.is(200).text("secret"), kept);
+    for key in &keys[1..] {
+        reveal(&service, key).await.is_problem(409, "not_revealable", None);
+    }
+}
+
+#[tokio::test]
 async fn where_secrets_are_shown_once_none_is_shown_again() {
     let service = Service::start().await;
     let workspace = service.workspace("Once").await;

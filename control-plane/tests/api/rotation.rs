@@ -87,11 +87,26 @@ async fn finish_cancel_pause_and_resume_need_a_rotation() {
 
 #[tokio::test]
 async fn cancel_goes_back_to_the_old_secret_but_not_at_the_last_minute() {
-    let (service, key) = rotating(3600).await;
-    let rotated = service.get(&key).await;
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let body = json!({ "name": "one", "access": "read-write", "apis": ["*"] });
+    let made = service.post(&format!("{workspace}/keys"), body).await.is(201);
+    let (key, old) = (made.header("location").to_owned(), made.text("secret"));
+    let rotated = rotate(&service, &key, 3600).await.is(200);
+    let new = rotated.text("secret");
+    let slot = async |secret: &str| {
+        let found = service.post("/v1/keys/lookup", json!({ "secret": secret })).await.is(200);
+        assert_eq!((&found.body["key"]["id"], found.text("status")), (&made.body["key"]["id"], "active"));
+        found.text("slot").to_owned()
+    };
+    assert_eq!((slot(old).await, slot(new).await), ("retiring".to_owned(), "current".to_owned()));
     let cancelled = step(&service, &key, "cancel").await.is(200);
     assert_eq!(cancelled.body["key"]["rotation"], Value::Null);
-    assert_ne!(cancelled.body["key"]["hint"], rotated.body["hint"]);
+    assert_eq!(cancelled.body["key"]["hint"], made.body["key"]["hint"], "the old secret's");
+    assert_eq!((slot(old).await, slot(new).await), ("current".to_owned(), "ended".to_owned()));
+    // It is over: nothing of it ends with what was its deadline.
+    service.pass_seconds(3600);
+    assert_eq!((slot(old).await, slot(new).await), ("current".to_owned(), "ended".to_owned()));
 
     rotate(&service, &key, 3600).await.is(200);
     service.pass_seconds(3600 - 120);

@@ -18,7 +18,7 @@ use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::entropy::{self, SystemEntropy};
 use keyward_control_plane::lifecycle::vault::Kek;
-use keyward_control_plane::lifecycle::{Context, Entropy, Lifecycle, Vault};
+use keyward_control_plane::lifecycle::{Context, CreateToken, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
@@ -39,6 +39,7 @@ const START: i64 = 1_767_225_600_000;
 /// The running API.
 pub(crate) struct Service {
     router: Router,
+    lifecycle: Lifecycle,
     dir: TempDir,
     clock: Arc<SetClock>,
     published: Arc<Published>,
@@ -102,7 +103,7 @@ impl Service {
 
     /// The same deployment after a restart.
     pub(crate) async fn restarted(self) -> Self {
-        drop(self.router);
+        drop((self.router, self.lifecycle));
         Self::over(self.dir, self.clock).await
     }
 
@@ -111,13 +112,10 @@ impl Service {
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
         let lifecycle = Lifecycle::new(store, Arc::new(vault));
-        let bytes = entropy::draw::<{ Entropy::BYTES }>(&SystemEntropy).unwrap();
-        let actor = Actor::system("test");
-        let context = Context::new(actor, clock.now(), Entropy::from_bytes(&bytes));
-        lifecycle.ensure_operator_token(&context, TOKEN, "operator").await.unwrap();
+        lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let router = api::router(ApiState {
-            lifecycle,
+            lifecycle: lifecycle.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             snapshot: published.clone(),
@@ -126,7 +124,7 @@ impl Service {
             spool_dir: dir.path().into(),
             metrics: Arc::default(),
         });
-        Self { router, dir, clock, published }
+        Self { router, lifecycle, dir, clock, published }
     }
 
     /// Moves the clock.
@@ -219,6 +217,13 @@ impl Service {
         text
     }
 
+    /// Makes an operator's token that is valid for so many seconds, as `keyward token create` does.
+    pub(crate) async fn operator_token(&self, seconds: u32) -> String {
+        let verb = CreateToken { name: "short".to_owned(), expires_at: Some(self.clock.now().plus_seconds(seconds)) };
+        let (created, _) = self.lifecycle.execute(&context(&self.clock), verb).await.unwrap();
+        created.text.to_string()
+    }
+
     /// A member with this role, and a token that has all of the role's rights.
     pub(crate) async fn somebody(&self, workspace: &str, role: &str) -> (String, String) {
         let member = self.member(workspace, role).await;
@@ -275,6 +280,17 @@ impl Service {
         connection
     }
 
+    /// Does something to the database behind the API's back.
+    pub(crate) async fn behind(&self, sql: &str) {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.database().await).await.unwrap();
+    }
+
+    /// The newest committed generation.
+    pub(crate) async fn generation(&self) -> i64 {
+        let query = sqlx::query_scalar("SELECT generation FROM counter");
+        query.fetch_one(&self.database().await).await.unwrap()
+    }
+
     /// Lets the publisher stop until an operator has decided.
     pub(crate) fn halt_publishing(&self) {
         self.published.halted.store(true, Ordering::SeqCst);
@@ -284,6 +300,12 @@ impl Service {
     pub(crate) async fn audit_events(&self) -> i64 {
         let query = sqlx::query_scalar("SELECT count(*) FROM audit_event");
         query.fetch_one(&self.database().await).await.unwrap()
+    }
+
+    /// Action, entity and target of each audit event of a generation, and of which request it is.
+    pub(crate) async fn events_of(&self, generation: i64) -> Vec<(String, String, String, String)> {
+        let sql = "SELECT action, entity, target_id, request_id FROM audit_event WHERE generation = ?1 ORDER BY seq";
+        sqlx::query_as(sql).bind(generation).fetch_all(&self.database().await).await.unwrap()
     }
 
     /// Everything the newest audit event says in words: action, entity, reason, request.
@@ -303,6 +325,12 @@ impl Service {
         .await
         .unwrap()
     }
+}
+
+/// What a command does its work in.
+fn context(clock: &SetClock) -> Context {
+    let bytes = entropy::draw::<{ Entropy::BYTES }>(&SystemEntropy).unwrap();
+    Context::new(Actor::system("test"), clock.now(), Entropy::from_bytes(&bytes))
 }
 
 /// Eight random bytes.

@@ -108,6 +108,26 @@ async fn a_revoked_or_expired_token_opens_nothing() {
 }
 
 #[tokio::test]
+async fn an_operators_token_opens_the_deployment_until_it_expires() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let short = service.operator_token(60).await;
+    let longer = service.operator_token(120).await;
+    service.pass_seconds(59);
+    for path in ["/v1/workspaces", &workspace, "/v1/snapshot"] {
+        get_as(&service, &short, path).await.is(200);
+    }
+    service.pass_seconds(1);
+    for path in ["/v1/workspaces", &workspace, "/v1/snapshot"] {
+        get_as(&service, &short, path).await.is_problem(401, "unauthorized", None);
+        get_as(&service, &longer, path).await.is(200);
+    }
+    let body = json!({ "name": "Other" });
+    make(&service, &short, "/v1/workspaces", &body).await.is_problem(401, "unauthorized", None);
+    make(&service, &longer, "/v1/workspaces", &body).await.is(201);
+}
+
+#[tokio::test]
 async fn a_member_has_so_many_tokens_that_can_be_used_and_no_more() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;

@@ -230,9 +230,7 @@ async fn nothing_is_started_that_could_not_be_made() {
     assert_eq!(told(&done), [format!("writer: {forbidden}"), "reader: changed".to_owned()]);
     // Nor by an operator: it is the member who may not have it.
     let done = house.run(enable()).await.expect("done");
-    assert!(
-        matches!(&done.keys[0].outcome, BulkOutcome::Refused(Refusal::Invalid(invalid)) if invalid.field == "access")
-    );
+    assert!(matches!(&done.keys[0].outcome, BulkOutcome::Refused(Refusal::AboveMember)));
     assert_eq!(house.view(writer).await.status, KeyStatus::Disabled);
     // To stop and to end is always possible.
     assert_eq!(

@@ -12,8 +12,8 @@ use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::Workspace;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{
-    Context, CreateKey, CreateWorkspace, CreatedKey, Entropy, KeyFields, KeyRef, KeySource, KeyView, Lifecycle, PutApi,
-    Refusal, Vault, Verb,
+    Context, CreateKey, CreateWorkspace, CreatedKey, Entropy, KeyFields, KeyRef, KeySource, KeyView, Lifecycle,
+    LineEntropy, PutApi, Refusal, Vault, Verb,
 };
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::api_key::ApiKey;
@@ -86,12 +86,21 @@ impl House {
     }
 
     pub(crate) fn context(&self) -> Context {
+        Context::new(system(), self.now(), Entropy::from_bytes(&self.draw()))
+    }
+
+    pub(crate) fn line_entropy(&self) -> LineEntropy {
+        LineEntropy::from_bytes(&self.draw())
+    }
+
+    fn draw<const BYTES: usize>(&self) -> [u8; BYTES] {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let mut bytes = [0; Entropy::BYTES];
+        let mut bytes = [0; BYTES];
         for (part, chunk) in (0_u8..).zip(bytes.chunks_mut(32)) {
-            chunk.copy_from_slice(&Sha256::new().chain_update(number).chain_update([part]).finalize());
+            let drawn = Sha256::new().chain_update(number).chain_update([part]).finalize();
+            chunk.copy_from_slice(&drawn[..chunk.len()]);
         }
-        Context::new(system(), self.now(), Entropy::from_bytes(&bytes))
+        bytes
     }
 
     pub(crate) async fn run<V: Verb>(&self, verb: V) -> Result<V::Answer, Refusal> {

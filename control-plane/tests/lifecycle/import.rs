@@ -6,8 +6,8 @@ use keyward_control_plane::domain::edit::Edit;
 use keyward_control_plane::domain::import::ImportOutcome;
 use keyward_control_plane::domain::workspace::{Reveal, Workspace};
 use keyward_control_plane::lifecycle::{
-    CreateWorkspace, DisableKey, ImportBatch, ImportFields, ImportLine, ImportedBatch, ImportedSecret, KeyRef,
-    LineEntropy, Refusal, RotateKey,
+    CreateWorkspace, DisableKey, ImportBatch, ImportFields, ImportLine, ImportedBatch, ImportedSecret, KeyRef, Refusal,
+    RotateKey,
 };
 use keyward_control_plane::store::Store as _;
 use keyward_shared::api_key::ApiKey;
@@ -42,9 +42,7 @@ fn fields(workspace: WorkspaceId, number: u64) -> ImportFields {
 }
 
 fn line(house: &House, fields: ImportFields) -> ImportLine {
-    let drawn = Sha256::digest(format!("{} {}", fields.external_id, fields.name));
-    let entropy = LineEntropy::from_bytes(&core::array::from_fn(|index| drawn[index % 32]));
-    house.lifecycle.import_line(fields, entropy, house.now()).unwrap_or_else(|refusal| panic!("{refusal}"))
+    house.lifecycle.import_line(fields, house.line_entropy(), house.now()).unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
 fn batch(house: &House, lines: impl IntoIterator<Item = ImportFields>) -> ImportBatch {

@@ -33,6 +33,7 @@ use keyward_shared::policy::Access;
 use keyward_shared::record::{Deadline, Record, Slot};
 use keyward_shared::snapshot::Head;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use reader::Reader;
 use zeroize::Zeroizing;
 
@@ -304,42 +305,71 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(one, 20..60)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_happens_to_keys_the_snapshot_says_what_the_database_says(steps in steps()) {
+/// Tries so many cases as are configured. `proptest!` would ask the environment again and do as many as a
+/// long run wants of what takes no time: days.
+fn on_every<S: Strategy, F: Future<Output = ()>>(config: ProptestConfig, inputs: &S, test: impl Fn(S::Value) -> F) {
+    let mut runner = TestRunner::new(ProptestConfig { source_file: Some(file!()), ..config });
+    let outcome = runner.run(inputs, |input| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        runtime.block_on(async {
-            let house = House::new().await;
-            let workspace = house.workspace("acme").await;
-            let mut publishing = publisher(&house, "0").await;
-            let mut reader = Reader::new();
-            let mut keys: Vec<KeyRef> = Vec::new();
-            for (number, step) in steps.into_iter().enumerate() {
-                let at = |index: usize| keys.get(index % keys.len().max(1)).copied();
-                // A step that the key's state refuses changes nothing, which is compared as well.
-                match step {
-                    Step::Create => {
-                        let created = house.run(create(workspace.id, &format!("key {number}"))).await.expect("a key");
-                        keys.push(target(&created.key));
-                    }
-                    Step::Disable(index) => if let Some(target) = at(index) { let _ = house.run(DisableKey { target }).await; },
-                    Step::Enable(index) => if let Some(target) = at(index) { let _ = house.run(EnableKey { target }).await; },
-                    Step::Rotate(index, grace_seconds) => if let Some(target) = at(index) {
-                        let _ = house.run(RotateKey { target, grace_seconds }).await;
-                    },
-                    Step::Finish(index) => if let Some(target) = at(index) { let _ = house.run(FinishRotation { target }).await; },
-                    Step::Delete(index) => if let Some(target) = at(index) { let _ = house.run(DeleteKey { target }).await; },
-                    Step::Restart => {
-                        publishing.stop().await;
-                        publishing = publisher(&house, &number.to_string()).await;
-                    }
-                    Step::Publish => agrees(&house, &publishing, &mut reader).await,
+        runtime.block_on(test(input));
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}\n{runner}");
+    }
+}
+
+#[test]
+fn whatever_happens_to_keys_the_snapshot_says_what_the_database_says() {
+    on_every(ProptestConfig { cases: 4, ..ProptestConfig::default() }, &steps(), happen);
+}
+
+async fn happen(steps: Vec<Step>) {
+    let house = House::new().await;
+    let workspace = house.workspace("acme").await;
+    let mut publishing = publisher(&house, "0").await;
+    let mut reader = Reader::new();
+    let mut keys: Vec<KeyRef> = Vec::new();
+    for (number, step) in steps.into_iter().enumerate() {
+        let at = |index: usize| keys.get(index % keys.len().max(1)).copied();
+        // A step that the key's state refuses changes nothing, which is compared as well.
+        match step {
+            Step::Create => {
+                let created = house.run(create(workspace.id, &format!("key {number}"))).await.expect("a key");
+                keys.push(target(&created.key));
+            }
+            Step::Disable(index) => {
+                if let Some(target) = at(index) {
+                    let _ = house.run(DisableKey { target }).await;
                 }
             }
-            agrees(&house, &publishing, &mut reader).await;
-            publishing.stop().await;
-        });
+            Step::Enable(index) => {
+                if let Some(target) = at(index) {
+                    let _ = house.run(EnableKey { target }).await;
+                }
+            }
+            Step::Rotate(index, grace_seconds) => {
+                if let Some(target) = at(index) {
+                    let _ = house.run(RotateKey { target, grace_seconds }).await;
+                }
+            }
+            Step::Finish(index) => {
+                if let Some(target) = at(index) {
+                    let _ = house.run(FinishRotation { target }).await;
+                }
+            }
+            Step::Delete(index) => {
+                if let Some(target) = at(index) {
+                    let _ = house.run(DeleteKey { target }).await;
+                }
+            }
+            Step::Restart => {
+                publishing.stop().await;
+                publishing = publisher(&house, &number.to_string()).await;
+            }
+            Step::Publish => agrees(&house, &publishing, &mut reader).await,
+        }
     }
+    agrees(&house, &publishing, &mut reader).await;
+    publishing.stop().await;
 }

@@ -91,6 +91,11 @@ impl Serving {
         })
     }
 
+    /// Lets [`Self::peak_memory_mib`] begin anew (proc(5), `/proc/PID/clear_refs`).
+    pub(super) fn forget_peak_memory(&self) -> Result<()> {
+        Ok(fs::write(self.process.join("clear_refs"), "5")?)
+    }
+
     /// The most memory that it had resident so far, in MiB.
     pub(super) fn peak_memory_mib(&self) -> Result<f64> {
         let status = fs::read_to_string(self.process.join("status"))?;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use keyward_tests::database::Database;
 use keyward_tests::{Client, Stack};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::Test;
 use crate::turns::QUIET;
@@ -67,6 +68,13 @@ fn token(stack: &Stack) -> Result<()> {
     let database = Database::of(stack.control_plane());
     let of_somebody = database.count("SELECT count(*) FROM audit_event WHERE actor_name = 'somebody'")?;
     ensure!(of_somebody == 1, "{of_somebody} events name who did it");
+    kept_as_a_hash(stack, &token)
+}
+
+/// The database has the token's SHA-256, and no file of the control plane's has the token.
+pub(crate) fn kept_as_a_hash(stack: &Stack, token: &str) -> Result<()> {
+    let hash = format!("SELECT count(*) FROM token WHERE hash = x'{}'", hex::encode(Sha256::digest(token)));
+    ensure!(Database::of(stack.control_plane()).count(hash.leak())? == 1, "its hash is not there");
     for file in fs::read_dir(&stack.control_plane().data_dir)? {
         let path = file?.path();
         if path.is_file() {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use keyward_tests::stack::{EdgeRequest, NewKey};
+use keyward_tests::stack::{EdgeRequest, NewKey, generation};
 use keyward_tests::{Stack, Workerd, clock};
 use serde_json::json;
 
@@ -26,6 +26,11 @@ pub(crate) fn tests() -> Vec<Test> {
             cut_off_from_everything,
         ),
         Test::shared("a_rotated_key_stays_disabled_or_expired", rotated_while_unusable),
+        Test::shared(
+            "a_disabled_key_refuses_both_secrets_and_enabled_has_them_with_their_deadlines",
+            disabled_for_a_while,
+        ),
+        Test::shared("a_rotation_that_is_due_is_a_reminder_and_stops_nothing", overdue),
         Test::in_turn("a_deadline_that_was_too_far_is_cut_to_the_keys_expiry", &QUIET, cut_to_expiry),
         Test::in_turn("a_rotation_cannot_be_cancelled_in_its_last_two_minutes", &QUIET, too_late_to_cancel),
     ]
@@ -135,6 +140,69 @@ fn rotated_while_unusable(stack: &Stack) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A while that ends one deadline, and leaves two that are still ahead.
+fn disabled_for_a_while(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let at = clock::rfc3339(clock::now_ms() + 14_000)?;
+    let key = admin.key_with("for-a-while", json!({"expires_at": at}))?;
+    let expires = clock::ms_of(&admin.get(&key.path())?.must_be(200)?.json()?["expires_at"])?;
+    let begun = admin.act(&key, "rotate", &json!({"grace_seconds": 11}))?;
+    let (new, grace_ends) = (begun["secret"].as_str().context("no secret")?, &begun["previous_valid_until"]);
+    let short = admin.key("for-too-long")?;
+    let newer = admin.rotate(&short, 2)?;
+    let short_ends =
+        clock::ms_of(&admin.get(&short.path())?.must_be(200)?.json()?["rotation"]["previous_valid_until"])?;
+    let answered = |secret: &str, status| stack.edge("/v1/ping").key(secret).send()?.must_be(status).map(drop);
+    stack.applied(newer.generation)?;
+    for secret in [&key.secret, new, &newer.secret] {
+        answered(secret, 200)?;
+    }
+
+    let mut last = 0;
+    for key in [&key, &short] {
+        last = generation(&admin.act(key, "disable", &json!({}))?)?;
+    }
+    stack.applied(last)?;
+    for secret in [&key.secret, new, &short.secret, &newer.secret] {
+        answered(secret, 401)?;
+    }
+    while clock::now_ms() <= short_ends {
+        thread::sleep(ASK_EVERY);
+    }
+    admin.act(&short, "enable", &json!({}))?;
+    let enabled = admin.act(&key, "enable", &json!({}))?;
+    let rotation = &enabled["key"]["rotation"];
+    ensure!(rotation["previous_valid_until"] == *grace_ends, "the deadline was {grace_ends}: {enabled}");
+    stack.applied(generation(&enabled)?)?;
+    answered(&newer.secret, 200)?;
+    answered(&short.secret, 401).context("its grace period ended meanwhile")?;
+    thread::scope(|scope| {
+        let other = scope.spawn(|| ends_at(stack, new, expires).context("expires_at"));
+        ends_at(stack, &key.secret, clock::ms_of(grace_ends)?).context("previous_valid_until")?;
+        other.join().unwrap_or_else(|_| Err(anyhow::anyhow!("broke off")))
+    })
+}
+
+fn overdue(stack: &Stack) -> Result<()> {
+    const DAY_MS: i64 = 86_400_000;
+    let admin = stack.admin()?;
+    let workspace = admin.workspace("overdue")?["id"].as_str().context("no id")?.to_owned();
+    let secret = format!("{}-of-an-older-system", admin.fresh_name("overdue"));
+    let line = json!({"external_id": "overdue", "workspace": workspace, "name": "overdue", "access": "read-only",
+        "apis": ["*"], "secret": secret, "created_at": clock::rfc3339(clock::now_ms() - 100 * DAY_MS)?});
+    let brought = admin.import(&[line])?;
+    let path = format!("/v1/workspaces/{workspace}/keys");
+    let key = format!("{path}/{}", brought[0]["key_id"].as_str().with_context(|| format!("not brought: {brought:?}"))?);
+    let edited = admin.patch(&key, &json!({"rotate_every_days": 30}))?.must_be(200)?.json()?;
+    let read = admin.get(&key)?.must_be(200)?.json()?;
+    let (due, now) = (clock::ms_of(&read["rotation_due_at"])?, clock::now_ms());
+    ensure!((69..=71).contains(&((now - due) / DAY_MS)) && read["status"] == "active", "{read}");
+    let listed = admin.get(&format!("{path}?rotation_due=true&status=active"))?.must_be(200)?.json()?;
+    ensure!(listed["items"][0]["id"] == read["id"], "{listed}");
+    stack.applied(generation(&edited)?)?;
+    stack.edge("/v1/ping").key(&secret).send()?.must_be(200).map(drop)
 }
 
 fn cut_to_expiry(stack: &Stack) -> Result<()> {

@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::Stack;
+use keyward_tests::database::Database;
 use keyward_tests::stack::{Admin, NewKey, generation};
 use serde_json::{Value, json};
 
 use crate::Test;
+use crate::turns::QUIET;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
@@ -13,6 +15,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::shared("a_member_who_is_removed_leaves_no_key_that_works", removal),
         Test::shared("a_reassigned_key_goes_on_and_the_origin_hears_its_new_member", reassigned),
         Test::shared("a_key_made_between_preview_and_act_is_not_swept_away", previewed),
+        Test::in_turn("a_role_change_is_one_generation_with_its_events_or_nothing", &QUIET, as_one),
         Test::shared("a_team_that_is_deleted_leaves_its_keys_working", teams),
     ]
 }
@@ -130,6 +133,53 @@ fn previewed(stack: &Stack) -> Result<()> {
     stack.applied(generation(&done)?)?;
     pings(stack, &key, 401)?;
     pings(stack, &between, 401)
+}
+
+/// What is only shown, and what is refused, leaves no trace.
+fn as_one(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let workspace = workspace(&admin, "as-one")?;
+    let person = member(&admin, &workspace, "admin")?;
+    let mut keys = Vec::new();
+    for access in ["read-only", "read-write", "read-write"] {
+        keys.push(key_of(&admin, &workspace, &person, access)?);
+    }
+    let path = format!("{workspace}/members/{person}");
+    let count = |query| Database::of(stack.control_plane()).count(query);
+    let now = || -> Result<(u64, i64)> {
+        let newest = admin.snapshot()?["generation"].as_u64().context("no generation")?;
+        Ok((newest, count("SELECT count(*) FROM audit_event")?))
+    };
+    let all_ping = |status| keys.iter().try_for_each(|key| pings(stack, key, status));
+    let before = now()?;
+    stack.applied(before.0)?;
+    all_ping(200)?;
+
+    let to_lite = json!({"role": "lite"});
+    let mut tag = String::new();
+    for (method, body) in [("DELETE", None), ("PATCH", Some(&to_lite))] {
+        let plan = admin.send(method, &format!("{path}?dry_run=true"), &[], body)?.must_be(200)?.json()?;
+        let ends = plan["keys"].as_array().context("no keys")?.iter().filter(|key| key["outcome"] == "deleted");
+        ensure!(ends.count() == keys.len(), "{method}: {plan}");
+        plan["etag"].as_str().context("no etag")?.clone_into(&mut tag);
+    }
+    let heir = json!({"role": "lite", "reassign": {keys[0].id.as_str(): "mem_nobody"}});
+    for (headers, body, status) in [(&[("if-match", "\"another\"")][..], &to_lite, 412), (&[], &heir, 422)] {
+        admin.send("PATCH", &path, headers, Some(body))?.must_be(status)?;
+    }
+    ensure!(now()? == before, "{:?} after {before:?}: what changes nothing is there", now()?);
+    all_ping(200)?;
+
+    let done = admin.send("PATCH", &path, &[("if-match", &tag)], Some(&to_lite))?.must_be(200)?.json()?;
+    ensure!(generation(&done)? == before.0 + 1, "{done} after generation {}", before.0);
+    ensure!(now()? == (before.0 + 1, before.1 + 4), "{:?} after {before:?}: not the member and three keys", now()?);
+    let newest = "FROM audit_event WHERE generation = (SELECT max(generation) FROM audit_event)";
+    for (action, entity, events) in [("Update", "Members", 1), ("Delete", "API Keys", 3)] {
+        let query = format!("SELECT count(*) {newest} AND action = '{action}' AND entity = '{entity}'");
+        ensure!(count(query.leak())? == events, "{action} {entity} is not there {events} times");
+    }
+    stack.applied(before.0 + 1)?;
+    all_ping(401)
 }
 
 fn teams(stack: &Stack) -> Result<()> {

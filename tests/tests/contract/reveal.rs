@@ -1,21 +1,28 @@
 //! Secrets shown again, and as QR codes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use keyward_shared::api_key::MAX_KEY_BYTES;
-use keyward_tests::Stack;
+use keyward_tests::database::Database;
 use keyward_tests::stack::{Admin, NewKey, generation};
+use keyward_tests::{Options, Stack};
 use serde_json::{Value, json};
 
 use crate::Test;
+use crate::turns::alone;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
         Test::shared("a_revealed_secret_is_the_one_that_passes", passes),
         Test::shared("a_real_decoder_reads_the_secret_from_the_qr_code", decoded),
         Test::shared("from_sealed_to_once_erases_secrets_and_stops_no_key", erased),
+        Test::alone("a_key_encryption_key_is_replaced_and_what_it_sealed_is_shown_still", || {
+            alone(&Options::default(), another_key_encryption_key)
+        }),
     ]
 }
 
@@ -54,6 +61,45 @@ fn erased(stack: &Stack) -> Result<()> {
     }
     stack.applied(generation(&once)?)?;
     stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
+    Ok(())
+}
+
+fn another_key_encryption_key(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let key = sealed(&admin, "older")?;
+    let rotates = admin.key_in(&key.workspace, "rotates", json!({}))?;
+    let (keys, once) = (format!("/v1/workspaces/{}/keys", key.workspace), [("idempotency-key", "older-1")]);
+    let body = json!({"name": "kept answer", "access": "read-only", "apis": ["*"]});
+    let first = admin.send("POST", &keys, &once, Some(&body))?.must_be(201)?;
+    // The identifier of what sealed it stands in front of each sealed secret.
+    let sealed_under = || {
+        let query = "SELECT count(DISTINCT substr(sealed_secret, 2, 4)) FROM secret WHERE sealed_secret IS NOT NULL";
+        Database::of(stack.control_plane()).count(query)
+    };
+    ensure!(sealed_under()? == 1);
+
+    stack.stop_control_plane()?;
+    let (newest, older) = (stack.control_plane().secret("kek"), stack.control_plane().secret("kek-older"));
+    fs::rename(&newest, &older)?;
+    fs::write(&newest, BASE64_URL_SAFE_NO_PAD.encode([7; 32]))?;
+    fs::set_permissions(&newest, fs::Permissions::from_mode(0o600))?;
+    stack.start_control_plane()?;
+
+    let again = admin.send("POST", &keys, &once, Some(&body))?.must_be(201)?;
+    ensure!(again.body == first.body && again.header("idempotency-replayed") == Some("true"), "{again:?}");
+    let rotated = admin.rotate(&rotates, 0)?;
+    let made = admin.key_in(&key.workspace, "newer", json!({}))?;
+    let mut last = 0;
+    for key in [&key, &rotated, &made] {
+        let shown = admin.act(key, "reveal", &json!({}))?;
+        ensure!(shown["secret"] == key.secret, "another secret");
+        last = generation(&shown)?;
+    }
+    ensure!(sealed_under()? == 2, "what is sealed now is not sealed under the newer one");
+    stack.applied(last)?;
+    for (secret, status) in [(&key.secret, 200), (&rotates.secret, 401), (&rotated.secret, 200), (&made.secret, 200)] {
+        stack.edge("/v1/ping").key(secret).send()?.must_be(status)?;
+    }
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 use xtask::workspace;
 
 use crate::Test;
+use crate::permissions::somebody;
 use crate::turns::QUIET;
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -23,7 +24,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 fn nowhere(stack: &Stack) -> Result<()> {
-    let kept = use_everything(stack)?;
+    let (kept, token) = use_everything(stack)?;
     let admin = stack.admin()?;
     eventually(Duration::from_secs(30), || {
         let snapshot = admin.snapshot()?;
@@ -31,7 +32,8 @@ fn nowhere(stack: &Stack) -> Result<()> {
         ensure!(snapshot["tree_generation"].as_u64() > Some(1), "the tree holds nothing yet: {snapshot}");
         Ok(())
     })?;
-    let sought = sought(stack, admin.secrets().into_iter().chain(kept))?;
+    let mut sought = sought(stack, admin.secrets().into_iter().chain(kept))?;
+    sought.push(("a member's token".to_owned(), token.into_bytes()));
     ensure!(sought.len() > 40, "only {} things are looked for", sought.len());
     let any = AhoCorasick::new(sought.iter().map(|(_, needle)| needle))?;
     ensure!(any.is_match(&fs::read(stack.control_plane().secret("pepper"))?), "nothing is found where it is");
@@ -58,8 +60,8 @@ fn is_their_own_place(folder: &Path, path: &Path) -> bool {
 }
 
 /// Keys in every place where somebody may put one, right and wrong, and calls whose answers are kept.
-/// Returns the secrets that no other list has.
-fn use_everything(stack: &Stack) -> Result<[String; 2]> {
+/// Returns the secrets that no other list has, and a member's token.
+fn use_everything(stack: &Stack) -> Result<([String; 2], String)> {
     let admin = stack.admin()?;
     let key = admin.key("sought")?;
     let new = admin.rotate(&key, 600)?;
@@ -122,7 +124,15 @@ fn use_everything(stack: &Stack) -> Result<[String; 2]> {
     for secret in [&kept, &brought] {
         stack.edge("/v1/ping").key(secret).send()?;
     }
-    Ok([kept, brought])
+    let (_, token) = somebody(&admin, &key.workspace, "staff")?;
+    let theirs = stack.admin_with(&token);
+    theirs.get(&keys)?.must_be(200)?;
+    theirs.get(&format!("{keys}/{token}"))?.must_be(404)?;
+    theirs.post("/v1/workspaces", &json!({"name": token}))?.must_be(403)?;
+    for authorization in [format!("Bearer {token}"), basic(&token, "")] {
+        stack.edge("/v1/ping").header("authorization", &authorization).send()?.must_be(401)?;
+    }
+    Ok(([kept, brought], token))
 }
 
 /// Every secret of the run in each form in which it could be written.

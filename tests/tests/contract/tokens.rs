@@ -7,11 +7,13 @@ use keyward_tests::stack::{NewKey, generation};
 use serde_json::{Value, json};
 
 use crate::Test;
+use crate::commands::kept_as_a_hash;
 use crate::permissions::somebody;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
         Test::shared("a_members_token_has_that_members_rights_and_ends_with_them", rights),
+        Test::shared("a_members_token_is_shown_once_and_kept_as_a_hash", shown_once),
         Test::shared("a_product_manages_keys_on_behalf_of_a_member", on_behalf_of),
     ]
 }
@@ -34,6 +36,27 @@ fn rights(stack: &Stack) -> Result<()> {
     admin.delete(&format!("{home}/members/{member}"))?.must_be(200)?;
     theirs.get(&home)?.must_be(401)?;
     admin.get(&own.path())?.must_be(404).map(drop)
+}
+
+fn shown_once(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let workspace = admin.workspace("shown-once")?["id"].as_str().context("no id")?.to_owned();
+    let (member, token) = somebody(&admin, &workspace, "staff")?;
+    let tokens = format!("/v1/workspaces/{workspace}/members/{member}/tokens");
+    // An answer that is kept to be given again is kept as well.
+    let kept = [("idempotency-key", "shown-once-1")];
+    let made = admin.send("POST", &tokens, &kept, Some(&json!({"name": "kept"})))?.must_be(201)?.json()?;
+    let second = made["secret"].as_str().context("no secret")?;
+    let again = admin.send("POST", &tokens, &kept, Some(&json!({"name": "kept"})))?.must_be(201)?.json()?;
+    ensure!(again == made, "another answer to the same call");
+    for token in [&token, second] {
+        let key = stack.admin_with(token).key_in(&workspace, "theirs", json!({}))?;
+        let answers =
+            [admin.get(&tokens)?, admin.get(&key.path())?, admin.get(&format!("/v1/workspaces/{workspace}"))?];
+        ensure!(!answers.iter().any(|answer| answer.text().contains(token)), "it is shown again");
+        kept_as_a_hash(stack, token)?;
+    }
+    Ok(())
 }
 
 fn on_behalf_of(stack: &Stack) -> Result<()> {

@@ -38,11 +38,20 @@ pub(in crate::api) fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T,
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     // All of it must be JSON before any of it is judged.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| refusal(&error, "."))?;
+    // The shapes would take a list, too, as their members in order.
+    if !is_object(bytes) {
+        return Err(Problem::new(Code::Invalid).fault(Fault::BadFormat.code()).detail("must be an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
         refusal(error.inner(), &field)
     })
+}
+
+/// Whether a text that is JSON is an object.
+pub(in crate::api) fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
 }
 
 /// Puts serde's words into ours and leaves out the value, which may be a secret.
@@ -163,7 +172,14 @@ mod tests {
         for body in ["{", "{]", "nul", "{\"name\":\"a\"} x", "\u{feff}{}"] {
             assert_eq!(refused(body), (Code::BadJson, None), "{body}");
         }
-        assert_eq!(refused("[]").0, Code::Invalid);
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_not_its_values_in_order() {
+        for body in ["[]", r#"["a"]"#, r#" ["a",null,null,[1]]"#, r#""a""#, "1", "null"] {
+            assert_eq!(refused(body), (Code::Invalid, None), "{body}");
+        }
+        assert!(parse_body::<Outer>(b" \r\n\t{\"name\":\"a\"} ").is_ok());
     }
 
     #[test]

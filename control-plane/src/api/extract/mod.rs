@@ -8,7 +8,7 @@ mod query;
 mod question;
 
 pub use caller::{Caller, authenticate, authenticate_lane};
-pub(super) use json::parse_body;
+pub(super) use json::{is_object, parse_body};
 pub(super) use mutation::idempotency_key;
 pub use mutation::{Mutation, Ready};
 pub use path::{ApiPath, KeyPath, MemberPath, ObjectPath, TeamPath, TokenPath, WorkspacePath};

@@ -92,6 +92,11 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// Who changes something, when, and what they have seen before.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Makes the change and answers it, now or as it was answered before.
     pub async fn run<V>(
         self,

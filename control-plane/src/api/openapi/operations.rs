@@ -91,8 +91,7 @@ impl Kind {
             Self::Lane => &[400, 404],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
-            Self::Import => &[400, 409, 413, 415, 422],
-            Self::Change => &[400, 409, 412, 413, 415, 422],
+            Self::Import | Self::Change => &[400, 409, 412, 413, 415, 422],
         }
     }
 }
@@ -107,7 +106,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
     match kind {
         Kind::Open | Kind::Ask => {}
         Kind::Lane | Kind::Read => references.push("If-None-Match"),
-        Kind::Import => references.push("Idempotency-Key"),
+        Kind::Import => references.extend(["Idempotency-Key", "If-Match"]),
         Kind::Change => {
             references.push("Idempotency-Key");
             // What is made does not exist yet, so that no tag of it can be known.

@@ -36,7 +36,7 @@ pub struct Explain {
     pub referrer: Option<String>,
     /// The app that it says it comes from.
     pub app: Option<App>,
-    /// When; now when absent.
+    /// When, as far as deadlines go; now when absent.
     pub at: Option<String>,
 }
 
@@ -103,6 +103,7 @@ pub struct ExplanationBody<'a> {
     slot: Option<SecretSlot>,
     #[schema(required)]
     changes: Option<Vec<ChangeBody<'a>>>,
+    /// The time that deadlines were judged for; all else is as it is now.
     at: UnixMillis,
 }
 

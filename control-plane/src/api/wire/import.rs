@@ -43,48 +43,37 @@ impl ImportQuery {
 
 /// A line of the request. What is absent stays where the key is there already; `null` clears what can be
 /// empty.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportLine {
     /// What the other system calls the key.
-    #[schema(value_type = schema::ExternalId)]
     pub external_id: String,
     /// The workspace's id or slug.
     pub workspace: String,
     /// The name.
-    #[schema(value_type = schema::Name)]
     pub name: String,
     /// Read-only or read-write.
-    #[schema(value_type = schema::Access)]
     pub access: Access,
     /// Names of APIs, or `*` alone.
-    #[schema(value_type = schema::Apis)]
     pub apis: Vec<String>,
     /// The member it belongs to: an id, or what the other system calls them.
     pub member: Option<String>,
     /// Whether it is stopped.
-    #[schema(value_type = Option<schema::ImportStatus>)]
     pub status: Option<ImportStatus>,
     /// When it was made.
-    #[schema(value_type = Option<schema::Instant>)]
     pub created_at: Option<String>,
     /// From when it is refused; may have passed.
     #[serde(default, deserialize_with = "super::nullable")]
-    #[schema(value_type = Option<schema::Instant>)]
     pub expires_at: Option<Option<String>>,
     /// From where it may be used; replaced as a whole.
     #[serde(default, deserialize_with = "super::nullable")]
-    #[schema(value_type = Option<WireRestrictions>)]
     pub restrictions: Option<Option<WireRestrictions>>,
     /// Whatever a client keeps with it; replaced as a whole.
     #[serde(default, deserialize_with = "super::nullable")]
-    #[schema(value_type = Option<schema::Metadata>)]
     pub metadata: Option<Option<Map<String, Value>>>,
     /// The secret in the clear.
-    #[schema(value_type = Option<schema::Secret>)]
     pub secret: Option<Zeroizing<String>>,
     /// Its SHA-256, as 64 hexadecimal digits or base64.
-    #[schema(value_type = Option<schema::Digest>)]
     pub sha256: Option<String>,
 }
 

@@ -17,6 +17,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::bulk::BulkRequest;
 use super::explain::Explain;
+use super::import::ImportLine;
 use super::keys::ExtendRotation;
 use super::lookup::LookupKey;
 use super::options::QrForm;
@@ -326,6 +327,7 @@ words! {
     BulkRequest as "BulkRequest" = bodies::bulk();
     LookupKey as "LookupKey" = bodies::lookup();
     Explain as "Explain" = bodies::explain();
+    ImportLine as "ImportLine" = bodies::import_line();
     ExtendRotation as "ExtendRotation" = extend_rotation();
     QrForm as "QrForm" = words_of(&["svg"], "The form of a QR code.");
     Role as "Role" = words_of(&Role::ALL.map(Role::as_str), "What a member may do.");

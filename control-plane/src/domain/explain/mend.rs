@@ -12,7 +12,7 @@ use keyward_shared::credentials::{self, Credential, CredentialError, MAX_AUTHORI
 use keyward_shared::settings::Settings;
 use zeroize::Zeroizing;
 
-use super::Mistake;
+use super::{Mistake, read_unchecked};
 
 /// Longest value that is looked at: one that is encoded twice, and quoted.
 const LONGEST: usize = 2 * MAX_AUTHORIZATION_BYTES;
@@ -29,8 +29,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 pub struct Mended {
     /// The mistakes, at least one, in the order in which they are undone.
     pub mistakes: Vec<Mistake>,
-    /// What it then is; nothing where its key is one of this deployment's with a typing error.
-    pub credential: Option<Credential>,
+    /// What it then is.
+    pub credential: Credential,
 }
 
 type Text = Zeroizing<String>;
@@ -44,7 +44,11 @@ pub fn mend(authorization: &str, settings: &Settings) -> Option<Mended> {
         return None;
     }
     let mut mistakes = Vec::new();
-    let mut value = authorization.trim();
+    let given = without_http_blanks(authorization);
+    let mut value = without_blanks(given);
+    if value != given {
+        mistakes.push(Mistake::WhiteSpace);
+    }
     if let Some(rest) = without_header_name(value) {
         mistakes.push(Mistake::HeaderName);
         value = rest.trim();
@@ -96,6 +100,12 @@ pub fn mend_key(key: &str) -> Option<(Mistake, ApiKey)> {
         }
     }
     None
+}
+
+/// A header's value without the white space around it that is none of it (RFC 9110, section 5.5). Line
+/// breaks there are taken off as well (Fetch standard, "normalize").
+pub fn without_http_blanks(value: &str) -> &str {
+    value.trim_matches([' ', '\t', '\r', '\n'])
 }
 
 /// What may stand around user and password, and is taken off each of them in turn.
@@ -166,10 +176,10 @@ fn attempt(value: &str, settings: &Settings, mistakes: &[Mistake]) -> Option<Men
         return None;
     }
     match credentials::read(Some(value), None, settings) {
-        Ok(credential) => Some(Mended { mistakes: mistakes.to_vec(), credential: Some(credential) }),
+        Ok(credential) => Some(Mended { mistakes: mistakes.to_vec(), credential }),
         Err(CredentialError::CheckDigits) => {
             let mistakes = [mistakes, &[Mistake::CheckDigits]].concat();
-            Some(Mended { mistakes, credential: None })
+            read_unchecked(Some(value), None, settings).ok().map(|credential| Mended { mistakes, credential })
         }
         Err(_) => None,
     }
@@ -254,7 +264,7 @@ mod tests {
     fn mistakes(authorization: &str, settings: &Settings) -> Option<Vec<Mistake>> {
         let mended = mend(authorization, settings)?;
         let key = ApiKey::parse(KEY).expect("a key");
-        assert!(mended.credential.is_some_and(|credential| credential.digest == Digest::of(&key)), "{authorization}");
+        assert!(mended.credential.digest == Digest::of(&key), "{authorization}");
         Some(mended.mistakes)
     }
 
@@ -273,6 +283,9 @@ mod tests {
         for (authorization, expected) in [
             (format!("Authorization: {right}"), vec![HeaderName]),
             (format!("\"{right}\""), vec![Quotes]),
+            (format!("\u{a0}{right}"), vec![WhiteSpace]),
+            (format!("{right}\u{c}"), vec![WhiteSpace]),
+            (format!(" \u{feff}{right}\n"), vec![WhiteSpace]),
             (token.clone(), vec![NoScheme]),
             (KEY.to_owned(), vec![NoScheme, NoColon]),
             (format!("Bearer {KEY}"), vec![BearerScheme, NoColon]),
@@ -320,7 +333,8 @@ mod tests {
         let wrong = basic("kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7M");
         let mended = mend(&wrong, &Settings::default()).expect("mended");
         assert_eq!(mended.mistakes, [Mistake::NoColon, Mistake::CheckDigits]);
-        assert!(mended.credential.is_none());
+        let typed = ApiKey::parse("kw_0123456789ABCDEFGHIJKLMNOPQ1SGT7M").expect("a key");
+        assert!(mended.credential.digest == Digest::of(&typed));
     }
 
     #[test]

@@ -6,10 +6,17 @@ use keyward_shared::record::Slot;
 use keyward_shared::route::RouteTable;
 
 use super::Asked;
-use crate::domain::api::Catalogue;
+use crate::domain::api::{Api, Catalogue};
 use crate::domain::explain::Mistake;
 use crate::domain::key::KeyStatus;
-use crate::lifecycle::lookup::{Found, FoundKey};
+use crate::lifecycle::lookup::{Found, FoundKey, SecretSlot};
+
+/// Of a time before the last change.
+pub(super) const CHANGED_SINCE: &str =
+    " Deadlines are judged for the time that was named, all else as it is now; `changes` has what was done since.";
+
+const BROUGHT: &str = "The key that is shown was brought with a secret that has this deployment's prefix and \
+    other check digits, which edges refuse while the setting `check_digits` is `enforce`.";
 
 /// What is known of a request beside its verdict.
 pub(super) struct Scene<'a> {
@@ -80,18 +87,20 @@ impl Scene<'_> {
 
     /// What is wrong with it, and what it would be otherwise.
     fn mistaken(&self) -> String {
-        let mut words = String::from("Something is wrong with the credential: ");
-        for (number, mistake) in self.mistakes.iter().enumerate() {
-            if number > 0 {
-                words.push_str("; ");
-            }
-            words.push_str(mistake.words());
+        // Of a key that there is they are no typing error.
+        let is_brought = self.found.is_some() && self.mistakes.contains(&Mistake::CheckDigits);
+        let mistakes = self.mistakes.iter().filter(|mistake| !(is_brought && **mistake == Mistake::CheckDigits));
+        let mistakes: Vec<&str> = mistakes.map(|mistake| mistake.words()).collect();
+        let mut sentences = Vec::new();
+        if !mistakes.is_empty() {
+            sentences.push(format!("Something is wrong with the credential: {}.", mistakes.join("; ")));
         }
-        words.push('.');
-        if self.found.is_some() {
-            words.push_str(" Without that it would be of the key that is shown.");
+        if is_brought {
+            sentences.push(BROUGHT.to_owned());
+        } else if self.found.is_some() {
+            sentences.push("Without that it would be of the key that is shown.".to_owned());
         }
-        words
+        sentences.join(" ")
     }
 
     fn unknown(&self) -> (&'static str, String) {
@@ -108,23 +117,26 @@ impl Scene<'_> {
 
     /// The key's own deadline, or that of its older secret, whichever came first.
     fn expired(&self) -> (&'static str, String) {
-        let Some(Found { key: FoundKey::Readable(view), .. }) = self.found else {
+        let Some(Found { key: FoundKey::Readable(view), slot }) = self.found else {
             return (Reason::Expired.as_str(), "The secret is past its deadline.".to_owned());
         };
         match view.key.expires_at {
-            Some(at) if view.status == KeyStatus::Expired => {
-                (Reason::Expired.as_str(), format!("The key expired at {at}."))
-            }
+            // What has ended for good would not be accepted if the key expired later.
+            Some(at) if *slot != SecretSlot::Ended => (Reason::Expired.as_str(), format!("The key expired at {at}.")),
             _ => ("retired", "This is an older secret of the key, and its grace period is over.".to_owned()),
         }
     }
 
-    fn api_not_granted(&self) -> String {
+    /// The API that the path belongs to.
+    pub(super) fn api(&self) -> Option<&Api> {
         let request = self.asked.request();
         let target = self.routes.resolve(request.method, request.path, request.preflight);
-        let number = target.ok().and_then(|target| target.api);
-        let api = self.catalogue.apis().iter().find(|api| Some(api.number) == number);
-        match api {
+        let number = target.ok()?.api?;
+        self.catalogue.apis().iter().find(|api| api.number == number)
+    }
+
+    fn api_not_granted(&self) -> String {
+        match self.api() {
             Some(api) => {
                 format!("The key is usable, but the path belongs to the API `{}`, which it is not granted.", api.name)
             }

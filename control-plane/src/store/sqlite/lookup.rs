@@ -5,13 +5,15 @@ use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::policy::Policy;
 use keyward_shared::record::{Record, Slot};
-use sqlx::FromRow;
+use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::error::failed;
-use super::{SqliteStore, publication_view};
+use super::{SqliteStore, api, key, publication_view, settings};
+use crate::domain::api::{ApiName, Catalogue};
+use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
-use crate::store::lookup::{PastEvent, SecretOwner};
-use crate::store::{LookupStore, StoreError};
+use crate::store::lookup::{About, LookupView, PastEvent, SecretOwner};
+use crate::store::{LookupStore, StoreError, StoredKey};
 
 const OWNER: &str = include_str!("sql/secret_owner.sql");
 const EVENTS_ABOUT: &str = include_str!("sql/events_about.sql");
@@ -31,12 +33,33 @@ struct EventRow {
     generation: i64,
 }
 
+/// A read transaction, which write-ahead logging keeps as it began.
+struct SqliteLookup(Transaction<'static, Sqlite>);
+
 #[async_trait]
 impl LookupStore for SqliteStore {
-    async fn secret_owner(&self, fingerprint: &Fingerprint) -> Result<Option<SecretOwner>, StoreError> {
+    async fn look(&self) -> Result<Box<dyn LookupView>, StoreError> {
+        Ok(Box::new(SqliteLookup(self.readers.begin().await.map_err(failed)?)))
+    }
+}
+
+#[async_trait]
+impl LookupView for SqliteLookup {
+    async fn catalogue(&mut self) -> Result<Catalogue, StoreError> {
+        api::catalogue(&mut self.0).await
+    }
+
+    async fn settings(&mut self) -> Result<SettingsDocument, StoreError> {
+        settings::get(&mut self.0).await
+    }
+
+    async fn key(&mut self, workspace: WorkspaceId, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
+        key::by_id(&mut self.0, workspace, id).await
+    }
+
+    async fn secret_owner(&mut self, fingerprint: &Fingerprint) -> Result<Option<SecretOwner>, StoreError> {
         let query = sqlx::query_as(OWNER).bind(&fingerprint.as_bytes()[..]);
-        let row: Option<(i64, i64, String, Option<i64>)> =
-            query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
+        let row: Option<(i64, i64, String, Option<i64>)> = query.fetch_optional(&mut *self.0).await.map_err(failed)?;
         let read = |(workspace, key, key_name, slot): (i64, i64, String, Option<i64>)| {
             let slot = match slot {
                 None => None,
@@ -54,13 +77,19 @@ impl LookupStore for SqliteStore {
         row.map(read).transpose()
     }
 
-    async fn live_secret(&self, fingerprint: &Fingerprint) -> Result<Option<(Record, Policy)>, StoreError> {
-        publication_view::live_secret(&mut *self.reader().await?, fingerprint).await
+    async fn live_secret(&mut self, fingerprint: &Fingerprint) -> Result<Option<(Record, Policy)>, StoreError> {
+        publication_view::live_secret(&mut self.0, fingerprint).await
     }
 
-    async fn events_about(&self, key: KeyId, workspace: WorkspaceId, most: u16) -> Result<Vec<PastEvent>, StoreError> {
-        let query = sqlx::query_as(EVENTS_ABOUT).bind(key.to_string()).bind(workspace.to_string()).bind(most);
-        let rows: Vec<EventRow> = query.fetch_all(&mut *self.reader().await?).await.map_err(failed)?;
+    async fn events_about(&mut self, about: About<'_>, most: u16) -> Result<Vec<PastEvent>, StoreError> {
+        let (key, workspace) = about.key.map(|(key, workspace)| (key.to_string(), workspace.to_string())).unzip();
+        let query = sqlx::query_as(EVENTS_ABOUT)
+            .bind(key)
+            .bind(workspace)
+            .bind(most)
+            .bind(about.api.map(ApiName::as_str))
+            .bind(about.settings);
+        let rows: Vec<EventRow> = query.fetch_all(&mut *self.0).await.map_err(failed)?;
         Ok(rows.into_iter().map(PastEvent::from).collect())
     }
 }

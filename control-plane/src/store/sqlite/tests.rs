@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use super::SqliteStore;
 use crate::domain::actor::Actor;
+use crate::domain::settings::SettingsEdit;
 use crate::domain::time::UnixMillis;
 use crate::lifecycle::vault::Kek;
-use crate::lifecycle::{Context, CreateWorkspace, Entropy, Lifecycle, Refusal, Vault};
-use crate::store::StoreError;
+use crate::lifecycle::{Context, CreateWorkspace, Entropy, Lifecycle, PatchSettings, Refusal, Vault};
+use crate::store::{LookupStore as _, StoreError};
 
 fn url(dir: &tempfile::TempDir) -> String {
     format!("sqlite:{}", dir.path().join("keyward.db").display())
@@ -113,4 +114,18 @@ async fn a_file_that_is_no_database_is_refused() {
         .expect("written");
     let refused = SqliteStore::open(&url(&dir)).await.err();
     assert!(matches!(refused, Some(StoreError::Corrupt { .. } | StoreError::Migration(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_look_at_secrets_and_keys_is_of_one_moment() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = SqliteStore::open(&url(&dir)).await.expect("a store");
+    let mut view = store.look().await.expect("a view");
+    let before = view.settings().await.expect("settings");
+    let edit = SettingsEdit { realm: Some("another".to_owned()), ..SettingsEdit::default() };
+    lifecycle(&store).execute(&context(1), PatchSettings { edit }).await.expect("a change");
+    assert_eq!(view.settings().await.expect("settings"), before);
+    drop(view);
+    let mut view = store.look().await.expect("a view");
+    assert_ne!(view.settings().await.expect("settings"), before);
 }

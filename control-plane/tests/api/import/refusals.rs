@@ -26,7 +26,7 @@ async fn a_refused_line_leaves_the_others_alone() {
             "bad_json -",
             "invalid -",
             "invalid workspace",
-            "invalid nmae",
+            "invalid -",
             "invalid restrictions.ips[0]",
             "bad_json -",
             "created",
@@ -47,11 +47,45 @@ async fn a_secret_is_never_told_again() {
         with(base.clone(), json!({ "secret": [secret] })),
         with(base.clone(), json!({ "secret": format!("{secret} ") })),
         with(base.clone(), json!({ "secret": secret, "sha256": secret })),
-        with(base, json!({ "access": secret, "secret": secret })),
+        // In every other member but the one that is told again.
+        with(base.clone(), json!({ "access": secret, "secret": secret })),
+        with(base.clone(), json!({ "workspace": secret, "secret": secret })),
+        with(base.clone(), json!({ "member": secret, "secret": secret })),
+        with(base.clone(), json!({ "apis": [secret], "secret": secret })),
+        with(base.clone(), json!({ "status": secret, "secret": secret })),
+        with(base.clone(), json!({ "expires_at": secret, "secret": secret })),
+        with(base.clone(), json!({ "created_at": secret, "secret": secret })),
+        with(base.clone(), json!({ "restrictions": secret, "secret": secret })),
+        with(base.clone(), json!({ "metadata": secret, "secret": secret })),
+        with(base.clone(), json!({ "name": [secret], "secret": secret })),
+        // As a member's name.
+        with(base.clone(), json!({ secret: 1 })),
+        with(base.clone(), json!({ "secret": secret, "restrictions": { secret: [] } })),
+        with(base.clone(), json!({ "secret": secret, "restrictions": { "apps": [{ "platform": "ios", secret: 1 }] } })),
+        with(base, json!({ "secret": secret, "restrictions": { "apps": [{ secret: "ios" }] } })),
+        // Where no member is.
+        json!([secret]),
+        json!([secret, secret]),
+        json!(secret),
+        json!({ "external_id": [secret] }),
+        json!({ "external_id": { "external_id": secret } }),
     ];
     let reply = send(&service, "", text(&lines)).await;
-    assert_eq!(results(&reply).len(), 5);
+    let results = results(&reply);
+    assert_eq!(results.len(), lines.len());
+    assert!(results[1..].iter().all(|result| result["outcome"] == "refused"));
     assert!(!String::from_utf8(reply.bytes).unwrap().contains("very-secret"));
+}
+
+#[tokio::test]
+async fn the_values_of_a_line_in_their_order_are_no_line() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let named = line(&workspace, 1);
+    let members = ["external_id", "workspace", "name", "access", "apis"].map(|name| named[name].clone());
+    let absent = [(); 7].map(|()| Value::Null);
+    let values: Vec<Value> = members.into_iter().chain(absent).chain([named["sha256"].clone()]).collect();
+    assert_eq!(outcome(&service, json!(values)).await, "invalid -");
 }
 
 #[tokio::test]
@@ -101,6 +135,32 @@ async fn nobody_is_brought_a_key_that_they_may_not_have() {
     let renamed = with(ending("2089-01-01T00:00:00Z"), json!({ "name": "renamed" }));
     assert_eq!(outcome(&service, renamed).await, "updated");
     assert_eq!(outcome(&service, of(5, &staff, "read-write")).await, refused);
+}
+
+#[tokio::test]
+async fn a_secret_is_unique_over_the_deployment_and_a_clash_elsewhere_reads_like_one_here() {
+    let service = Service::start().await;
+    let (home, abroad) = (service.workspace("Acme").await, service.workspace("Other").await);
+    let gone = import(&service, &[line(&home, 1), line(&abroad, 2), line(&abroad, 3)]).await;
+    let gone = format!("{abroad}/keys/{}", gone[2]["key_id"].as_str().unwrap());
+    service.delete(&gone).await.is(200);
+    let digest = |number: usize| line(&home, number)["sha256"].clone();
+    // Of a key of its own, of another workspace's, and of one of those that is no more.
+    let clashing = |number: usize| with(line(&home, 10 + number), json!({ "sha256": digest(number) }));
+    let refused = import(&service, &[clashing(1), clashing(2), clashing(3)]).await;
+    assert_eq!(outcomes(&refused), ["secret_exists sha256"; 3]);
+    let told = |result: &Value| without(without(result.clone(), "line"), "external_id");
+    assert_eq!(told(&refused[1]), told(&refused[0]));
+    assert_eq!(told(&refused[2]), told(&refused[0]));
+    // So where one key is made.
+    let mut problems = Vec::new();
+    for number in 1..=3 {
+        let body = json!({ "name": "one", "access": "read-only", "apis": ["*"], "sha256": digest(number) });
+        let refused = service.post(&format!("{home}/keys"), body).await;
+        refused.is_problem(409, "secret_exists", Some("sha256"));
+        problems.push(without(refused.body, "request_id"));
+    }
+    assert!(problems.iter().all(|problem| *problem == problems[0]), "{problems:?}");
 }
 
 #[tokio::test]

@@ -1,27 +1,34 @@
 //! What can be done, and the words that stand for its numbers.
 //!
 //! One more operation is a variant of [`Op`], a line in [`super::random::ops`], an arm in
-//! [`super::perform::perform`], and an arm each in the model's `refusal` and `apply`.
+//! [`super::perform::perform`], and an arm each in the model's `refusal` and `apply`. Where it is done
+//! is in [`super::place`].
 
 use std::collections::BTreeSet;
 
-use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
+use keyward_shared::api_key::ApiKey;
+use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 use keyward_shared::policy::Access;
 
+pub(crate) use keyward_control_plane::domain::import::ImportOutcome;
+pub(crate) use keyward_control_plane::domain::member::Role;
 pub(crate) use keyward_control_plane::lifecycle::BulkAction;
 
-use super::truth::Truth;
+use crate::house::fingerprint;
 
-/// One operation. Numbers stand for workspaces and keys by their place in the model, and for names,
-/// slugs, paths and digests of a small choice, so that they meet.
+/// One operation. Numbers stand for workspaces, members and keys by their place in the model, and for
+/// names, slugs, paths and secrets of a small choice, so that they meet.
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     CreateWorkspace { slug: u8 },
     Workspace(usize, WorkspaceOp),
+    CreateMember { workspace: usize, role: Role },
+    Member(usize, MemberOp),
     CreateKey(usize, NewKey),
     Key(usize, KeyOp),
     Bulk { workspace: usize, selection: Selection, action: BulkAction },
+    Import(Vec<Line>),
     PutApi { api: u8, path: u8 },
     DeleteApi { api: u8 },
 }
@@ -31,21 +38,36 @@ pub(crate) enum WorkspaceOp {
     Suspend,
     Activate,
     Slug(u8),
-    Reveal { sealed: bool },
+    Reveal {
+        sealed: bool,
+    },
+    /// The most that a key of a staff member may do.
+    StaffMax(Access),
     Delete,
 }
 
 #[derive(Debug, Clone)]
+pub(crate) enum MemberOp {
+    Become(Role, Given),
+    Remove(Given),
+}
+
+/// Which of a member's keys go to whom first.
+pub(crate) type Given = Vec<(usize, usize)>;
+
+#[derive(Debug, Clone)]
 pub(crate) struct NewKey {
     pub(crate) name: u8,
-    /// The workspace's default member, or one of the others.
-    pub(crate) member: usize,
+    /// Nobody is the workspace's default member.
+    pub(crate) member: Option<usize>,
     pub(crate) access: Access,
     pub(crate) apis: Granted,
     /// In how many seconds.
     pub(crate) expires: Option<u32>,
-    /// A digest that is brought.
-    pub(crate) brought: Option<u8>,
+    /// A secret that is brought, by its digest.
+    pub(crate) brought: Option<u16>,
+    /// What another system calls it.
+    pub(crate) external: Option<u16>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,14 +85,38 @@ pub(crate) enum KeyOp {
     Edit(KeyEdit),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[expect(clippy::option_option, reason = "left alone, cleared and set are three things")]
 pub(crate) struct KeyEdit {
     pub(crate) name: Option<u8>,
+    pub(crate) member: Option<usize>,
     pub(crate) access: Option<Access>,
     pub(crate) apis: Option<Granted>,
-    pub(crate) expires: Option<Option<u32>>,
+    /// In how many seconds; some of them are over.
+    pub(crate) expires: Option<Option<i32>>,
     pub(crate) ips: Option<Option<u8>>,
+}
+
+/// A line of an import.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// Of the keys that can be brought again, the one it is to be about.
+    pub(crate) about: Option<usize>,
+    pub(crate) workspace: Named,
+    pub(crate) external: u16,
+    pub(crate) secret: u16,
+    /// The secret itself, not its digest.
+    pub(crate) is_clear: bool,
+    /// Name, access and APIs are always said.
+    pub(crate) says: KeyEdit,
+    pub(crate) disabled: Option<bool>,
+}
+
+/// How a line names a workspace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Named {
+    Id(usize),
+    Slug(u8),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,12 +151,22 @@ pub(crate) enum Status {
 #[derive(Debug)]
 pub(crate) enum Told {
     Nothing,
-    Workspace(WorkspaceId),
-    Key { id: KeyId, member: MemberId, secret: Fingerprint },
+    /// With the member that keys go to which name none.
+    Workspace(WorkspaceId, MemberId),
+    Member(MemberId),
+    Key {
+        id: KeyId,
+        member: MemberId,
+        secret: Fingerprint,
+    },
     Secret(Fingerprint),
     Changed(BTreeSet<KeyId>),
+    Imported(Vec<ToldLine>),
     Api(u16),
 }
+
+/// What a line came to, or the code of its refusal.
+pub(crate) type ToldLine = Result<(KeyId, ImportOutcome), &'static str>;
 
 pub(crate) fn slug(number: u8) -> String {
     format!("slug-{number}")
@@ -124,9 +180,13 @@ pub(crate) fn range(number: u8) -> String {
     format!("10.0.{number}.0/24")
 }
 
-/// The fingerprint of a digest that is brought.
-pub(crate) fn brought(number: u8) -> Fingerprint {
-    Pepper::new([1; 32]).fingerprint(&Digest::from_bytes([number; 32]))
+/// A secret that is brought.
+pub(crate) fn secret(number: u16) -> ApiKey {
+    ApiKey::parse(&format!("brought-secret-{number:020}")).expect("a secret")
+}
+
+pub(crate) fn brought(number: u16) -> Fingerprint {
+    fingerprint(&secret(number))
 }
 
 pub(crate) fn api_name(number: u8) -> String {
@@ -135,37 +195,4 @@ pub(crate) fn api_name(number: u8) -> String {
 
 pub(crate) fn key_name(number: u8) -> String {
     format!("key {number}")
-}
-
-impl Op {
-    /// The same with places that the model has: mostly of what it can be done to, sometimes of anything.
-    pub(crate) fn placed(mut self, truth: &Truth) -> Self {
-        let keys = truth.keys.len();
-        match &mut self {
-            Self::CreateWorkspace { .. } | Self::PutApi { .. } | Self::DeleteApi { .. } => {}
-            Self::Bulk { workspace, selection: Selection::Ids(picks), .. } => {
-                // Keys of one workspace, but for some.
-                let mut living = truth.living();
-                *workspace = truth.keys[one_of(&living, keys, *workspace)].workspace;
-                living.retain(|&at| truth.keys[at].workspace == *workspace);
-                let places: BTreeSet<usize> = picks.iter().map(|&pick| one_of(&living, keys, pick)).collect();
-                *picks = places.into_iter().collect();
-            }
-            Self::Workspace(at, _) | Self::CreateKey(at, _) | Self::Bulk { workspace: at, .. } => {
-                *at = one_of(&truth.open_workspaces(), truth.workspaces.len(), *at);
-            }
-            Self::Key(at, KeyOp::Finish | KeyOp::Cancel | KeyOp::Extend(_) | KeyOp::Pause | KeyOp::Resume) => {
-                *at = one_of(&truth.rotating(), keys, *at);
-            }
-            Self::Key(at, _) => *at = one_of(&truth.living(), keys, *at),
-        }
-        self
-    }
-}
-
-fn one_of(wanted: &[usize], all: usize, pick: usize) -> usize {
-    match wanted.get(pick % wanted.len().max(1)) {
-        Some(at) if !pick.is_multiple_of(11) => *at,
-        _ => pick % all,
-    }
 }

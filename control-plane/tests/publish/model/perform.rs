@@ -1,30 +1,38 @@
 //! How an operation is asked of the use cases, and what they tell of it.
 
+mod import;
+
 use keyward_control_plane::domain::change::Generation;
 use keyward_control_plane::domain::edit::Edit;
 use keyward_control_plane::domain::key::transition::KeyRefusal;
+use keyward_control_plane::domain::member::MemberKind;
 use keyward_control_plane::domain::restrictions::RestrictionsInput;
 use keyward_control_plane::domain::route::RouteInput;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::workspace::{Reveal, WorkspaceStatus};
+use keyward_control_plane::lifecycle::refusal::{ImportRefusal, PeopleRefusal};
 use keyward_control_plane::lifecycle::{
-    ArchiveKey, BulkDone, BulkKeys, BulkOutcome, BulkTarget, CancelRotation, CreateKey, CreateWorkspace, CreatedKey,
-    DeleteApi, DeleteKey, DeleteWorkspace, DisableKey, EnableKey, ExtendRotation, ExtendTo, FinishRotation, KeyFields,
-    KeyListInput, KeyPatch, KeyRef, KeySource, PatchKey, PatchWorkspace, PauseRotation, PutApi, PutApiOutcome, Refusal,
-    ResumeRotation, RotateKey, RotatedKey, Verb, WorkspaceFields,
+    ArchiveKey, BulkDone, BulkKeys, BulkOutcome, BulkTarget, CancelRotation, CreateKey, CreateMember, CreateWorkspace,
+    CreatedKey, DeleteApi, DeleteKey, DeleteWorkspace, DisableKey, EnableKey, ExtendRotation, ExtendTo, FinishRotation,
+    KeyFields, KeyListInput, KeyPatch, KeyRef, KeySource, MemberFields, MemberPatch, MemberRef, PatchKey, PatchMember,
+    PatchWorkspace, PauseRotation, PutApi, PutApiOutcome, Refusal, RemoveMember, ResumeRotation, RotateKey, RotatedKey,
+    Verb, WorkspaceFields,
 };
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::fingerprint::Digest;
+use keyward_shared::id::{MemberId, WorkspaceId};
 use keyward_shared::settings::RouteAccess;
 
-use super::operation::{Filter, Granted, KeyOp, NewKey, Op, Selection, Status, Told, WorkspaceOp};
-use super::operation::{api_name, brought, key_name, path_prefix, range, slug};
-use super::truth::{Truth, Workspace};
+use super::operation::{
+    Filter, Given, Granted, KeyEdit, KeyOp, MemberOp, NewKey, Op, Selection, Status, Told, WorkspaceOp,
+};
+use super::operation::{api_name, brought, key_name, path_prefix, range, secret, slug};
+use super::truth::{Member, Truth};
 use crate::house::{House, fields, fingerprint, workspace};
 
 /// What an operation came to: its generation and what the system told, or the code of its refusal.
-pub(crate) type Outcome = Result<(u64, Told), &'static str>;
+pub(crate) type Outcome<T = Told> = Result<(u64, T), &'static str>;
 
-async fn run<V: Verb>(house: &House, verb: V, tell: impl FnOnce(V::Answer) -> Told) -> Outcome {
+async fn run<V: Verb, T>(house: &House, verb: V, tell: impl FnOnce(V::Answer) -> T) -> Outcome<T> {
     match house.lifecycle.execute(&house.context(), verb).await {
         Ok((answer, Generation(generation))) => Ok((generation, tell(answer))),
         Err(refusal) => Err(code(&refusal)),
@@ -40,6 +48,11 @@ fn code(refusal: &Refusal) -> &'static str {
         Refusal::SecretExists => "secret_exists",
         Refusal::NotSuspended => "not_suspended",
         Refusal::RouteConflict(_) => "route_conflict",
+        Refusal::AboveMember => "above_member",
+        Refusal::People(PeopleRefusal::LastOwner) => "last_owner",
+        Refusal::People(PeopleRefusal::DefaultMember) => "default_member",
+        Refusal::Import(ImportRefusal::Ambiguous) => "ambiguous",
+        Refusal::Import(ImportRefusal::SecretDiffers) => "secret_differs",
         Refusal::Key(KeyRefusal::Archived) => "key_archived",
         Refusal::Key(KeyRefusal::RotationActive { .. }) => "rotation_active",
         Refusal::Key(KeyRefusal::NoRotation) => "no_rotation",
@@ -51,16 +64,26 @@ fn code(refusal: &Refusal) -> &'static str {
 /// Asks the use cases for it.
 pub(crate) async fn perform(op: &Op, truth: &Truth, house: &House) -> Outcome {
     match op {
-        Op::CreateWorkspace { slug: number } => {
-            let verb = CreateWorkspace { slug: Some(slug(*number)), ..workspace("Acme") };
-            run(house, verb, |made| Told::Workspace(made.id)).await
-        }
+        Op::CreateWorkspace { slug } => create_workspace(*slug, house).await,
         Op::Workspace(at, op) => change_workspace(truth.workspaces[*at].id, op, house).await,
-        Op::CreateKey(at, new) => create_key(&truth.workspaces[*at], new, house).await,
+        Op::CreateMember { workspace, role } => {
+            let fields = MemberFields {
+                kind: MemberKind::Person,
+                email: None,
+                name: role.as_str().to_owned(),
+                role: *role,
+                team_ids: Vec::new(),
+                external_id: None,
+            };
+            let verb = CreateMember { workspace: truth.workspaces[*workspace].id, fields };
+            run(house, verb, |made| Told::Member(made.id)).await
+        }
+        Op::Member(at, op) => change_member(&truth.members[*at], op, truth, house).await,
+        Op::CreateKey(at, new) => create_key(truth.workspaces[*at].id, new, truth, house).await,
         Op::Key(at, op) => {
             let key = &truth.keys[*at];
             let target = KeyRef { workspace: truth.workspaces[key.workspace].id, key: key.id };
-            change_key(target, op, house).await
+            change_key(target, op, truth, house).await
         }
         Op::Bulk { workspace, selection, action } => {
             let target = match selection {
@@ -72,6 +95,7 @@ pub(crate) async fn perform(op: &Op, truth: &Truth, house: &House) -> Outcome {
             let verb = BulkKeys { workspace: truth.workspaces[*workspace].id, target, action: *action };
             run(house, verb, |done| changed(&done)).await
         }
+        Op::Import(lines) => import::perform(lines, truth, house).await,
         Op::PutApi { api, path } => {
             let route =
                 RouteInput { path_prefix: path_prefix(*path), methods: Vec::new(), access: RouteAccess::ByMethod };
@@ -80,6 +104,14 @@ pub(crate) async fn perform(op: &Op, truth: &Truth, house: &House) -> Outcome {
         }
         Op::DeleteApi { api } => run(house, DeleteApi { name: api_name(*api) }, |()| Told::Nothing).await,
     }
+}
+
+async fn create_workspace(number: u8, house: &House) -> Outcome {
+    let verb = CreateWorkspace { slug: Some(slug(number)), ..workspace("Acme") };
+    let (generation, made) = run(house, verb, |made| made.id).await?;
+    let home = made.as_u64().cast_signed();
+    let usual = house.number(&format!("SELECT id FROM member WHERE workspace_id = {home} AND is_default")).await;
+    Ok((generation, Told::Workspace(made, MemberId::from_u64(usual.cast_unsigned()))))
 }
 
 async fn change_workspace(workspace: WorkspaceId, op: &WorkspaceOp, house: &House) -> Outcome {
@@ -92,22 +124,37 @@ async fn change_workspace(workspace: WorkspaceId, op: &WorkspaceOp, house: &Hous
             let reveal = if *sealed { Reveal::Sealed } else { Reveal::Once };
             WorkspaceFields { reveal: Some(reveal), ..unchanged }
         }
+        WorkspaceOp::StaffMax(access) => WorkspaceFields { staff_max_access: Some(*access), ..unchanged },
         WorkspaceOp::Delete => return run(house, DeleteWorkspace { workspace }, |()| Told::Nothing).await,
     };
     run(house, PatchWorkspace { workspace, fields }, |_| Told::Nothing).await
 }
 
-async fn create_key(workspace: &Workspace, new: &NewKey, house: &House) -> Outcome {
-    let member = new.member % (workspace.members.len() + 1);
+async fn change_member(member: &Member, op: &MemberOp, truth: &Truth, house: &House) -> Outcome {
+    let target = MemberRef { workspace: truth.workspaces[member.workspace].id, member: member.id };
+    let reassign = |given: &Given| given.iter().map(|&(key, to)| (truth.keys[key].id, truth.members[to].id)).collect();
+    match op {
+        MemberOp::Become(role, given) => {
+            let patch = MemberPatch { role: Some(*role), ..MemberPatch::default() };
+            run(house, PatchMember { target, patch, reassign: reassign(given) }, |_| Told::Nothing).await
+        }
+        MemberOp::Remove(given) => {
+            run(house, RemoveMember { target, reassign: reassign(given) }, |_| Told::Nothing).await
+        }
+    }
+}
+
+async fn create_key(workspace: WorkspaceId, new: &NewKey, truth: &Truth, house: &House) -> Outcome {
     let fields = KeyFields {
-        member_id: member.checked_sub(1).map(|at| workspace.members[at]),
+        member_id: new.member.map(|at| truth.members[at].id),
+        external_id: new.external.map(|number| number.to_string()),
         access: new.access,
         apis: named(new.apis),
         expires_at: new.expires.map(|after| house.now().plus_seconds(after)),
         ..fields(&key_name(new.name))
     };
     let source = match new.brought {
-        Some(number) => KeySource::Sha256(hex::encode([number; 32])),
+        Some(number) => KeySource::Sha256(sha256(number)),
         None => KeySource::Generate,
     };
     let tell = |CreatedKey { key, secret }: CreatedKey| Told::Key {
@@ -116,10 +163,10 @@ async fn create_key(workspace: &Workspace, new: &NewKey, house: &House) -> Outco
         secret: secret
             .map_or_else(|| brought(new.brought.expect("no secret of its own")), |secret| fingerprint(&secret)),
     };
-    run(house, CreateKey { workspace: workspace.id, fields, source }, tell).await
+    run(house, CreateKey { workspace, fields, source }, tell).await
 }
 
-async fn change_key(target: KeyRef, op: &KeyOp, house: &House) -> Outcome {
+async fn change_key(target: KeyRef, op: &KeyOp, truth: &Truth, house: &House) -> Outcome {
     match op {
         KeyOp::Rotate(grace) => {
             let tell = |RotatedKey { secret, .. }: RotatedKey| Told::Secret(fingerprint(&secret));
@@ -138,20 +185,28 @@ async fn change_key(target: KeyRef, op: &KeyOp, house: &House) -> Outcome {
         KeyOp::Archive => run(house, ArchiveKey { target }, |_| Told::Nothing).await,
         KeyOp::Delete => run(house, DeleteKey { target }, |()| Told::Nothing).await,
         KeyOp::Edit(edit) => {
-            let ips = |number| RestrictionsInput { ips: vec![range(number)], ..RestrictionsInput::default() };
             let patch = KeyPatch {
                 name: edit.name.map(key_name),
+                member_id: edit.member.map(|at| truth.members[at].id),
                 access: edit.access,
                 apis: edit.apis.map(named),
-                expires_at: Edit::from_nested(
-                    edit.expires.map(|after| after.map(|after| house.now().plus_seconds(after))),
-                ),
-                restrictions: Edit::from_nested(edit.ips.map(|number| number.map(ips))),
+                expires_at: expiry(edit, house),
+                restrictions: restrictions(edit),
                 ..KeyPatch::default()
             };
             run(house, PatchKey { target, patch }, |_| Told::Nothing).await
         }
     }
+}
+
+fn expiry(edit: &KeyEdit, house: &House) -> Edit<UnixMillis> {
+    let after = |seconds| UnixMillis::from_millis(house.now().as_millis() + i64::from(seconds) * 1000);
+    Edit::from_nested(edit.expires.map(|seconds| seconds.map(after)))
+}
+
+fn restrictions(edit: &KeyEdit) -> Edit<RestrictionsInput> {
+    let ips = |number| RestrictionsInput { ips: vec![range(number)], ..RestrictionsInput::default() };
+    Edit::from_nested(edit.ips.map(|number| number.map(ips)))
 }
 
 fn listed(filter: &Filter, house: &House) -> KeyListInput {
@@ -180,4 +235,8 @@ fn named(granted: Granted) -> Vec<String> {
         Granted::All => vec!["*".to_owned()],
         Granted::Api(number) => vec![api_name(number)],
     }
+}
+
+fn sha256(number: u16) -> String {
+    hex::encode(Digest::of(&secret(number)).as_bytes())
 }

@@ -1,9 +1,9 @@
-//! What is done to a key, and how the edge judges it before and after.
+//! What is done to a key or to what it may call, and how the edge judges it before and after.
 
 use anyhow::{Context, Result};
 use keyward_tests::stack::{Admin, NewKey};
 use keyward_tests::{Stack, clock};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// One thing that can be done, with everything it needs made ready.
 pub(super) struct Case {
@@ -33,7 +33,7 @@ impl Probe {
         Self { method, path: path.to_owned(), user: secret.to_owned(), password: String::new(), status }
     }
 
-    fn of_user(user: &str, secret: &str, status: u16) -> Self {
+    pub(super) fn of_user(user: &str, secret: &str, status: u16) -> Self {
         let ping = Self::ping(secret, status);
         Self { user: user.to_owned(), password: secret.to_owned(), ..ping }
     }
@@ -53,7 +53,7 @@ pub(super) fn all(admin: &Admin) -> Result<Vec<Case>> {
     lifecycle(admin, &mut cases)?;
     rotation(admin, &mut cases)?;
     edits(admin, &mut cases)?;
-    workspaces(admin, &mut cases)?;
+    super::workspace_cases::workspaces(admin, &mut cases)?;
     apis(admin, &mut cases)?;
     super::people_cases::people(admin, &mut cases)?;
     super::bulk_cases::bulk(admin, &mut cases)?;
@@ -102,6 +102,28 @@ fn rotation(admin: &Admin, cases: &mut Vec<Case>) -> Result<()> {
         cases.push(case(name, vec![Probe::ping(&old.secret, 200)], move |admin| {
             let new = admin.rotate(&old, grace)?;
             Ok(vec![Probe::ping(&old.secret, old_status), Probe::ping(&new.secret, 200)])
+        }));
+    }
+    // Every older secret ends, of which there may be two: the retiring one, in use or paused, and the one
+    // that was the newest.
+    for (name, paused, retiring) in
+        [("rotate with none, in a rotation", false, 200), ("rotate with none, in a paused rotation", true, 401)]
+    {
+        let oldest = admin.key("rotate")?;
+        let older = admin.rotate(&oldest, 600)?;
+        if paused {
+            admin.act(&oldest, "rotation/pause", &json!({}))?;
+        }
+        let before = vec![Probe::ping(&oldest.secret, retiring), Probe::ping(&older.secret, 200)];
+        cases.push(case(name, before, move |admin| {
+            let newest = admin.rotate(&oldest, 0)?;
+            // Nothing is left that could be taken up again.
+            admin.try_act(&oldest, "rotation/resume", &json!({}))?.must_be(409)?;
+            Ok(vec![
+                Probe::ping(&oldest.secret, 401),
+                Probe::ping(&older.secret, 401),
+                Probe::ping(&newest.secret, 200),
+            ])
         }));
     }
     // The older secret afterwards, and the newer one.
@@ -172,37 +194,6 @@ fn edits(admin: &Admin, cases: &mut Vec<Case>) -> Result<()> {
     cases.push(case("PATCH name", vec![Probe::ping(&key.secret, 200)], move |admin| {
         admin.patch(&key.path(), &json!({"name": "renamed"}))?.must_be(200)?;
         Ok(vec![Probe::ping(&key.secret, 200)])
-    }));
-    Ok(())
-}
-
-fn workspaces(admin: &Admin, cases: &mut Vec<Case>) -> Result<()> {
-    let set = |admin: &Admin, key: &NewKey, change: Value| {
-        admin.patch(&format!("/v1/workspaces/{}", key.workspace), &change)?.must_be(200).map(drop)
-    };
-    let key = admin.key("suspend")?;
-    cases.push(case("workspace suspended", vec![Probe::ping(&key.secret, 200)], move |admin| {
-        set(admin, &key, json!({"status": "suspended"}))?;
-        Ok(vec![Probe::ping(&key.secret, 401)])
-    }));
-    let key = admin.key("activate")?;
-    set(admin, &key, json!({"status": "suspended"}))?;
-    cases.push(case("workspace activated", vec![Probe::ping(&key.secret, 401)], move |admin| {
-        set(admin, &key, json!({"status": "active"}))?;
-        Ok(vec![Probe::ping(&key.secret, 200)])
-    }));
-    let key = admin.key("dissolve")?;
-    cases.push(case("workspace deleted", vec![Probe::ping(&key.secret, 200)], move |admin| {
-        set(admin, &key, json!({"status": "suspended"}))?;
-        admin.delete(&format!("/v1/workspaces/{}", key.workspace))?.must_be(200)?;
-        Ok(vec![Probe::ping(&key.secret, 401)])
-    }));
-    let key = admin.key("slug")?;
-    let (old, new) = (admin.fresh_name("old-slug"), admin.fresh_name("new-slug"));
-    set(admin, &key, json!({"slug": old}))?;
-    cases.push(case("workspace's slug", vec![Probe::of_user(&old, &key.secret, 200)], move |admin| {
-        set(admin, &key, json!({"slug": new}))?;
-        Ok(vec![Probe::of_user(&old, &key.secret, 401), Probe::of_user(&new, &key.secret, 200)])
     }));
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod bulk_cases;
 mod cases;
 mod people_cases;
+mod workspace_cases;
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};

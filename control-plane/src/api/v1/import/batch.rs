@@ -1,17 +1,21 @@
 //! A batch of an import: its lines as they were read, and the lines that answer them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+
+use keyward_shared::id::KeyId;
 
 use super::Import;
 use super::lines::Line;
 use crate::api::ApiState;
-use crate::api::extract::parse_body;
+use crate::api::extract::{is_object, parse_body};
 use crate::api::limits::{IMPORT_BATCH_BYTES, IMPORT_LINE_BYTES};
 use crate::api::problem::{Code, Problem};
 use crate::api::wire::import::{self, ImportWarning, ResultLine, WireOutcome};
 use crate::domain::change::Generation;
 use crate::domain::import::ImportOutcome;
+use crate::domain::invalid::Fault;
 use crate::domain::limits::IMPORT_BATCH_LINES;
 use crate::domain::time::UnixMillis;
 use crate::entropy;
@@ -99,8 +103,10 @@ impl Batch {
 
 impl Told {
     fn judge(&mut self, api: &ApiState, text: &[u8], now: UnixMillis) -> Result<ImportLine, Problem> {
-        let body: import::ImportLine =
-            parse_body(text).inspect_err(|_| self.external_id = import::external_id(text))?;
+        let body: import::ImportLine = parse_body(text).map_err(|problem| {
+            self.external_id = if is_object(text) { import::external_id(text) } else { None };
+            nameless(problem)
+        })?;
         self.external_id = import::known_by(&body.external_id);
         self.secret_field = body.secret_field();
         let fields = body.into_fields()?;
@@ -140,10 +146,8 @@ impl Told {
         }
     }
 
-    fn taken(&self, line: ImportedLine, generation: Option<Generation>) -> ResultLine<'_> {
-        let is_there = generation.is_some() || line.outcome != ImportOutcome::Created;
+    fn taken(&self, line: ImportedLine, generation: Option<Generation>, is_there: bool) -> ResultLine<'_> {
         ResultLine {
-            // A dry run has made up the identifiers of new keys.
             key_id: is_there.then_some(line.key),
             generation: generation
                 .filter(|_| line.outcome != ImportOutcome::Unchanged)
@@ -160,18 +164,33 @@ pub(super) fn answers(told: &[Told], outcome: Outcome) -> String {
         Ok((batch, generation)) => (batch.lines.into_iter(), generation, None),
         Err(problem) => (Vec::new().into_iter(), None, Some(problem)),
     };
+    // A dry run has made up the identifiers of new keys, which further lines of the batch may be about.
+    let created = lines.as_slice().iter().flatten().filter(|line| line.outcome == ImportOutcome::Created);
+    let made_up: HashSet<KeyId> =
+        if generation.is_none() { created.map(|line| line.key).collect() } else { HashSet::new() };
     let mut text = String::new();
     for told in told {
         match (&told.refused, &fault) {
             (Some(problem), _) | (None, Some(problem)) => push(&mut text, &told.refused(problem)),
             (None, None) => match lines.next() {
-                Some(Ok(line)) => push(&mut text, &told.taken(line, generation)),
+                Some(Ok(line)) => {
+                    push(&mut text, &told.taken(line, generation, !made_up.contains(&line.key)));
+                }
                 Some(Err(refusal)) => push(&mut text, &told.refused(&Problem::from(refusal))),
                 None => push(&mut text, &told.refused(&Problem::new(Code::Internal))),
             },
         }
     }
     text
+}
+
+/// The same without the name of a member that a line cannot have: it may be a secret in the wrong place.
+fn nameless(problem: Problem) -> Problem {
+    if problem.fault_code() == Some(Fault::Unknown.code()) {
+        let detail = "a member has a name that no member of a line has";
+        return Problem::new(problem.code()).fault(Fault::Unknown.code()).detail(detail);
+    }
+    problem
 }
 
 /// The answer in place of a line that did not come.

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::api::limits::IMPORT_LINE_BYTES;
+use crate::api::limits::{BYTE_ORDER_MARK, IMPORT_LINE_BYTES};
 
 /// One line that is not blank.
 pub(super) struct Line {
@@ -122,9 +122,12 @@ impl Splitter {
 
     fn whole(&mut self) -> Option<Line> {
         self.number += 1;
-        let text = std::mem::take(&mut self.held);
+        let mut text = std::mem::take(&mut self.held);
         if std::mem::take(&mut self.too_long) {
             return Some(Line { number: self.number, text: None });
+        }
+        if self.number == 1 && text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
         }
         let is_blank = text.iter().all(u8::is_ascii_whitespace);
         (!is_blank).then_some(Line { number: self.number, text: Some(text) })
@@ -161,6 +164,18 @@ mod tests {
         assert_eq!(lines(&bytes), wanted);
         assert_eq!(lines(&[]), []);
         assert_eq!(lines(&[b"\n\n"]), []);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let mark = b"\xef\xbb\xbf";
+        for rest in [&b"one\ntwo"[..], b"\ntwo"] {
+            let body = [mark, rest].concat();
+            assert_eq!(lines(&[&body]), lines(&[rest]));
+            let bytes: Vec<&[u8]> = body.chunks(1).collect();
+            assert_eq!(lines(&bytes), lines(&[rest]));
+        }
+        assert_eq!(lines(&[b"one\n\xef\xbb\xbftwo"])[1], (2, Some("\u{feff}two".to_owned())));
     }
 
     #[test]

@@ -39,6 +39,48 @@ pub(super) fn lookup() -> Value {
     ])
 }
 
+/// A key with its secret or the secret's digest.
+pub(super) fn import_line() -> Value {
+    let said = |schema: &str, description: &str| {
+        let mut said = reference(schema);
+        said["description"] = json!(description);
+        said
+    };
+    let cleared = |schema: &str, description: &str| {
+        let mut said = nullable(schema);
+        said["description"] = json!(description);
+        said
+    };
+    let shared = json!({
+        "external_id": said("ExternalId", "What the other system calls the key."),
+        "workspace": { "type": "string", "description": "The workspace's id or slug." },
+        "name": said("Name", "The name."),
+        "access": said("Access", "Read-only or read-write."),
+        "apis": said("Apis", "Names of APIs, or `*` alone."),
+        "member": {
+            "type": ["string", "null"],
+            "description": "The member it belongs to: an id, or what the other system calls them.",
+        },
+        "status": cleared("ImportStatus", "Whether it is stopped."),
+        "created_at": cleared("Instant", "When it was made."),
+        "expires_at": cleared("Instant", "From when it is refused; may have passed."),
+        "restrictions": cleared("RestrictionsInput", "From where it may be used; replaced as a whole."),
+        "metadata": cleared("Metadata", "Whatever a client keeps with it; replaced as a whole."),
+    });
+    let line = |given: &str, secret: Value, other: &str| {
+        let required = ["external_id", "workspace", "name", "access", "apis", given];
+        object(&required, [shared.clone(), json!({ given: secret, other: absent() })])
+    };
+    let mut line = one_of([
+        line("secret", said("Secret", "The secret in the clear."), "sha256"),
+        line("sha256", said("Digest", "Its SHA-256, as 64 hexadecimal digits or base64."), "secret"),
+    ]);
+    line["description"] = json!(
+        "A line of the request. What is absent stays where the key is there already; `null` clears what can be empty."
+    );
+    line
+}
+
 /// A request's identifier alone, or the request itself.
 pub(super) fn explain() -> Value {
     let bounded = |description: &str| json!({ "type": ["string", "null"], "maxLength": EXPLAINED_BYTES, "description": description });
@@ -60,7 +102,10 @@ pub(super) fn explain() -> Value {
         "preflight": { "type": ["boolean", "null"], "description": "Whether it came with `Access-Control-Request-Method`." },
         "ip": { "oneOf": [{ "type": "string", "format": "ipv4" }, { "type": "string", "format": "ipv6" }, absent()] },
         "app": app,
-        "at": nullable("Instant"),
+        "at": {
+            "oneOf": [reference("Instant"), absent()],
+            "description": "The time that deadlines are judged for, now when absent; all else is judged as it is now.",
+        },
         "request_id": absent(),
     });
     let nothing = asked.as_object().into_iter().flat_map(Map::keys).map(|name| (name.clone(), absent()));
