@@ -49,12 +49,12 @@ impl Serve {
         let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
         let store = database::open(&layers, &ownership).await?;
-        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
+        let notary =
+            Arc::new(Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed));
+        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault).with_notary(Arc::clone(&notary));
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
-        let notary =
-            Arc::new(Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed));
         let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
         let state = ApiState {
             lifecycle: lifecycle.clone(),

@@ -71,6 +71,7 @@ use async_trait::async_trait;
 
 use crate::domain::change::Change;
 use crate::store::{Store, Tx};
+use notary::Notary;
 
 pub use archive_key::ArchiveKey;
 pub use authenticate::Authenticated;
@@ -132,12 +133,21 @@ pub struct Lifecycle {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     running: idempotency::Running,
+    /// Who signs how the audit log stands; nobody where it is only written.
+    notary: Option<Arc<Notary>>,
 }
 
 impl Lifecycle {
     /// The use cases over this database and this vault.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
-        Self { store, vault, running: idempotency::Running::default() }
+        Self { store, vault, running: idempotency::Running::default(), notary: None }
+    }
+
+    /// The same with somebody who signs the audit log.
+    #[must_use]
+    pub fn with_notary(mut self, notary: Arc<Notary>) -> Self {
+        self.notary = Some(notary);
+        self
     }
 }
 
