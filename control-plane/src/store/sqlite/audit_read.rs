@@ -2,6 +2,9 @@
 //!
 //! Whatever is asked for, events are met in the order of their numbers, so that a page ends where it is full.
 
+#[cfg(test)]
+mod tests;
+
 use core::ops::Range;
 
 use keyward_shared::id::WorkspaceId;
