@@ -231,6 +231,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
         ("q=%22", "bad_parameter", Some("q")),
         ("q=ke*", "bad_parameter", Some("q")),
         ("q=key_*", "bad_parameter", Some("q")),
+        ("q=abc*+def*+ghi*", "bad_parameter", Some("q")),
         ("limit=0", "bad_parameter", Some("limit")),
         ("limit=201", "bad_parameter", Some("limit")),
         ("cursor=x", "bad_parameter", Some("cursor")),
@@ -239,7 +240,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
     ] {
         service.get(&format!("/v1/audit/events?{query}")).await.is_problem(400, code, field);
     }
-    let teams = "team=team_00000000001&".repeat(51);
+    let teams = "team=team_00000000001&".repeat(21);
     service.get(&format!("/v1/audit/events?{teams}")).await.is_problem(400, "bad_parameter", Some("team"));
     let words = "a%20".repeat(17);
     service.get(&format!("/v1/audit/events?q={words}")).await.is_problem(400, "bad_parameter", Some("q"));
@@ -270,7 +271,8 @@ async fn no_text_is_the_language_of_the_index() {
             service.get(&format!("/v1/audit/events?{name}={query}")).await.is(200);
         }
     }
-    let most = "team=team_00000000001&actor_team=team_00000000001&".repeat(50);
-    let words: Vec<String> = (0..16).map(|number| format!("word{number}*")).collect();
+    let most = "team=team_00000000001&actor_team=team_00000000001&".repeat(20);
+    let words: Vec<String> =
+        (0..16).map(|number| format!("word{number}{}", if number < 2 { "*" } else { "" })).collect();
     service.get(&format!("/v1/audit/events?{most}q={}", words.join("+"))).await.is(200);
 }
