@@ -75,6 +75,9 @@ async fn an_event_reads_as_agreed_and_hashes_to_its_hash() {
     }
 }
 
+/// Whether an event meets a filter.
+type Meets<'a> = Box<dyn Fn(&Value) -> bool + 'a>;
+
 #[tokio::test]
 async fn each_filter_and_each_pair_of_them_leaves_what_meets_them() {
     let service = Service::start().await;
@@ -83,7 +86,7 @@ async fn each_filter_and_each_pair_of_them_leaves_what_meets_them() {
     let all: Vec<Value> = all.body["items"].as_array().unwrap().clone();
     assert!(all.len() > 6);
     let text = |event: &Value| event.to_string().to_lowercase();
-    let filters: Vec<(String, Box<dyn Fn(&Value) -> bool>)> = vec![
+    let filters: Vec<(String, Meets<'_>)> = vec![
         (format!("workspace={}", id(&one)), Box::new(|event| event["workspace_id"] == id(&one))),
         (format!("workspace={}", id(&other)), Box::new(|event| event["workspace_id"] == id(&other))),
         (format!("team={team}&team=team_00000000001"), Box::new(|event| event["team_id"] == *team)),
@@ -184,6 +187,25 @@ async fn pages_follow_each_other_while_events_come() {
     let (_, token) = service.somebody(&workspace, "owner").await;
     let by_another = service.request(Method::GET, &format!("{query}&cursor={cursor}")).bearer(&token);
     by_another.send().await.is_problem(400, "bad_parameter", Some("cursor"));
+}
+
+#[tokio::test]
+async fn what_was_pruned_is_not_listed_and_has_its_proof_still() {
+    let service = Service::start().await;
+    let [one, ..] = some_history(&service).await;
+    let all = seqs(&events(&service, "").await);
+    service.behind("UPDATE audit_log SET pruned = 3").await;
+    let left: Vec<u64> = all.into_iter().filter(|&seq| seq > 3).collect();
+    assert_eq!(seqs(&events(&service, "").await), left, "gone at once, row by row or not");
+    assert!(seqs(&events(&service, &format!("workspace={}", id(&one))).await).iter().all(|seq| left.contains(seq)));
+    service.behind("DELETE FROM audit_event WHERE seq <= 3").await;
+    service.behind("DELETE FROM audit_search WHERE rowid <= 3").await;
+    assert_eq!(seqs(&events(&service, "q=acme*").await), seqs(&events(&service, "q=acme").await));
+    service.get("/v1/audit/proof?seq=2").await.is(200);
+    // Whose it was is not known any more.
+    let (_, token) = service.somebody(&one, "owner").await;
+    let proof = service.request(Method::GET, "/v1/audit/proof?seq=2").bearer(&token).send().await;
+    proof.is_problem(404, "not_found", None);
 }
 
 #[tokio::test]
