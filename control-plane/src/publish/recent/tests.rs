@@ -4,6 +4,7 @@ use super::*;
 use keyward_shared::fingerprint::PepperId;
 use keyward_shared::snapshot::{ObjectName, Shape, Tree};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 fn change(number: u32, generation: u64, narrowing: bool) -> SecretChange {
     let mut bytes = [0; 16];
@@ -156,37 +157,49 @@ fn a_disable_finds_the_room_that_is_left_where_more_yields_after_a_restart_than_
     assert_eq!(recent.admit(&disable, span(568, 569), 0), Ok(Admitted { through: 569, blocked: false }));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
-    #[test]
-    fn nothing_the_tree_lacks_is_lost_and_the_floors_tell_what_was_let_go(
-        steps in prop::collection::vec((0..800_u32, any::<bool>(), 0..12_u8), 600..900)
-    ) {
-        let (mut recent, mut tree, mut generation) = (Recent::default(), 0, 0);
-        let mut log: Vec<SecretChange> = Vec::new();
-        for (number, narrowing, kind) in steps {
-            generation += 1;
-            let one = change(number, generation, narrowing);
-            let admitted = recent.admit(std::slice::from_ref(&one), span(generation - 1, generation), tree)?;
-            if kind == 0 || admitted.blocked {
-                tree = generation;
-                recent.in_tree(generation, &one.fingerprint, one.narrowing);
-            }
-            log.push(one);
-            let bytes = Head::recent_bytes(&recent.to_entries())?;
-            prop_assert_eq!(bytes, recent.weight.bytes + Head::RECENT_FIXED_BYTES);
-            prop_assert!(recent.narrowed_since() <= recent.recent_since() && recent.recent_since() <= tree);
-            // Quadratic, so not at every step.
-            if generation % 50 != 0 {
-                continue;
-            }
-            for change in &log {
-                let carried = recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation >= change.generation);
-                prop_assert!(carried || change.generation <= recent.recent_since());
-                prop_assert!(carried || !change.narrowing || change.generation <= recent.narrowed_since());
-                let hides = recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation < change.generation);
-                prop_assert!(!hides, "an earlier change hides a later one");
-            }
+/// One case for so many of what other tests are run with: each takes as long as hundreds of theirs.
+const SHARE: u32 = 16;
+
+#[test]
+fn nothing_the_tree_lacks_is_lost_and_the_floors_tell_what_was_let_go() {
+    let steps = prop::collection::vec((0..800_u32, any::<bool>(), 0..12_u8), 600..900);
+    let usual = ProptestConfig::default();
+    // `proptest!` would ask the environment again.
+    let config = ProptestConfig { cases: usual.cases.div_ceil(SHARE), source_file: Some(file!()), ..usual };
+    let mut runner = TestRunner::new(config);
+    if let Err(failure) = runner.run(&steps, nothing_is_lost) {
+        panic!("{failure}\n{runner}");
+    }
+}
+
+fn nothing_is_lost(steps: Vec<(u32, bool, u8)>) -> Result<(), TestCaseError> {
+    let (mut recent, mut tree, mut generation) = (Recent::default(), 0, 0);
+    let mut log: Vec<SecretChange> = Vec::new();
+    for (number, narrowing, kind) in steps {
+        generation += 1;
+        let one = change(number, generation, narrowing);
+        let admitted = recent.admit(std::slice::from_ref(&one), span(generation - 1, generation), tree)?;
+        if kind == 0 || admitted.blocked {
+            tree = generation;
+            recent.in_tree(generation, &one.fingerprint, one.narrowing);
+        }
+        log.push(one);
+        let bytes = Head::recent_bytes(&recent.to_entries())?;
+        prop_assert_eq!(bytes, recent.weight.bytes + Head::RECENT_FIXED_BYTES);
+        prop_assert!(recent.narrowed_since() <= recent.recent_since() && recent.recent_since() <= tree);
+        // Quadratic, so not at every step.
+        if generation % 50 != 0 {
+            continue;
+        }
+        for change in &log {
+            let carried =
+                recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation >= change.generation);
+            prop_assert!(carried || change.generation <= recent.recent_since());
+            prop_assert!(carried || !change.narrowing || change.generation <= recent.narrowed_since());
+            let hides =
+                recent.entries.get(&change.fingerprint).is_some_and(|entry| entry.generation < change.generation);
+            prop_assert!(!hides, "an earlier change hides a later one");
         }
     }
+    Ok(())
 }
