@@ -17,6 +17,7 @@ use keyward_control_plane::domain::actor::Actor;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::entropy::{self, SystemEntropy};
+use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, CreateToken, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
@@ -32,6 +33,9 @@ pub(crate) const TOKEN: &str = "kwt_operatoroperatoroperatoroperatoroperatorope"
 
 /// What edges show.
 pub(crate) const EDGE_CREDENTIAL: &str = "edge-credential-edge-credential-edge";
+
+/// What the audit log is signed with.
+pub(crate) const SIGNING_SEED: [u8; 32] = [3; 32];
 
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000;
@@ -111,7 +115,8 @@ impl Service {
         let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
-        let lifecycle = Lifecycle::new(store, Arc::new(vault));
+        let notary = Notary::new(store.clone(), "test", &SIGNING_SEED);
+        let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(Arc::new(notary));
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let router = api::router(ApiState {

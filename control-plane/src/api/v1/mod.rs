@@ -3,6 +3,7 @@
 mod apis;
 mod bulk;
 mod explain;
+mod exports;
 mod import;
 mod keys;
 mod lookup;
@@ -33,6 +34,7 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .nest("/explain", explain::router())
         .nest("/apis", apis::router())
         .nest("/settings", settings::router())
+        .merge(exports::router())
         .merge(snapshot::status_router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
@@ -52,6 +54,7 @@ pub(super) fn operations() -> Vec<utoipa::openapi::OpenApi> {
         import::Operations::openapi(),
         lookup::Operations::openapi(),
         explain::Operations::openapi(),
+        exports::Operations::openapi(),
         apis::Operations::openapi(),
         settings::Operations::openapi(),
         snapshot::Operations::openapi(),
