@@ -93,7 +93,7 @@ impl Lifecycle {
         let notary = self.notary.as_ref().ok_or(ExportRefusal::NoNotary)?;
         let pruned = self.store.tree().await?.pruned;
         let edge = self.store.hashes(&peaks(pruned)).await?;
-        let signed = notary.sign(now).await.map_err(ExportRefusal::Unsigned)?.ok_or(ExportRefusal::NoNotary)?;
+        let signed = notary.sign(now).await?.ok_or(ExportRefusal::NoNotary)?;
         let filter = scope.narrowed()?;
         let next = match filter {
             None => self.store.checkpoint_covering(pruned + 1).await?,

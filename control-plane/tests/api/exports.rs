@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::SigningKey;
 use keyward_control_plane::domain::audit::checkpoint::Checkpoint;
 use keyward_control_plane::domain::audit::export::{COLUMNS, undone};
 use keyward_control_plane::domain::audit::merkle::{Edge, Hash, verify_inclusion};
-use keyward_control_plane::domain::audit::note::{self, VerifierKey};
-use keyward_control_plane::domain::audit::{canonical, merkle};
+use keyward_control_plane::domain::audit::{canonical, merkle, note};
 use serde_json::{Value, json};
 
-use crate::service::{Reply, SIGNING_SEED, Service};
+use crate::service::{Reply, Service};
 
 /// The lines of an export.
 fn lines(export: &Reply) -> Vec<Value> {
@@ -21,10 +19,8 @@ fn lines(export: &Reply) -> Vec<Value> {
 }
 
 /// What a note says, if the deployment signed it.
-fn signed(note: &Value) -> Checkpoint {
-    let key = SigningKey::from_bytes(&SIGNING_SEED).verifying_key();
-    let key = VerifierKey::new("keyward/test/audit/1", key.as_bytes()).unwrap();
-    Checkpoint::parse(note::open(note.as_str().unwrap(), &[key]).unwrap()).unwrap()
+fn signed(service: &Service, note: &Value) -> Checkpoint {
+    Checkpoint::parse(note::open(note.as_str().unwrap(), &[service.verifier()]).unwrap()).unwrap()
 }
 
 /// The hash of an event, of all that its line says of it.
@@ -62,7 +58,7 @@ async fn an_export_of_everything_is_the_tree_that_was_signed() {
 
     let lines = lines(&export);
     let (preface, rest) = lines.split_first().unwrap();
-    let checkpoint = signed(&preface["checkpoint"]);
+    let checkpoint = signed(&service, &preface["checkpoint"]);
     let expected = json!({
         "keyward_audit_export": 1, "deployment": "test", "size": size, "pruned": 0, "edge": [],
         "filtered": false, "filter": null, "checkpoint": preface["checkpoint"],
@@ -74,7 +70,7 @@ async fn an_export_of_everything_is_the_tree_that_was_signed() {
     let mut edge = Edge::empty();
     for line in rest {
         if line["seq"].is_null() {
-            let signed = signed(&line["checkpoint"]);
+            let signed = signed(&service, &line["checkpoint"]);
             assert_eq!((signed.size, signed.root), (edge.size(), edge.root()));
         } else {
             assert_eq!(line["seq"], edge.size() + 1);
@@ -111,7 +107,7 @@ async fn each_event_of_a_filtered_export_is_proven() {
         for (name, value) in filter.as_object().unwrap() {
             assert_eq!(&preface["filter"][name], value);
         }
-        let checkpoint = signed(&preface["checkpoint"]);
+        let checkpoint = signed(&service, &preface["checkpoint"]);
         let found = &lines[1..lines.len() - 1];
         // The export's own event holds the words that it looks for.
         let found: Vec<&Value> = found.iter().filter(|event| event["action"] != "Export").collect();
@@ -133,7 +129,7 @@ async fn rows_say_what_lines_say() {
     let export = service.get("/v1/audit/export?format=csv").await.is(200);
     assert_eq!(export.header("content-type"), "text/csv; charset=utf-8; header=present");
     let note = STANDARD.decode(export.header("keyward-audit-checkpoint")).unwrap();
-    let checkpoint = signed(&json!(String::from_utf8(note).unwrap()));
+    let checkpoint = signed(&service, &json!(String::from_utf8(note).unwrap()));
     let lines = lines(&service.get("/v1/audit/export?format=jsonl").await.is(200));
     let lines: BTreeMap<u64, &Value> = lines.iter().filter_map(|line| Some((line["seq"].as_u64()?, line))).collect();
     let text = String::from_utf8(export.bytes).unwrap();

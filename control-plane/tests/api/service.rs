@@ -14,6 +14,7 @@ use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
 use keyward_control_plane::config::ClientAddress;
 use keyward_control_plane::domain::actor::Actor;
+use keyward_control_plane::domain::audit::note::VerifierKey;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::entropy::{self, SystemEntropy};
@@ -34,9 +35,6 @@ pub(crate) const TOKEN: &str = "kwt_operatoroperatoroperatoroperatoroperatorope"
 /// What edges show.
 pub(crate) const EDGE_CREDENTIAL: &str = "edge-credential-edge-credential-edge";
 
-/// What the audit log is signed with.
-pub(crate) const SIGNING_SEED: [u8; 32] = [3; 32];
-
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000;
 
@@ -44,6 +42,7 @@ const START: i64 = 1_767_225_600_000;
 pub(crate) struct Service {
     router: Router,
     lifecycle: Lifecycle,
+    notary: Arc<Notary>,
     dir: TempDir,
     clock: Arc<SetClock>,
     published: Arc<Published>,
@@ -107,7 +106,7 @@ impl Service {
 
     /// The same deployment after a restart.
     pub(crate) async fn restarted(self) -> Self {
-        drop((self.router, self.lifecycle));
+        drop((self.router, self.lifecycle, self.notary));
         Self::over(self.dir, self.clock).await
     }
 
@@ -115,8 +114,8 @@ impl Service {
         let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
-        let notary = Notary::new(store.clone(), "test", &SIGNING_SEED);
-        let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(Arc::new(notary));
+        let notary = Arc::new(Notary::new(store.clone(), "test", &[3; 32]));
+        let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(notary.clone());
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let router = api::router(ApiState {
@@ -129,7 +128,7 @@ impl Service {
             spool_dir: dir.path().into(),
             metrics: Arc::default(),
         });
-        Self { router, lifecycle, dir, clock, published }
+        Self { router, lifecycle, notary, dir, clock, published }
     }
 
     /// Moves the clock.
@@ -275,6 +274,11 @@ impl Service {
     async fn database(&self) -> sqlx::SqlitePool {
         let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
         sqlx::SqlitePool::connect(&url).await.unwrap()
+    }
+
+    /// By which checkpoints are verified.
+    pub(crate) fn verifier(&self) -> VerifierKey {
+        self.notary.verifier(1).unwrap()
     }
 
     /// Locks the database as another process could, until the connection is dropped.

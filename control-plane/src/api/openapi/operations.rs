@@ -41,6 +41,8 @@ const TAGS: [(&str, &str, &str); 11] = [
 
 /// POSTs that change nothing.
 const ASKED: [&str; 2] = ["/v1/keys/lookup", "/v1/explain"];
+/// Where a filter can name what is not there.
+const AUDIT: &str = "/v1/audit/";
 const IMPORT: &str = "/v1/keys/import";
 const EXPORT: &str = "/v1/audit/export";
 
@@ -187,7 +189,7 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         responses.insert("304".to_owned(), json!({ "description": "It is what the client has.", "headers": headers }));
     }
     let token: &[u16] = if kind == Kind::Open { &[] } else { &[401, 403] };
-    let path_names: &[u16] = if path.contains('{') { &[404] } else { &[] };
+    let path_names: &[u16] = if path.contains('{') || path.starts_with(AUDIT) { &[404] } else { &[] };
     for status in kind.refusals().iter().chain(token).chain(path_names).chain(&[500, 503, 504]) {
         let refusal = json!({ "$ref": format!("#/components/responses/{status}") });
         responses.entry(status.to_string()).or_insert(refusal);

@@ -1,9 +1,9 @@
 //! `/v1`: everything behind a token.
 
 mod apis;
+mod audit;
 mod bulk;
 mod explain;
-mod exports;
 mod import;
 mod keys;
 mod lookup;
@@ -34,7 +34,7 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .nest("/explain", explain::router())
         .nest("/apis", apis::router())
         .nest("/settings", settings::router())
-        .merge(exports::router())
+        .nest("/audit", audit::router())
         .merge(snapshot::status_router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
@@ -54,9 +54,9 @@ pub(super) fn operations() -> Vec<utoipa::openapi::OpenApi> {
         import::Operations::openapi(),
         lookup::Operations::openapi(),
         explain::Operations::openapi(),
-        exports::Operations::openapi(),
         apis::Operations::openapi(),
         settings::Operations::openapi(),
+        audit::Operations::openapi(),
         snapshot::Operations::openapi(),
     ]
 }

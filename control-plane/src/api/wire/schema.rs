@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::audit::EventBody;
 use super::bulk::BulkRequest;
 use super::explain::Explain;
 use super::import::ImportLine;
@@ -302,6 +303,9 @@ named! {
     Verdict = words_of(&["allow", "deny"], "What an edge would do.");
     RevealedKey = with_secret(&json!({ "type": "string" }), json!({}));
     Document = json!({ "type": "object", "description": "An OpenAPI document." });
+    Note = json!({ "type": "string", "description": "A checkpoint as a signed note (C2SP tlog-checkpoint)." });
+    TreeHash = json!({ "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "A hash of the audit log's tree." });
+    AuditProof = bodies::proof();
     Health = json!({
         "type": "object", "required": ["status"], "properties": { "status": { "enum": ["ok", "ready"] } },
         "description": "That it is well.",
@@ -327,6 +331,7 @@ schema_of!(UnixSeconds, "Instant");
 
 words! {
     BulkRequest as "BulkRequest" = bodies::bulk();
+    EventBody<'_> as "AuditEvent" = bodies::event();
     LookupKey as "LookupKey" = bodies::lookup();
     Explain as "Explain" = bodies::explain();
     ImportLine as "ImportLine" = bodies::import_line();

@@ -1,16 +1,11 @@
 //! Refusals about exports of the audit log.
 
-use crate::lifecycle::notary::NotaryError;
-
 /// Why the audit log is not exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportRefusal {
     /// Nobody signs the log here, or there is nothing to sign: a fault of ours.
     #[error("the audit log has no checkpoint")]
     NoNotary,
-    /// The log could not be signed: a fault of ours, or of whoever changed it.
-    #[error(transparent)]
-    Unsigned(NotaryError),
     /// A part of the log was pruned while it was exported.
     #[error("a part of the log went while it was exported")]
     Pruned,
