@@ -41,6 +41,8 @@ pub enum Missing {
     Token,
     /// No such event of the audit log.
     Event,
+    /// No such export of the audit log.
+    Export,
     /// No checkpoint of the audit log yet.
     Checkpoint,
 }
@@ -56,6 +58,7 @@ impl Missing {
             Self::Api => "API",
             Self::Token => "token",
             Self::Event => "event",
+            Self::Export => "export",
             Self::Checkpoint => "checkpoint",
         }
     }

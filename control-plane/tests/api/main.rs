@@ -17,6 +17,7 @@ mod keys;
 mod lane;
 mod lists;
 mod lookup;
+mod mailed;
 mod members;
 mod mutations;
 mod offboarding;

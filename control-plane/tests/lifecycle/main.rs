@@ -12,6 +12,7 @@ mod import;
 mod keys;
 mod lists;
 mod log;
+mod mailed;
 mod people;
 mod refusals;
 mod reveal;

@@ -16,6 +16,8 @@ enum Kind {
     Read,
     /// Reads any number of things, as a file.
     File,
+    /// Asks no token, but what is in its path.
+    Link,
     /// Takes a body and changes nothing.
     Ask,
     /// Brings any number of lines.
@@ -45,6 +47,7 @@ const ASKED: [&str; 2] = ["/v1/keys/lookup", "/v1/explain"];
 const AUDIT: &str = "/v1/audit/";
 const IMPORT: &str = "/v1/keys/import";
 const EXPORT: &str = "/v1/audit/export";
+const LINK: &str = "/v1/audit/exports/{id}/{secret}";
 
 /// The tags of these paths, in their order.
 pub(super) fn tags(paths: &Value) -> Vec<Value> {
@@ -70,7 +73,7 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value, schemas:
     if operation["description"].is_null() {
         operation["description"] = json!(format!("{}.", operation["summary"].as_str().unwrap_or_default()));
     }
-    if kind == Kind::Open {
+    if kind.asks_no_token() {
         operation["security"] = json!([]);
     }
     parameters(path, method, kind, operation);
@@ -84,6 +87,7 @@ impl Kind {
             ("/v1/snapshot/head" | "/v1/snapshot/objects/{name}", _) => Self::Lane,
             (IMPORT, _) => Self::Import,
             (EXPORT, "get") => Self::File,
+            (LINK, _) => Self::Link,
             (path, _) if !path.starts_with("/v1/") => Self::Open,
             (path, _) if ASKED.contains(&path) => Self::Ask,
             (_, "get") => Self::Read,
@@ -91,10 +95,15 @@ impl Kind {
         }
     }
 
+    const fn asks_no_token(self) -> bool {
+        matches!(self, Self::Open | Self::Link)
+    }
+
     /// The refusals that are not the token's and not ours.
     fn refusals(self) -> &'static [u16] {
         match self {
             Self::Open => &[],
+            Self::Link => &[404, 410],
             Self::Lane | Self::File => &[400, 404],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
@@ -111,7 +120,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         references.push("reason");
     }
     match kind {
-        Kind::Open | Kind::Ask | Kind::File => {}
+        Kind::Open | Kind::Link | Kind::Ask | Kind::File => {}
         Kind::Lane | Kind::Read => references.push("If-None-Match"),
         Kind::Import => references.extend(["Idempotency-Key", "If-Match"]),
         Kind::Change => {
@@ -122,7 +131,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
             }
         }
     }
-    if !matches!(kind, Kind::Open | Kind::Lane) {
+    if !matches!(kind, Kind::Open | Kind::Link | Kind::Lane) {
         references.push("Keyward-On-Behalf-Of");
     }
     let shared = references.into_iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
@@ -188,7 +197,7 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         let headers = references("headers", &["X-Request-Id", "ETag"]);
         responses.insert("304".to_owned(), json!({ "description": "It is what the client has.", "headers": headers }));
     }
-    let token: &[u16] = if kind == Kind::Open { &[] } else { &[401, 403] };
+    let token: &[u16] = if kind.asks_no_token() { &[] } else { &[401, 403] };
     let path_names: &[u16] = if path.contains('{') || path.starts_with(AUDIT) { &[404] } else { &[] };
     for status in kind.refusals().iter().chain(token).chain(path_names).chain(&[500, 503, 504]) {
         let refusal = json!({ "$ref": format!("#/components/responses/{status}") });

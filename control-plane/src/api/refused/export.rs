@@ -5,6 +5,11 @@ use crate::lifecycle::refusal::ExportRefusal;
 
 impl From<ExportRefusal> for Problem {
     fn from(refusal: ExportRefusal) -> Self {
-        Self::new(Code::Internal).caused_by(refusal)
+        let words = refusal.to_string();
+        match refusal {
+            ExportRefusal::NoNotary | ExportRefusal::Pruned => Self::new(Code::Internal).caused_by(refusal),
+            ExportRefusal::TooMany => Self::new(Code::ExportLimit).detail(words),
+            ExportRefusal::Expired => Self::new(Code::ExportExpired).detail(words),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Refusals about exports of the audit log.
 
+use crate::domain::limits::MAILED_EXPORTS;
+
 /// Why the audit log is not exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportRefusal {
@@ -9,4 +11,10 @@ pub enum ExportRefusal {
     /// A part of the log was pruned while it was exported.
     #[error("a part of the log went while it was exported")]
     Pruned,
+    /// Many exports are on their way by mail already.
+    #[error("{MAILED_EXPORTS} exports are on their way by mail, or wait to be fetched")]
+    TooMany,
+    /// The link to it has ended.
+    #[error("the link has ended; ask for the export again")]
+    Expired,
 }
