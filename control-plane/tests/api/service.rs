@@ -126,6 +126,7 @@ impl Service {
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             client_address: ClientAddress::Peer,
             spool_dir: dir.path().into(),
+            mailed_dir: Some(dir.path().into()),
             metrics: Arc::default(),
         });
         Self { router, lifecycle, notary, dir, clock, published }
@@ -292,6 +293,11 @@ impl Service {
     /// Does something to the database behind the API's back.
     pub(crate) async fn behind(&self, sql: &str) {
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.database().await).await.unwrap();
+    }
+
+    /// Puts a file where exports wait to be fetched.
+    pub(crate) fn leave_file(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.dir.path().join(name), content).unwrap();
     }
 
     /// The newest committed generation.

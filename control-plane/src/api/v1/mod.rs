@@ -38,7 +38,7 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .merge(snapshot::status_router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
-    callers.merge(lane)
+    callers.merge(lane).nest("/audit", audit::link_router())
 }
 
 /// The operations of all of these routes: a line a module.

@@ -16,36 +16,44 @@ use crate::domain::time::UnixMillis;
 use crate::lifecycle::{ConsistencyProof, InclusionProof, Page, ProvenTree, Refusal, StoredCheckpoint};
 
 /// Which events are asked for.
-#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
+#[schema(as = AuditFilter)]
 #[serde(deny_unknown_fields)]
 pub struct FilterQuery {
     /// Events of this workspace.
     #[param(value_type = Option<schema::WorkspaceId>)]
+    #[schema(value_type = Option<schema::WorkspaceId>)]
     workspace: Option<String>,
     /// Events about what belongs to this team; given several times, to one of them.
     #[serde(default)]
     #[param(value_type = Vec<schema::TeamId>, required = false)]
+    #[schema(value_type = Vec<schema::TeamId>, required = false)]
     team: Vec<String>,
     /// Events by members of this team; given several times, of one of them.
     #[serde(default)]
     #[param(value_type = Vec<schema::TeamId>, required = false)]
+    #[schema(value_type = Vec<schema::TeamId>, required = false)]
     actor_team: Vec<String>,
     /// What was done.
     #[param(value_type = Option<Action>)]
+    #[schema(value_type = Option<Action>)]
     action: Option<String>,
     /// Who did it, or for whom: the identifier of a member or a token.
     actor: Option<String>,
     /// To what kind of thing.
     #[param(value_type = Option<Entity>)]
+    #[schema(value_type = Option<Entity>)]
     entity: Option<String>,
     /// To which: its identifier.
     target: Option<String>,
     /// The first moment.
     #[param(value_type = Option<schema::Instant>)]
+    #[schema(value_type = Option<schema::Instant>)]
     from: Option<String>,
     /// The moment behind the last.
     #[param(value_type = Option<schema::Instant>)]
+    #[schema(value_type = Option<schema::Instant>)]
     to: Option<String>,
     /// Words that are all in names, identifiers, reason or details; `*` behind one stands for its ends.
     q: Option<String>,
@@ -63,7 +71,8 @@ impl FilterQuery {
         self.judged().map_err(|invalid| Problem::of_query(Refusal::Invalid(invalid)))
     }
 
-    fn judged(self) -> Result<EventFilter, Invalid> {
+    /// The same, of a filter that stands in a body.
+    pub(crate) fn judged(self) -> Result<EventFilter, Invalid> {
         let (from, to) = times(self.from.as_deref(), self.to.as_deref())?;
         Ok(EventFilter {
             workspace: self.workspace.map(|text| id("workspace", &text)).transpose()?,

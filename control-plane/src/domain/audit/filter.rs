@@ -1,7 +1,8 @@
 //! Which events of the log are asked for. What somebody may see of them is not asked here.
 
 use keyward_shared::id::{TeamId, WorkspaceId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::search::Wanted;
 use super::{Action, Entity};
@@ -36,5 +37,65 @@ impl EventFilter {
     /// Whether it asks nothing, so that every event meets it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Reads what [`Serialize`] wrote; none where it is anything else.
+    pub fn read(value: &Value) -> Option<Self> {
+        let written = Written::deserialize(value).ok()?;
+        let at = |text: Option<String>| text.map_or(Some(None), |text| UnixMillis::parse(&text).map(Some));
+        let words = written.words.join(" ");
+        Some(Self {
+            workspace: written.workspace,
+            teams: written.teams,
+            actor_teams: written.actor_teams,
+            action: written.action.map_or(Some(None), |text| Action::parse(&text).map(Some))?,
+            actor: written.actor,
+            entity: written.entity.map_or(Some(None), |text| Entity::parse(&text).map(Some))?,
+            target: written.target,
+            from: at(written.from)?,
+            to: at(written.to)?,
+            words: if words.is_empty() { Vec::new() } else { Wanted::parse("words", &words).ok()? },
+        })
+    }
+}
+
+/// A filter as it is written.
+#[derive(Deserialize)]
+struct Written {
+    workspace: Option<WorkspaceId>,
+    teams: Vec<TeamId>,
+    actor_teams: Vec<TeamId>,
+    action: Option<String>,
+    actor: Option<String>,
+    entity: Option<String>,
+    target: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    words: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_read_back() {
+        let full = EventFilter {
+            workspace: Some(WorkspaceId::from_u64(7)),
+            teams: vec![TeamId::from_u64(8), TeamId::from_u64(9)],
+            actor_teams: vec![TeamId::from_u64(10)],
+            action: Some(Action::Create),
+            actor: Some("mem_1".to_owned()),
+            entity: Some(Entity::ApiKeys),
+            target: Some("key_1".to_owned()),
+            from: Some(UnixMillis::from_millis(1_700_000_000_123)),
+            to: Some(UnixMillis::from_millis(1_800_000_000_000)),
+            words: Wanted::parse("q", "nightly build* 7").expect("words"),
+        };
+        for filter in [full, EventFilter::default()] {
+            let written = serde_json::to_value(&filter).expect("JSON");
+            assert_eq!(EventFilter::read(&written), Some(filter));
+        }
+        assert_eq!(EventFilter::read(&Value::Null), None);
     }
 }

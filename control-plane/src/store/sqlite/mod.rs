@@ -10,6 +10,7 @@ mod audit_read;
 mod bulk;
 mod error;
 mod event_row;
+mod exports;
 mod group;
 mod idempotency;
 mod import;
