@@ -15,3 +15,4 @@ pub mod lifecycle;
 pub mod publish;
 pub mod secrets;
 pub mod store;
+pub mod verify;

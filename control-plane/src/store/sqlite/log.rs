@@ -38,7 +38,7 @@ const COVERING: &str = concat!(include_str!("sql/checkpoint_select.sql"), includ
 /// Events that are caught up with at a time.
 const CAUGHT_UP: u32 = 5_000;
 /// Milliseconds of an hour.
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 
 /// An event that was written and is not in the tree yet.
 pub(super) struct Appended {

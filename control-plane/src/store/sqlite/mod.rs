@@ -29,6 +29,7 @@ mod settings;
 mod team;
 mod token;
 mod tx;
+mod verify_source;
 mod workspace;
 mod writer;
 
@@ -57,6 +58,7 @@ use group::Bounds;
 use writer::Writer;
 
 pub use open::Schema;
+pub use verify_source::DatabaseSource;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
