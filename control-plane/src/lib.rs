@@ -12,6 +12,7 @@ pub mod domain;
 pub mod entropy;
 pub mod http_client;
 pub mod lifecycle;
+pub mod mail;
 pub mod publish;
 pub mod secrets;
 pub mod store;

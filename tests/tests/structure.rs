@@ -133,6 +133,18 @@ const RULES: &[Rule] = &[
         never: &["crate::api", "crate::console", "crate::cli", "crate::lifecycle", "axum"],
     },
     Rule {
+        because: "only what sends mail knows how",
+        within: &["control-plane/src"],
+        except: &["control-plane/src/mail"],
+        never: &["lettre"],
+    },
+    Rule {
+        because: "what sends mail knows the use cases, never the store, and is asked by no handler",
+        within: &["control-plane/src/mail", "control-plane/src/api"],
+        except: &[],
+        never: &["crate::store", "crate::mail"],
+    },
+    Rule {
         because: "the tests see what a user sees",
         within: &["tests/src"],
         except: &[],

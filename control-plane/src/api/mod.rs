@@ -56,6 +56,8 @@ pub struct ApiState {
     pub client_address: ClientAddress,
     /// Where long answers wait for their readers, in files without a name.
     pub spool_dir: Arc<Path>,
+    /// Where exports of the audit log wait to be fetched; none where no mail is sent.
+    pub mailed_dir: Option<Arc<Path>>,
     /// Figures.
     pub metrics: Arc<Metrics>,
 }

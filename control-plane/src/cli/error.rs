@@ -8,6 +8,7 @@ use super::snapshot::InspectError;
 use crate::config::ConfigError;
 use crate::entropy::EntropyError;
 use crate::lifecycle::Refusal;
+use crate::mail::SendError;
 use crate::publish::{KvError, PublishError};
 use crate::secrets::create::CreateError;
 use crate::store::StoreError;
@@ -41,6 +42,9 @@ pub enum CliError {
     /// There is no KV namespace to compare with.
     #[error("no KV namespace is set: give `--kv-url`, so that what was published can be compared")]
     NoKv,
+    /// Mail cannot be sent as the settings say.
+    #[error("{0}; see `smtp_url` and `smtp_from`")]
+    Mail(#[from] SendError),
     /// A use case was refused.
     #[error("{0}")]
     Refused(#[from] Refusal),

@@ -1,5 +1,6 @@
 //! `keyward serve`: the control plane itself.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::config::{Flags, ServeScope};
 use crate::entropy::SystemEntropy;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::notary::Notary;
+use crate::mail::{self, ExportMail, Mailer};
 use crate::publish::Publisher;
 
 /// How often kept answers are looked through for those that are to be forgotten.
@@ -43,6 +45,9 @@ impl Serve {
         let publishing = publisher::options(&layers)?;
         let operator_token = layers.operator_token()?;
         let client_address = layers.client_address()?;
+        let data_dir = layers.data_dir()?;
+        let mailing = layers.mail()?;
+        let mailer = mailing.as_ref().map(|mail| Mailer::new(&mail.smtp_url, &mail.from)).transpose()?;
 
         let ownership = Ownership::take(&layers)?;
         let stop = stop_signal()?;
@@ -56,6 +61,7 @@ impl Serve {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
         let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
+        let mailed_dir: Arc<Path> = data_dir.join(mail::EXPORTS_DIR).into();
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),
@@ -63,15 +69,30 @@ impl Serve {
             snapshot: publisher.source(),
             edge_credential,
             client_address,
-            spool_dir: layers.data_dir()?.into(),
+            spool_dir: data_dir.into(),
+            mailed_dir: mailer.is_some().then(|| Arc::clone(&mailed_dir)),
             metrics: Arc::default(),
         };
+        let mailing = mailing.zip(mailer).map(|(config, mailer)| {
+            tokio::spawn(mail::run(ExportMail {
+                lifecycle: lifecycle.clone(),
+                mailer,
+                clock: Arc::new(SystemClock),
+                entropy: Arc::new(SystemEntropy),
+                directory: mailed_dir,
+                public_url: config.public_url,
+                attached_bytes: config.attached_bytes,
+            }))
+        });
         let forgetting = tokio::spawn(forget(lifecycle));
         tracing::info!(%address, "serving");
         if !server::serve(listener, api::router(state), stopped(stop)).await {
             tracing::warn!("some requests were still running and are cut off");
         }
         forgetting.abort();
+        if let Some(mailing) = mailing {
+            mailing.abort();
+        }
         publisher.stop().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)

@@ -62,6 +62,19 @@ pub struct KvTarget {
     pub token: Option<SecretText>,
 }
 
+/// How mail is sent.
+#[derive(Clone)]
+pub struct MailConfig {
+    /// The server, and who sends.
+    pub smtp_url: SecretText,
+    /// Whom it is from.
+    pub from: String,
+    /// Where links lead, without a slash at the end.
+    pub public_url: String,
+    /// Bytes of a file that is attached, most.
+    pub attached_bytes: u64,
+}
+
 /// Where logs go and how much of them.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
@@ -147,6 +160,30 @@ impl Layers<'_> {
         };
         let token = self.secret(&table::KV_TOKEN)?.map(|(token, _)| token);
         Ok(Some(KvTarget { url, token }))
+    }
+
+    /// How mail is sent, if it is.
+    pub fn mail(&self) -> Result<Option<MailConfig>, ConfigError> {
+        let (attached_bytes, _) = self.number(&table::MAIL_ATTACHED, 0, 20_000_000, "a number from 0 to 20000000")?;
+        let Some((smtp_url, origin)) = self.secret(&table::SMTP_URL)? else {
+            return Ok(None);
+        };
+        if !["smtp://", "smtps://"].iter().any(|scheme| smtp_url.expose().starts_with(scheme)) {
+            let wanted = "an smtp: or smtps: URL";
+            return Err(ConfigError::InvalidSecret { name: table::SMTP_URL.name, origin, wanted });
+        }
+        let (from, origin) = self.value(&table::SMTP_FROM)?;
+        if !from.contains('@') {
+            return Err(invalid(origin, from, "an address to send mail from, with smtp_url"));
+        }
+        let (public_url, origin) = self.value(&table::PUBLIC_URL)?;
+        let is_url = reqwest::Url::parse(&public_url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none());
+        if !is_url {
+            return Err(invalid(origin, public_url, "an http or https URL, with smtp_url"));
+        }
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        Ok(Some(MailConfig { smtp_url, from, public_url, attached_bytes }))
     }
 
     /// How often to publish.

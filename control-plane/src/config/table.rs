@@ -142,6 +142,30 @@ pub(super) const LOG: Setting = Setting {
 pub(super) const LOG_FORMAT: Setting =
     Setting { name: "log_format", placeholder: "FORMAT", default: "text", help: "text or json." };
 
+pub(super) const SMTP_FROM: Setting = Setting {
+    name: "smtp_from",
+    placeholder: "ADDRESS",
+    default: "",
+    help: "Whom mail is from: an address, or a name and an address, such as Keyward <audit@example.com>. \
+           Needed with smtp_url.",
+};
+
+pub(super) const PUBLIC_URL: Setting = Setting {
+    name: "public_url",
+    placeholder: "URL",
+    default: "",
+    help: "Where people reach the REST API, https://keyward.example.com: links in mail begin with it. \
+           Needed with smtp_url.",
+};
+
+pub(super) const MAIL_ATTACHED: Setting = Setting {
+    name: "mail_attached_bytes",
+    placeholder: "BYTES",
+    default: "5000000",
+    help: "Up to which size an export of the audit log is attached to its mail; a larger one is fetched by a \
+           link for 24 hours. 0 to 20000000.",
+};
+
 /// All plain settings, in the order of the docs.
 pub static SETTINGS: &[&Setting] = &[
     &DATA_DIR,
@@ -155,6 +179,9 @@ pub static SETTINGS: &[&Setting] = &[
     &CHECKPOINT,
     &KV_MIN_INTERVAL,
     &WARM_UP,
+    &SMTP_FROM,
+    &PUBLIC_URL,
+    &MAIL_ATTACHED,
     &LOG,
     &LOG_FORMAT,
 ];
@@ -210,9 +237,17 @@ pub(super) const OPERATOR_TOKEN: SecretSetting = SecretSetting {
            afterwards the file may be kept elsewhere.",
 };
 
+pub(super) const SMTP_URL: SecretSetting = SecretSetting {
+    name: "smtp_url",
+    file: "smtp-url",
+    optional: true,
+    help: "Server that mail is sent by: smtps://USER:PASSWORD@HOST, or smtp://HOST:PORT?tls=required for \
+           STARTTLS. smtp://HOST:PORT is in the clear. Without it no mail is sent.",
+};
+
 /// All secrets, in the order of the docs.
 pub static SECRETS: &[&SecretSetting] =
-    &[&PEPPER, &SIGNING_KEY, &KEK, &KEK_OLDER, &EDGE_CREDENTIAL, &KV_TOKEN, &OPERATOR_TOKEN];
+    &[&PEPPER, &SIGNING_KEY, &KEK, &KEK_OLDER, &EDGE_CREDENTIAL, &KV_TOKEN, &SMTP_URL, &OPERATOR_TOKEN];
 
 /// `head_ttl_seconds` → `--head-ttl-seconds`, without the dashes in front.
 pub fn flag_of(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
 //! holds a secret.
 
+mod export;
 mod import;
 mod lookup;
 mod people;
@@ -12,9 +13,11 @@ use crate::domain::audit::NotCanonical;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::transition::KeyRefusal;
 use crate::domain::permission::Permission;
+use crate::lifecycle::notary::NotaryError;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
+pub use export::ExportRefusal;
 pub use import::ImportRefusal;
 pub use lookup::LookupRefusal;
 pub use people::PeopleRefusal;
@@ -36,6 +39,12 @@ pub enum Missing {
     Api,
     /// No such token.
     Token,
+    /// No such event of the audit log.
+    Event,
+    /// No such export of the audit log.
+    Export,
+    /// No checkpoint of the audit log yet.
+    Checkpoint,
 }
 
 impl Missing {
@@ -48,6 +57,9 @@ impl Missing {
             Self::Team => "team",
             Self::Api => "API",
             Self::Token => "token",
+            Self::Event => "event",
+            Self::Export => "export",
+            Self::Checkpoint => "checkpoint",
         }
     }
 }
@@ -91,6 +103,9 @@ pub enum Refusal {
     /// It is about a secret or a request that somebody wants to know of.
     #[error(transparent)]
     Lookup(#[from] LookupRefusal),
+    /// It is about an export of the audit log.
+    #[error(transparent)]
+    Export(#[from] ExportRefusal),
     /// Another live key of the workspace has the name.
     #[error("a key of this workspace has the name already")]
     NameTaken,
@@ -133,6 +148,9 @@ pub enum Refusal {
     /// The database did not do it. Nothing changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit log is not signed as it is: a fault of ours, or of whoever changed it.
+    #[error(transparent)]
+    Notary(#[from] NotaryError),
     /// Something that was sealed can't be opened, or the reverse: a fault of ours.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -147,7 +165,10 @@ pub enum Refusal {
 impl Refusal {
     /// Whether the database was away: nothing changed, and the same call may succeed later.
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable(_)))
+        matches!(
+            self,
+            Self::Store(StoreError::Unavailable(_)) | Self::Notary(NotaryError::Store(StoreError::Unavailable(_)))
+        )
     }
 }
 

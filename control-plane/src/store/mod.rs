@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod bulk;
 pub mod error;
+pub mod exports;
 mod identity;
 pub mod import;
 pub mod live;
@@ -32,9 +33,10 @@ use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
 
-pub use audit::{AuditStore, StoredCheckpoint, TreeState};
+pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use error::StoreError;
+pub use exports::{ExportLink, ExportStore, ExportTx, MailedExport};
 pub use identity::Identity;
 pub use import::{Holder, ImportTx, NameTaken, Named, NewKey};
 pub use lookup::{LookupStore, LookupView};
@@ -99,7 +101,7 @@ pub struct KeptAnswer {
 /// The database, for reading and for beginning a transaction. What is read of one subject only is in
 /// that subject's own trait.
 #[async_trait]
-pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + Send + Sync {
+pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + ExportStore + Send + Sync {
     /// Begins a transaction and takes the lock that orders generations; it is held until all of it is
     /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
     /// wrote, durable or not; if that is lost, so is this one.
@@ -158,7 +160,7 @@ pub struct Deleted {
 /// A transaction that writes. One runs at a time. What it does for one subject only is in that
 /// subject's own trait.
 #[async_trait]
-pub trait Tx: PeopleTx + TokenTx + SecretTx + ImportTx + BulkTx + Send {
+pub trait Tx: PeopleTx + TokenTx + SecretTx + ImportTx + BulkTx + ExportTx + Send {
     /// The generation that this transaction commits as.
     fn generation(&self) -> Generation;
 

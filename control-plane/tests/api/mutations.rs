@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::Value;
 
 use crate::service::Service;
-use crate::{apis, bulk, keys, members, reveal, rotation, settings, teams, tokens, workspaces};
+use crate::{apis, bulk, keys, mailed, members, reveal, rotation, settings, teams, tokens, workspaces};
 
 /// One mutation as it is asked for.
 pub(crate) struct Mutation {
@@ -31,6 +31,7 @@ pub(crate) async fn all(service: &Service) -> Vec<Mutation> {
     all.extend(teams::mutations(service).await);
     all.extend(bulk::mutations(service).await);
     all.extend(reveal::mutations(service).await);
+    all.extend(mailed::mutations());
     all.extend(tokens::mutations(service).await);
     all
 }

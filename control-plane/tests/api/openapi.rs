@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::service::Service;
 
 /// Stand for identifiers in paths. No handler sees them.
-const IDENTIFIERS: [(&str, &str); 7] = [
+const IDENTIFIERS: [(&str, &str); 9] = [
     ("{ws}", "ws_00000000001"),
     ("{key}", "key_00000000001"),
     ("{member}", "mem_00000000001"),
@@ -16,6 +16,8 @@ const IDENTIFIERS: [(&str, &str); 7] = [
     ("{token}", "tok_00000000001"),
     ("{api}", "data"),
     ("{name}", "0a"),
+    ("{id}", "00000000000000000000000000000000"),
+    ("{secret}", "s"),
 ];
 
 /// The methods of each path, as the document has them.

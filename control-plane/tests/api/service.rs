@@ -14,9 +14,11 @@ use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
 use keyward_control_plane::config::ClientAddress;
 use keyward_control_plane::domain::actor::Actor;
+use keyward_control_plane::domain::audit::note::VerifierKey;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::entropy::{self, SystemEntropy};
+use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, CreateToken, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
@@ -40,6 +42,7 @@ const START: i64 = 1_767_225_600_000;
 pub(crate) struct Service {
     router: Router,
     lifecycle: Lifecycle,
+    notary: Arc<Notary>,
     dir: TempDir,
     clock: Arc<SetClock>,
     published: Arc<Published>,
@@ -103,7 +106,7 @@ impl Service {
 
     /// The same deployment after a restart.
     pub(crate) async fn restarted(self) -> Self {
-        drop((self.router, self.lifecycle));
+        drop((self.router, self.lifecycle, self.notary));
         Self::over(self.dir, self.clock).await
     }
 
@@ -111,7 +114,8 @@ impl Service {
         let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
-        let lifecycle = Lifecycle::new(store, Arc::new(vault));
+        let notary = Arc::new(Notary::new(store.clone(), "test", &[3; 32]));
+        let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(notary.clone());
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let router = api::router(ApiState {
@@ -122,9 +126,10 @@ impl Service {
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             client_address: ClientAddress::Peer,
             spool_dir: dir.path().into(),
+            mailed_dir: Some(dir.path().into()),
             metrics: Arc::default(),
         });
-        Self { router, lifecycle, dir, clock, published }
+        Self { router, lifecycle, notary, dir, clock, published }
     }
 
     /// Moves the clock.
@@ -272,6 +277,11 @@ impl Service {
         sqlx::SqlitePool::connect(&url).await.unwrap()
     }
 
+    /// By which checkpoints are verified.
+    pub(crate) fn verifier(&self) -> VerifierKey {
+        self.notary.verifier(1).unwrap()
+    }
+
     /// Locks the database as another process could, until the connection is dropped.
     pub(crate) async fn lock_database(&self) -> sqlx::SqliteConnection {
         let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
@@ -283,6 +293,11 @@ impl Service {
     /// Does something to the database behind the API's back.
     pub(crate) async fn behind(&self, sql: &str) {
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.database().await).await.unwrap();
+    }
+
+    /// Puts a file where exports wait to be fetched.
+    pub(crate) fn leave_file(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.dir.path().join(name), content).unwrap();
     }
 
     /// The newest committed generation.

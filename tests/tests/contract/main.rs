@@ -14,6 +14,7 @@ mod conditions;
 mod credentials;
 mod deadlines;
 mod effects;
+mod exports;
 mod faults;
 mod framing;
 mod identity;
@@ -143,6 +144,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("permissions", permissions::tests()),
         ("tokens", tokens::tests()),
         ("reveal", reveal::tests()),
+        ("exports", exports::tests()),
         ("import", import::tests()),
         ("bulk", bulk::tests()),
         ("lookup", lookup::tests()),

@@ -37,6 +37,22 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Somebody who shows no token.
+pub struct Visitor {
+    /// As the audit log names them: by a word, an address and a request.
+    pub actor: Actor,
+}
+
+impl FromRequestParts<ApiState> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, Problem> {
+        let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
+        let ip = client_address(api.client_address, parts);
+        Ok(Self { actor: Actor { ip, request_id, ..Actor::system("link") } })
+    }
+}
+
 /// Lets those pass who have a token. What it allows is asked by each use case.
 pub async fn authenticate(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();

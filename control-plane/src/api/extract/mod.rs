@@ -7,10 +7,10 @@ mod path;
 mod query;
 mod question;
 
-pub use caller::{Caller, authenticate, authenticate_lane};
+pub use caller::{Caller, Visitor, authenticate, authenticate_lane};
 pub(super) use json::{is_object, parse_body};
 pub(super) use mutation::idempotency_key;
 pub use mutation::{Mutation, Ready};
-pub use path::{ApiPath, KeyPath, MemberPath, ObjectPath, TeamPath, TokenPath, WorkspacePath};
-pub use query::{NoQuery, Query};
+pub use path::{ApiPath, ExportPath, KeyPath, MemberPath, ObjectPath, TeamPath, TokenPath, WorkspacePath};
+pub use query::{Filtered, NoQuery, Query};
 pub use question::Question;

@@ -3,12 +3,16 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use keyward_shared::id::{KeyId, MemberId, TeamId, TokenId, WorkspaceId};
+use zeroize::Zeroizing;
 
 use crate::api::problem::{Code, Problem};
 use crate::lifecycle::KeyRef;
 
 /// No object's name is longer: it is a hash as text.
 const MAX_OBJECT_NAME: usize = 128;
+
+/// Digits of an export's identifier.
+const EXPORT_ID: usize = 32;
 
 /// `{ws}`.
 pub struct WorkspacePath(pub WorkspaceId);
@@ -24,6 +28,9 @@ pub struct TeamPath(pub WorkspaceId, pub TeamId);
 
 /// `{ws}`, `{member}` and `{token}`.
 pub struct TokenPath(pub WorkspaceId, pub MemberId, pub TokenId);
+
+/// `{id}` and `{secret}` of an export that is fetched by a link.
+pub struct ExportPath(pub String, pub Zeroizing<String>);
 
 /// `{name}` of an object of the snapshot: letters, digits, `-` and `_`.
 pub struct ObjectPath(pub String);
@@ -71,6 +78,19 @@ impl<S: Send + Sync> FromRequestParts<S> for TokenPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let MemberPath(workspace, member) = MemberPath::from_request_parts(parts, state).await?;
         Ok(Self(workspace, member, parameter(parts, state, "token").await?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ExportPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id: String = parameter(parts, state, "id").await?;
+        // It names a file.
+        if id.len() != EXPORT_ID || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(Problem::new(Code::NotFound));
+        }
+        Ok(Self(id, Zeroizing::new(parameter(parts, state, "secret").await?)))
     }
 }
 

@@ -14,6 +14,10 @@ enum Kind {
     Lane,
     /// Reads.
     Read,
+    /// Reads any number of things, as a file.
+    File,
+    /// Asks no token, but what is in its path.
+    Link,
     /// Takes a body and changes nothing.
     Ask,
     /// Brings any number of lines.
@@ -23,7 +27,7 @@ enum Kind {
 }
 
 /// Part of a path, the tag of the operations there, and what they are about. The first that fits counts.
-const TAGS: [(&str, &str, &str); 10] = [
+const TAGS: [(&str, &str, &str); 11] = [
     ("/tokens", "Tokens", "What acts as a member."),
     ("/members", "Members", "The people and machines that keys belong to, and their roles."),
     ("/teams", "Teams", "Groups of members and keys."),
@@ -32,13 +36,18 @@ const TAGS: [(&str, &str, &str); 10] = [
     ("/v1/workspaces", "Workspaces", "The tenants."),
     ("/v1/apis", "APIs", "The catalogue of what keys may call."),
     ("/v1/settings", "Settings", "What travels to every edge beside the routes."),
+    ("/v1/audit", "Audit log", "Who did what, and the proof of it."),
     ("/v1/snapshot", "Snapshot", "How far publishing has come, and what edges read."),
     ("/", "Service", "Whether it is well, and what it offers."),
 ];
 
 /// POSTs that change nothing.
 const ASKED: [&str; 2] = ["/v1/keys/lookup", "/v1/explain"];
+/// Where a filter can name what is not there.
+const AUDIT: &str = "/v1/audit/";
 const IMPORT: &str = "/v1/keys/import";
+const EXPORT: &str = "/v1/audit/export";
+const LINK: &str = "/v1/audit/exports/{id}/{secret}";
 
 /// The tags of these paths, in their order.
 pub(super) fn tags(paths: &Value) -> Vec<Value> {
@@ -64,7 +73,7 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value, schemas:
     if operation["description"].is_null() {
         operation["description"] = json!(format!("{}.", operation["summary"].as_str().unwrap_or_default()));
     }
-    if kind == Kind::Open {
+    if kind.asks_no_token() {
         operation["security"] = json!([]);
     }
     parameters(path, method, kind, operation);
@@ -77,6 +86,8 @@ impl Kind {
         match (path, method) {
             ("/v1/snapshot/head" | "/v1/snapshot/objects/{name}", _) => Self::Lane,
             (IMPORT, _) => Self::Import,
+            (EXPORT, "get") => Self::File,
+            (LINK, _) => Self::Link,
             (path, _) if !path.starts_with("/v1/") => Self::Open,
             (path, _) if ASKED.contains(&path) => Self::Ask,
             (_, "get") => Self::Read,
@@ -84,11 +95,16 @@ impl Kind {
         }
     }
 
+    const fn asks_no_token(self) -> bool {
+        matches!(self, Self::Open | Self::Link)
+    }
+
     /// The refusals that are not the token's and not ours.
     fn refusals(self) -> &'static [u16] {
         match self {
             Self::Open => &[],
-            Self::Lane => &[400, 404],
+            Self::Link => &[404, 410],
+            Self::Lane | Self::File => &[400, 404],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
             Self::Import | Self::Change => &[400, 409, 412, 413, 415, 422],
@@ -104,7 +120,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         references.push("reason");
     }
     match kind {
-        Kind::Open | Kind::Ask => {}
+        Kind::Open | Kind::Link | Kind::Ask | Kind::File => {}
         Kind::Lane | Kind::Read => references.push("If-None-Match"),
         Kind::Import => references.extend(["Idempotency-Key", "If-Match"]),
         Kind::Change => {
@@ -115,7 +131,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
             }
         }
     }
-    if !matches!(kind, Kind::Open | Kind::Lane) {
+    if !matches!(kind, Kind::Open | Kind::Link | Kind::Lane) {
         references.push("Keyward-On-Behalf-Of");
     }
     let shared = references.into_iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
@@ -163,7 +179,11 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         if matches!(kind, Kind::Change | Kind::Import) {
             headers.push("Idempotency-Replayed");
         }
+        let own = response["headers"].take();
         response["headers"] = references("headers", &headers);
+        if let (Some(all), Value::Object(own)) = (response["headers"].as_object_mut(), own) {
+            all.extend(own);
+        }
         if response["description"].as_str().is_none_or(str::is_empty) {
             response["description"] = json!(match (status.as_str(), method) {
                 ("201", _) => "Made.",
@@ -177,8 +197,8 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         let headers = references("headers", &["X-Request-Id", "ETag"]);
         responses.insert("304".to_owned(), json!({ "description": "It is what the client has.", "headers": headers }));
     }
-    let token: &[u16] = if kind == Kind::Open { &[] } else { &[401, 403] };
-    let path_names: &[u16] = if path.contains('{') { &[404] } else { &[] };
+    let token: &[u16] = if kind.asks_no_token() { &[] } else { &[401, 403] };
+    let path_names: &[u16] = if path.contains('{') || path.starts_with(AUDIT) { &[404] } else { &[] };
     for status in kind.refusals().iter().chain(token).chain(path_names).chain(&[500, 503, 504]) {
         let refusal = json!({ "$ref": format!("#/components/responses/{status}") });
         responses.entry(status.to_string()).or_insert(refusal);

@@ -109,6 +109,14 @@ pub(super) fn parameters() -> Value {
             "name": "name", "in": "path", "required": true, "description": "The object's name.",
             "schema": { "type": "string", "pattern": "^[0-9A-Za-z_-]+$", "maxLength": 128 },
         },
+        "id": {
+            "name": "id", "in": "path", "required": true, "description": "The export.",
+            "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
+        },
+        "secret": {
+            "name": "secret", "in": "path", "required": true, "description": "What opens the link.",
+            "schema": { "type": "string", "pattern": "^[0-9A-Za-z_-]+$", "maxLength": 128 },
+        },
         "reason": {
             "name": "reason", "in": "query", "description": "Why, for the audit log.",
             "schema": { "$ref": format!("{SCHEMAS}Reason") },

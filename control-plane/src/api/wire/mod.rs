@@ -4,8 +4,10 @@
 //! place words the refusal of a value and names its field.
 
 pub mod apis;
+pub mod audit;
 pub mod bulk;
 pub mod explain;
+pub mod exports;
 pub mod import;
 pub mod key_body;
 pub mod key_list;

@@ -6,9 +6,11 @@
 
 mod api;
 mod audit;
+mod audit_read;
 mod bulk;
 mod error;
 mod event_row;
+mod exports;
 mod group;
 mod idempotency;
 mod import;

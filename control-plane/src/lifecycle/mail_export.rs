@@ -1,0 +1,69 @@
+//! Mail an export of the audit log: what is asked for is noted, and sent by whoever sends mail.
+
+use async_trait::async_trait;
+
+use super::export_audit::{self, ExportScope};
+use super::refusal::ExportRefusal;
+use super::{Call, Needs, Refusal, Verb};
+use crate::domain::audit::AuditEvent;
+use crate::domain::audit::export::Format;
+use crate::domain::audit::filter::EventFilter;
+use crate::domain::change::Change;
+use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::limits::MAILED_EXPORTS;
+use crate::domain::text::Email;
+use crate::store::{MailedExport, Tx};
+
+/// Mails an export. The address is not yet judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailExport {
+    /// To whom.
+    pub email: String,
+    /// How it is written.
+    pub format: Format,
+    /// What is asked for.
+    pub filter: EventFilter,
+}
+
+#[async_trait]
+impl Verb for MailExport {
+    type Answer = MailedExport;
+
+    fn needs(&self) -> Needs {
+        ExportScope::needs(&self.filter)
+    }
+
+    async fn apply(self, tx: &mut dyn Tx, call: Call<'_>) -> Result<(MailedExport, Change), Refusal> {
+        const EMAIL: &str = "email";
+        call.context.check_absent()?;
+        let recipient = Email::parse(EMAIL, &self.email)?;
+        let scope = ExportScope::of(call.rights, self.filter);
+        // What is a workspace's goes to its own people.
+        if let Some(workspace) = scope.sees
+            && !tx.email_taken(workspace, &recipient, None).await?
+        {
+            return Err(Invalid::new(EMAIL, Fault::Unknown, "no member of the workspace has the address").into());
+        }
+        if tx.mailed_exports(call.context.now).await? >= MAILED_EXPORTS {
+            return Err(ExportRefusal::TooMany.into());
+        }
+        let [first, second, _] = call.context.entropy.ids;
+        let event = AuditEvent {
+            reason: call.context.reason.clone(),
+            ..export_audit::told(&scope, &call.context.actor, self.format, "mail", call.context.now)
+        };
+        let event = AuditEvent { details: event.details.with("recipient", &recipient), ..event };
+        let export = MailedExport {
+            id: format!("{}{}", hex::encode(first), hex::encode(second)),
+            recipient,
+            format: self.format,
+            filter: scope.filter,
+            sees: scope.sees,
+            created_at: call.context.now,
+            failures: 0,
+        };
+        tx.insert_mailed_export(&export).await?;
+        let change = Change::new(tx.generation(), event);
+        Ok((export, change))
+    }
+}

@@ -1,0 +1,117 @@
+//! Exports of the audit log on their way by mail, and those that are fetched by a link.
+//!
+//! A link is what opens it: whoever has it may fetch the file, until it ends. Only a hash of it is kept.
+
+use tokio::sync::watch;
+
+use super::export_audit::{self, AuditExport, ExportScope};
+use super::refusal::{ExportRefusal, Missing};
+use super::{Lifecycle, Refusal};
+use crate::domain::actor::Actor;
+use crate::domain::audit::export::Format;
+use crate::domain::audit::{Action, AuditEvent, Details, Entity};
+use crate::domain::time::UnixMillis;
+use crate::domain::token::TokenHash;
+use crate::secrets::same_token;
+use crate::store::{ExportLink, MailedExport};
+
+/// Seconds after which a mail is tried again that could not be sent; one that then cannot is given up.
+const RETRIES_SECONDS: [u32; 4] = [60, 300, 1_800, 7_200];
+/// Days for which a link is known to have ended.
+const ENDED_DAYS: i64 = 30;
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
+
+/// A file that a link opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkedFile {
+    /// The export's identifier.
+    pub id: String,
+    /// How it is written.
+    pub format: Format,
+    /// What it is called.
+    pub file_name: String,
+}
+
+impl Lifecycle {
+    /// Changes when something was told to the audit log by this process, and so when an export is asked for.
+    pub fn audit_grows(&self) -> watch::Receiver<u64> {
+        self.store.logged()
+    }
+
+    /// An export that is to be sent now.
+    pub async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, Refusal> {
+        Ok(self.store.due_export(now).await?)
+    }
+
+    /// Begins an export that goes by mail.
+    pub async fn open_mailed_export(&self, export: &MailedExport, now: UnixMillis) -> Result<AuditExport, Refusal> {
+        let scope = ExportScope { filter: export.filter.clone(), sees: export.sees };
+        self.open_export(scope, now).await
+    }
+
+    /// Lets an export be fetched by a link.
+    pub async fn link_export(&self, export: &MailedExport, link: &ExportLink) -> Result<(), Refusal> {
+        Ok(self.store.link_export(&export.id, link).await?)
+    }
+
+    /// Notes that an export was sent, as a file or as a link.
+    pub async fn export_sent(&self, export: &MailedExport, is_link: bool) -> Result<(), Refusal> {
+        if is_link {
+            self.store.settle_export(&export.id).await?
+        } else {
+            self.store.drop_export(&export.id).await?
+        }
+        Ok(())
+    }
+
+    /// Notes that an export could not be sent, and says whether it is tried again.
+    pub async fn export_failed(&self, export: &MailedExport, is_final: bool, now: UnixMillis) -> Result<bool, Refusal> {
+        match RETRIES_SECONDS.get(export.failures as usize).filter(|_| !is_final) {
+            Some(seconds) => self.store.postpone_export(&export.id, now.plus_seconds(*seconds)).await?,
+            None => {
+                self.store.drop_export(&export.id).await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Opens a link. The audit log is told that it was fetched, by whom as far as that is known.
+    pub async fn fetch_export(
+        &self,
+        visitor: &Actor,
+        id: &str,
+        secret: &str,
+        now: UnixMillis,
+    ) -> Result<LinkedFile, Refusal> {
+        let found = self.store.linked_export(id).await?;
+        let found = found.filter(|(_, link)| same_token(&TokenHash::of(secret), &link.secret));
+        let (export, link) = found.ok_or(Refusal::NotFound(Missing::Export))?;
+        if link.expires_at <= now {
+            return Err(ExportRefusal::Expired.into());
+        }
+        let scope = ExportScope { filter: export.filter, sees: export.sees };
+        let details = Details::new("download", None, None).with("recipient", &export.recipient);
+        let event = AuditEvent {
+            at: now,
+            actor: visitor.clone(),
+            action: Action::Export,
+            entity: Entity::AuditLog,
+            target: export_audit::log(),
+            workspace_id: scope.workspace(),
+            team_id: None,
+            reason: None,
+            details,
+        };
+        self.store.tell(vec![event]).await?;
+        Ok(LinkedFile { id: export.id, format: export.format, file_name: link.file_name })
+    }
+
+    /// Forgets links that ended long ago, and tells of which exports the file is needed still.
+    pub async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<String>, Refusal> {
+        let then = UnixMillis::from_millis(now.as_millis() - ENDED_DAYS * DAY);
+        self.store.forget_exports(then).await?;
+        Ok(self.store.kept_exports(now).await?)
+    }
+}

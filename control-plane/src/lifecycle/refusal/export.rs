@@ -1,0 +1,20 @@
+//! Refusals about exports of the audit log.
+
+use crate::domain::limits::MAILED_EXPORTS;
+
+/// Why the audit log is not exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportRefusal {
+    /// Nobody signs the log here, or there is nothing to sign: a fault of ours.
+    #[error("the audit log has no checkpoint")]
+    NoNotary,
+    /// A part of the log was pruned while it was exported.
+    #[error("a part of the log went while it was exported")]
+    Pruned,
+    /// Many exports are on their way by mail already.
+    #[error("{MAILED_EXPORTS} exports are on their way by mail, or wait to be fetched")]
+    TooMany,
+    /// The link to it has ended.
+    #[error("the link has ended; ask for the export again")]
+    Expired,
+}

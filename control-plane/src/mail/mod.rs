@@ -1,0 +1,7 @@
+//! What is sent by mail. Knows SMTP and the use cases, and neither the API nor SQL.
+
+mod exports;
+mod sender;
+
+pub use exports::{EXPORTS_DIR, ExportMail, run};
+pub use sender::{Mailer, SendError};

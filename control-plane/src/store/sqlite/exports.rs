@@ -1,0 +1,140 @@
+//! Exports of the audit log that go by mail: rows of `audit_export`.
+
+use async_trait::async_trait;
+use keyward_shared::id::WorkspaceId;
+use sqlx::FromRow;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, SqliteConnection};
+
+use super::SqliteStore;
+use super::error::{failed, one_row};
+use super::json::write;
+use super::tx::SqliteTx;
+use crate::domain::audit::export::Format;
+use crate::domain::audit::filter::EventFilter;
+use crate::domain::text::Email;
+use crate::domain::time::UnixMillis;
+use crate::domain::token::TokenHash;
+use crate::store::StoreError;
+use crate::store::exports::{ExportLink, ExportStore, ExportTx, MailedExport};
+
+const COUNT: &str = include_str!("sql/export_count.sql");
+const INSERT: &str = include_str!("sql/export_insert.sql");
+const DUE: &str = concat!(include_str!("sql/export_select.sql"), include_str!("sql/export_due.sql"));
+const BY_ID: &str = concat!(include_str!("sql/export_select.sql"), include_str!("sql/export_by_id.sql"));
+const LINK: &str = include_str!("sql/export_link.sql");
+const POSTPONE: &str = include_str!("sql/export_postpone.sql");
+const SETTLE: &str = include_str!("sql/export_settle.sql");
+const DROP: &str = include_str!("sql/export_drop.sql");
+const FORGET: &str = include_str!("sql/export_forget.sql");
+const KEPT: &str = include_str!("sql/export_kept.sql");
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    recipient: String,
+    format: String,
+    filter: String,
+    workspace_id: Option<i64>,
+    created_at: i64,
+    failures: u32,
+    secret_hash: Option<Vec<u8>>,
+    file_name: Option<String>,
+    expires_at: Option<i64>,
+}
+
+impl Row {
+    fn read(self) -> Result<(MailedExport, Option<ExportLink>), StoreError> {
+        let filter = serde_json::from_str(&self.filter).ok().and_then(|value| EventFilter::read(&value));
+        let export = MailedExport {
+            id: self.id,
+            recipient: Email::stored(self.recipient),
+            format: Format::parse(&self.format).ok_or(StoreError::corrupt("audit_export.format"))?,
+            filter: filter.ok_or(StoreError::corrupt("audit_export.filter"))?,
+            sees: self.workspace_id.map(|id| WorkspaceId::from_u64(id.cast_unsigned())),
+            created_at: UnixMillis::from_millis(self.created_at),
+            failures: self.failures,
+        };
+        let link = match (self.secret_hash, self.file_name, self.expires_at) {
+            (Some(secret), Some(file_name), Some(expires_at)) => {
+                let secret = secret.try_into().map_err(|_| StoreError::corrupt("audit_export.secret_hash"))?;
+                let expires_at = UnixMillis::from_millis(expires_at);
+                Some(ExportLink { secret: TokenHash(secret), file_name, expires_at })
+            }
+            _ => None,
+        };
+        Ok((export, link))
+    }
+}
+
+#[async_trait]
+impl ExportTx for SqliteTx {
+    async fn mailed_exports(&mut self, now: UnixMillis) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar(COUNT).bind(now.as_millis()).fetch_one(self.conn()?).await.map_err(failed)?;
+        Ok(count.cast_unsigned())
+    }
+
+    async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError> {
+        let done = sqlx::query(INSERT)
+            .bind(&export.id)
+            .bind(export.recipient.as_str())
+            .bind(export.format.as_str())
+            .bind(write(&export.filter, "audit_export.filter")?)
+            .bind(export.sees.map(|id| id.as_u64().cast_signed()))
+            .bind(export.created_at.as_millis())
+            .execute(self.conn()?)
+            .await
+            .map_err(failed)?;
+        one_row(done.rows_affected(), "audit_export")
+    }
+}
+
+#[async_trait]
+impl ExportStore for SqliteStore {
+    async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, StoreError> {
+        let query = sqlx::query_as(DUE).bind(now.as_millis());
+        let row: Option<Row> = query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
+        Ok(row.map(Row::read).transpose()?.map(|(export, _)| export))
+    }
+
+    async fn link_export(&self, id: &str, link: &ExportLink) -> Result<(), StoreError> {
+        let ExportLink { secret, file_name, expires_at } = link;
+        let query = sqlx::query(LINK).bind(id).bind(&secret.0[..]).bind(file_name).bind(expires_at.as_millis());
+        execute(&mut *self.writer.alone().await?, query).await.map(drop)
+    }
+
+    async fn postpone_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError> {
+        let query = sqlx::query(POSTPONE).bind(id).bind(due_at.as_millis());
+        execute(&mut *self.writer.alone().await?, query).await.map(drop)
+    }
+
+    async fn settle_export(&self, id: &str) -> Result<(), StoreError> {
+        execute(&mut *self.writer.alone().await?, sqlx::query(SETTLE).bind(id)).await.map(drop)
+    }
+
+    async fn drop_export(&self, id: &str) -> Result<(), StoreError> {
+        execute(&mut *self.writer.alone().await?, sqlx::query(DROP).bind(id)).await.map(drop)
+    }
+
+    async fn linked_export(&self, id: &str) -> Result<Option<(MailedExport, ExportLink)>, StoreError> {
+        let query = sqlx::query_as(BY_ID).bind(id);
+        let row: Option<Row> = query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
+        let read = row.map(Row::read).transpose()?;
+        Ok(read.and_then(|(export, link)| Some((export, link?))))
+    }
+
+    async fn forget_exports(&self, then: UnixMillis) -> Result<u64, StoreError> {
+        execute(&mut *self.writer.alone().await?, sqlx::query(FORGET).bind(then.as_millis())).await
+    }
+
+    async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar(KEPT).bind(now.as_millis());
+        query.fetch_all(&mut *self.reader().await?).await.map_err(failed)
+    }
+}
+
+async fn execute(conn: &mut SqliteConnection, query: Query<'_, Sqlite, SqliteArguments>) -> Result<u64, StoreError> {
+    query.execute(conn).await.map(|done| done.rows_affected()).map_err(failed)
+}

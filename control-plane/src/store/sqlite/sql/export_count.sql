@@ -1,0 +1,1 @@
+SELECT count(*) FROM audit_export WHERE due_at IS NOT NULL OR expires_at > ?1

@@ -1,0 +1,1 @@
+DELETE FROM audit_export WHERE id = ?1

@@ -1,0 +1,1 @@
+DELETE FROM audit_export WHERE due_at IS NULL AND expires_at <= ?1

@@ -1,0 +1,67 @@
+//! Exports on their way by mail.
+
+use keyward_control_plane::domain::audit::export::Format;
+use keyward_control_plane::domain::audit::filter::EventFilter;
+use keyward_control_plane::domain::token::TokenHash;
+use keyward_control_plane::lifecycle::refusal::{ExportRefusal, Missing};
+use keyward_control_plane::lifecycle::{ExportLink, MailExport, MailedExport, Refusal};
+
+use crate::house::{House, system};
+
+async fn asked(house: &House) -> MailedExport {
+    let filter = EventFilter { actor: Some("mem_1".to_owned()), ..EventFilter::default() };
+    let verb = MailExport { email: "ada@example.com".to_owned(), format: Format::Csv, filter };
+    house.run(verb).await.expect("asked for")
+}
+
+#[tokio::test]
+async fn a_mail_that_is_not_taken_is_tried_again_for_some_hours_and_then_given_up() {
+    let house = House::new().await;
+    let export = asked(&house).await;
+    for (failures, minutes) in [1, 5, 30, 120].into_iter().enumerate() {
+        let due = house.lifecycle.due_export(house.now()).await.expect("the database").expect("due");
+        assert_eq!(due, MailedExport { failures: u32::try_from(failures).expect("few"), ..export.clone() });
+        assert!(house.lifecycle.export_failed(&due, false, house.now()).await.expect("noted"));
+        house.pass(minutes * 60 - 1);
+        assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), None);
+        house.pass(1);
+    }
+    let due = house.lifecycle.due_export(house.now()).await.expect("the database").expect("due");
+    assert!(!house.lifecycle.export_failed(&due, false, house.now()).await.expect("noted"));
+    assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), None);
+    assert_eq!(house.number("SELECT count(*) FROM audit_export").await, 0);
+}
+
+#[tokio::test]
+async fn a_mail_that_will_never_be_taken_is_given_up_at_once() {
+    let house = House::new().await;
+    let export = asked(&house).await;
+    assert!(!house.lifecycle.export_failed(&export, true, house.now()).await.expect("noted"));
+    assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), None);
+}
+
+#[tokio::test]
+async fn a_file_is_kept_as_long_as_it_may_be_needed() {
+    let house = House::new().await;
+    let (attached, linked) = (asked(&house).await, asked(&house).await);
+    let kept = async || house.lifecycle.kept_exports(house.now()).await.expect("the database");
+    assert_eq!(kept().await.len(), 2);
+    house.lifecycle.export_sent(&attached, false).await.expect("noted");
+    let link = ExportLink {
+        secret: TokenHash::of("secret"),
+        file_name: "keyward-audit-7.csv".to_owned(),
+        expires_at: house.now().plus_seconds(3_600),
+    };
+    house.lifecycle.link_export(&linked, &link).await.expect("linked");
+    house.lifecycle.export_sent(&linked, true).await.expect("noted");
+    assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), None);
+    assert_eq!(kept().await, [linked.id.clone()]);
+    let fetch = async || house.lifecycle.fetch_export(&system(), &linked.id, "secret", house.now()).await;
+    assert_eq!(fetch().await.expect("fetched").file_name, "keyward-audit-7.csv");
+    house.pass(3_600);
+    assert!(kept().await.is_empty());
+    assert!(matches!(fetch().await, Err(Refusal::Export(ExportRefusal::Expired))));
+    house.pass(40 * 86_400);
+    assert!(kept().await.is_empty());
+    assert!(matches!(fetch().await, Err(Refusal::NotFound(Missing::Export))));
+}
