@@ -197,7 +197,7 @@ impl fmt::Display for Finding {
                 write!(f, "the log's tree has {found} nodes, and {wanted} are those of its events")
             }
             Self::Counted { what, told, found } => {
-                write!(f, "{what} says that there are {told} events, and the last that is there is event {found}")
+                write!(f, "{what} counts {told} events, and there are {found}")
             }
             Self::Tail { have, signed, at, by } => write!(
                 f,

@@ -2,12 +2,16 @@
 //! against checkpoints, those that are kept beside the log and those that somebody kept elsewhere.
 //!
 //! One pass over the log in its order; what is held in memory does not grow with it. Knows the domain and
-//! a trait: neither the database nor a file, nor how the log came to be.
+//! how exports are written: neither the database, which is a source like others, nor how the log came to be.
 
 mod finding;
+mod lines;
 mod pass;
 mod report;
+mod rows;
 mod witness;
+
+use std::io;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,8 +20,19 @@ use crate::domain::audit::merkle::{Edge, Hash, Place};
 use crate::domain::time::UnixMillis;
 
 pub use finding::Finding;
+pub use lines::LinesSource;
 pub use report::{Agreed, Found, Report};
+pub use rows::RowsSource;
 pub use witness::{Trust, Untrusted, Witness, notes};
+
+/// The longest line or row of an export that is read: far more than an event has.
+const MAX_PIECE_BYTES: u64 = 64 * 1024 * 1024;
+/// Pieces of an export that are read at a time.
+const PIECES: usize = 256;
+
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
 
 /// What a log says of itself before its first event is read.
 #[derive(Debug, Clone)]
