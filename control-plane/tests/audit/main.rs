@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod chance;
+mod exports;
 mod kept_log;
+mod pruning;
 mod tamper;
 mod tampering;

@@ -1,6 +1,7 @@
 //! `keyward audit`: the log against everybody who could have changed it, and what is done with it once it
 //! is kept elsewhere.
 
+mod prune;
 mod verify;
 mod witness;
 
@@ -22,6 +23,7 @@ const DATABASE: &[u8] = b"SQLite format 3\0";
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum AuditCommand {
     Verify(verify::Verify),
+    Prune(prune::Prune),
 }
 
 /// Why the log cannot be verified, or not be pruned.
@@ -80,6 +82,7 @@ impl AuditCommand {
     pub(super) async fn run(self) -> Result<ExitCode, CliError> {
         match self {
             Self::Verify(command) => command.run().await,
+            Self::Prune(command) => command.run().await,
         }
     }
 }

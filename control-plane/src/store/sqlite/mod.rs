@@ -24,6 +24,7 @@ mod member;
 mod offboarding;
 mod open;
 mod people;
+mod prune;
 mod publication;
 mod publication_view;
 mod secret;
