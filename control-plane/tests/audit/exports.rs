@@ -103,7 +103,7 @@ async fn an_event_that_was_never_in_the_log_is_found_though_its_hash_is_right() 
     event.hash = leaf(&keyward_control_plane::domain::audit::canonical(&event.document).unwrap());
     for format in Format::ALL {
         let report = look(&export(&forged, format, None), vec![log.witness()]).await;
-        let found = report.findings.kept.iter().any(|finding| finding.needs_witness());
+        let found = report.findings.kept.iter().any(Finding::needs_witness);
         assert!(found && !report.verifies(), "{report}");
         let report = look(&export(&forged, format, Some(|seq| seq == 14)), vec![log.witness()]).await;
         assert_eq!(report.findings.kept, [Finding::NotIncluded { seq: 14 }], "{report}");
