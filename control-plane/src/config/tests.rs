@@ -169,3 +169,25 @@ fn every_name_is_there_once() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+#[test]
+fn mail_needs_a_server_a_sender_and_a_place_for_links() {
+    let given = || Given::new().variable("KEYWARD_SMTP_URL", "smtps://ada:hunter2@mail.example.com");
+    let from = |given: Given| given.variable("KEYWARD_SMTP_FROM", "Keyward <audit@example.com>");
+    let whole = from(given()).variable("KEYWARD_PUBLIC_URL", "https://keyward.example.com/");
+    let mail = whole.read(|l| l.mail()).unwrap().unwrap();
+    assert_eq!((mail.public_url.as_str(), mail.attached_bytes), ("https://keyward.example.com", 5_000_000));
+    assert!(Given::new().read(|l| l.mail()).unwrap().is_none());
+    for (given, named) in [
+        (given(), "smtp_from"),
+        (from(given()), "public_url"),
+        (from(given()).variable("KEYWARD_PUBLIC_URL", "https://a.example/?b"), "public_url"),
+        (from(given()).variable("KEYWARD_SMTP_URL", "http://ada:hunter2@mail.example.com"), "smtp_url"),
+        (whole.variable("KEYWARD_MAIL_ATTACHED_BYTES", "20000001"), "mail_attached_bytes"),
+    ] {
+        let refused = given.read(|l| l.mail().map(drop)).unwrap_err();
+        let named = [named.to_owned(), table::variable_of(named), table::flag_of(named)];
+        assert!(named.iter().any(|name| refused.contains(name)), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}

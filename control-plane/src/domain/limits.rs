@@ -68,7 +68,7 @@ pub const IDEMPOTENT_ANSWER_BYTES: usize = 1 << 20;
 pub const MAILED_EXPORTS: u64 = 20;
 
 /// Teams that a filter of the audit log names, of either kind.
-pub const TEAMS_ASKED_FOR: usize = 50;
+pub const TEAMS_ASKED_FOR: usize = 20;
 
 /// Name, value and unit of every limit above and of those of the wire that a tenant meets.
 pub const TABLE: &[(&str, u64, &str)] = &[

@@ -57,24 +57,19 @@ impl Lifecycle {
 
     /// Notes that an export was sent, as a file or as a link.
     pub async fn export_sent(&self, export: &MailedExport, is_link: bool) -> Result<(), Refusal> {
-        if is_link {
-            self.store.settle_export(&export.id).await?
-        } else {
-            self.store.drop_export(&export.id).await?
-        }
-        Ok(())
+        let noted = if is_link { self.store.settle_export(&export.id) } else { self.store.drop_export(&export.id) };
+        Ok(noted.await?)
     }
 
     /// Notes that an export could not be sent, and says whether it is tried again.
     pub async fn export_failed(&self, export: &MailedExport, is_final: bool, now: UnixMillis) -> Result<bool, Refusal> {
-        match RETRIES_SECONDS.get(export.failures as usize).filter(|_| !is_final) {
-            Some(seconds) => self.store.postpone_export(&export.id, now.plus_seconds(*seconds)).await?,
-            None => {
-                self.store.drop_export(&export.id).await?;
-                return Ok(false);
-            }
+        let retry = RETRIES_SECONDS.get(export.failures as usize).filter(|_| !is_final);
+        if let Some(seconds) = retry {
+            self.store.postpone_export(&export.id, now.plus_seconds(*seconds)).await?;
+        } else {
+            self.store.drop_export(&export.id).await?;
         }
-        Ok(true)
+        Ok(retry.is_some())
     }
 
     /// Opens a link. The audit log is told that it was fetched, by whom as far as that is known.

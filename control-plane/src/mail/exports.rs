@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::sender::{Attached, Mail, Mailer, SendError};
 use crate::clock::Clock;
-use crate::domain::audit::export::{Format, Preface, WriteError};
+use crate::domain::audit::export::{Preface, WriteError};
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::entropy::{self, Entropy, EntropyError};
@@ -148,7 +148,7 @@ impl ExportMail {
             format!("It is fetched at\n\n{}\n\nuntil {expires_at}. Whoever has this link can open it.\n", *url)
         } else {
             let bytes = fs::read(&file).await?;
-            attached.push(Attached { name: file_name, media_type: media_type(export.format), bytes });
+            attached.push(Attached { name: file_name, media_type: export.format.media_type(), bytes });
             "It is attached.\n".to_owned()
         };
         let subject = format!("Audit log of {}", written.preface.deployment);
@@ -211,14 +211,6 @@ impl ExportMail {
 fn private(path: &Path) -> io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-/// What a mail reader is told of it: one that knows the lines shows no rubbish.
-const fn media_type(format: Format) -> &'static str {
-    match format {
-        Format::Csv => "text/csv; charset=utf-8",
-        Format::JsonLines => "application/x-ndjson",
-    }
 }
 
 fn text(written: &Written, asked_at: UnixMillis, how: &str) -> String {

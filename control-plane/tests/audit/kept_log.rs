@@ -110,7 +110,7 @@ pub(crate) fn event(number: u64) -> AuditEvent {
         action: [Action::Create, Action::Update, Action::Disable][usize::try_from(number % 3).unwrap()],
         entity: Entity::ApiKeys,
         target: Target { id: format!("key_{number:011}"), name: format!("Key {number}") },
-        workspace_id: (number % 5 > 0).then(|| WorkspaceId::from_u64(number)),
+        workspace_id: (!number.is_multiple_of(5)).then(|| WorkspaceId::from_u64(number)),
         team_id: (number.is_multiple_of(4)).then(|| TeamId::from_u64(number)),
         reason: (number % 2 == 1).then(|| Reason::parse("reason", "as they asked").unwrap()),
         details: Details::new("patch", Some(&before), Some(&after)).with("limit", EDGE_OF_DOUBLES),

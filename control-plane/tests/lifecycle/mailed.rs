@@ -55,7 +55,7 @@ async fn a_file_is_kept_as_long_as_it_may_be_needed() {
     house.lifecycle.link_export(&linked, &link).await.expect("linked");
     house.lifecycle.export_sent(&linked, true).await.expect("noted");
     assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), None);
-    assert_eq!(kept().await, [linked.id.clone()]);
+    assert_eq!(kept().await, std::slice::from_ref(&linked.id));
     let fetch = async || house.lifecycle.fetch_export(&system(), &linked.id, "secret", house.now()).await;
     assert_eq!(fetch().await.expect("fetched").file_name, "keyward-audit-7.csv");
     house.pass(3_600);

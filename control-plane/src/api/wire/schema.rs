@@ -12,7 +12,7 @@ use keyward_shared::api_key::{MAX_KEY_BYTES, MAX_PREFIX_BYTES};
 use keyward_shared::policy::{MAX_APIS, MAX_RESTRICTION_BYTES, MAX_RESTRICTIONS};
 use keyward_shared::settings::{MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES};
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::audit::EventBody;
@@ -92,7 +92,7 @@ macro_rules! schema_of {
     ($ty:ty, $name:expr) => {
         impl PartialSchema for $ty {
             fn schema() -> RefOr<Schema> {
-                RefOr::default()
+                Ref::from_schema_name($name).into()
             }
         }
 

@@ -16,7 +16,9 @@ const WORDS: usize = 200;
 const WORD_BYTES: usize = 64;
 /// Words that are searched for at a time, most.
 const WANTED: usize = 16;
-/// Letters of a word of which only the beginning is given, least.
+/// Words among them of which only the beginning is given, most: all that begin so are gathered first.
+const PREFIXES: usize = 2;
+/// Letters of a word of which only the beginning is given, least; behind what identifiers begin with as many.
 const PREFIX_CHARS: usize = 3;
 /// What identifiers begin with: to look for all words that begin so, or with a part of it, is to read the log.
 const TOO_COMMON: [&str; 7] = ["key_", "mem_", "team_", "tok_", "ws_", "req_", "evt_"];
@@ -137,7 +139,10 @@ fn is_of_a_word(c: char) -> bool {
 }
 
 fn is_too_common(beginning: &str) -> bool {
-    TOO_COMMON.iter().any(|common| common.starts_with(beginning))
+    TOO_COMMON.iter().any(|common| {
+        let is_short = |rest: &str| rest.chars().count() < PREFIX_CHARS;
+        common.starts_with(beginning) || beginning.strip_prefix(common).is_some_and(is_short)
+    })
 }
 
 /// A word that is searched for.
@@ -166,6 +171,9 @@ impl Wanted {
                 }
                 wanted.push(Self { word, is_prefix });
             }
+        }
+        if wanted.iter().filter(|word| word.is_prefix).count() > PREFIXES {
+            return Err(Invalid::new(field, Fault::TooMany, format!("at most {PREFIXES} words with `*`")));
         }
         match wanted.len() {
             0 => Err(Invalid::new(field, Fault::TooShort, "a word with a letter or a digit in it")),
@@ -263,9 +271,11 @@ mod tests {
         for nothing in ["", " ", "*", "\"", "---"] {
             assert_eq!(parse(nothing), Err(Fault::TooShort), "{nothing}");
         }
-        for common in ["a*", "ab*", "KEY_*", "key*", "tea*", "req_*"] {
+        for common in ["a*", "ab*", "KEY_*", "key*", "tea*", "req_*", "key_9*", "mem_ab*"] {
             assert_eq!(parse(common), Err(Fault::TooShort), "{common}");
         }
+        assert_eq!(parse("key_9ab* team12*"), Ok("\"key_9ab\"* \"team12\"*".to_owned()));
         assert_eq!(parse(&"a ".repeat(WANTED + 1)), Err(Fault::TooMany));
+        assert_eq!(parse(&"abc* ".repeat(PREFIXES + 1)), Err(Fault::TooMany));
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! Whatever is asked for, events are met in the order of their numbers, so that a page ends where it is full.
 
+#[cfg(test)]
+mod tests;
+
 use core::ops::Range;
 
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::id::{TeamId, WorkspaceId};
 use sqlx::SqliteConnection;
 
 use super::error::failed;
 use super::event_row::EventRow;
 use super::log::{CheckpointRow, HOUR};
-use crate::domain::audit::LoggedEvent;
 use crate::domain::audit::filter::EventFilter;
-use crate::domain::audit::search::{Facet, Wanted};
+use crate::domain::audit::search::Facet;
+use crate::domain::audit::{Action, Entity, LoggedEvent};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
 use crate::store::audit::{CheckpointPosition, EventQuery, Order, StoredCheckpoint};
@@ -88,7 +91,7 @@ async fn bounded(
 /// hexadecimal. None where the index knows nothing of what is asked.
 fn expression(filter: &EventFilter, sees: Option<WorkspaceId>) -> Option<String> {
     let one = |facet: Facet, value: Option<&str>| value.map(|value| vec![facet.word(value)]);
-    let teams = |facet: Facet, ids: &[keyward_shared::id::TeamId]| {
+    let teams = |facet: Facet, ids: &[TeamId]| {
         (!ids.is_empty()).then(|| ids.iter().map(|id| facet.word(&id.to_string())).collect::<Vec<_>>())
     };
     let facets = [
@@ -96,13 +99,13 @@ fn expression(filter: &EventFilter, sees: Option<WorkspaceId>) -> Option<String>
         one(Facet::Workspace, filter.workspace.map(|id| id.to_string()).as_deref()),
         teams(Facet::Team, &filter.teams),
         teams(Facet::ActorTeam, &filter.actor_teams),
-        one(Facet::Action, filter.action.map(|action| action.as_str())),
+        one(Facet::Action, filter.action.map(Action::as_str)),
         one(Facet::Actor, filter.actor.as_deref()),
-        one(Facet::Entity, filter.entity.map(|entity| entity.as_str())),
+        one(Facet::Entity, filter.entity.map(Entity::as_str)),
         one(Facet::Target, filter.target.as_deref()),
     ];
     let facets = facets.into_iter().flatten().map(|words| format!("facets : ({})", words.join(" OR ")));
-    let words = filter.words.iter().map(|word: &Wanted| format!("words : ({})", word.term()));
+    let words = filter.words.iter().map(|word| format!("words : ({})", word.term()));
     let all: Vec<String> = facets.chain(words).collect();
     (!all.is_empty()).then(|| all.join(" AND "))
 }

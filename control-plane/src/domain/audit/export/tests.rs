@@ -67,7 +67,7 @@ fn the_rows_are_held() {
     assert_eq!(text(Format::Csv.end(5)), "");
     let event = Exported { proof: Some(vec![[1; 32], [2; 32]]), ..exported("=1+1") };
     assert_eq!(
-        text(Format::Csv.events(&[event.clone()])),
+        text(Format::Csv.events(std::slice::from_ref(&event))),
         format!(
             "7,2023-11-14T22:13:20Z,operator,tok_1,'=1+1,,,Update,API Keys,key_9,\"a,\"\"b\"\"\r\nc\",ws_1,,\
              \"[\"\"team_1\"\"]\",,\"{{\"\"after\"\":{{\"\"a\"\":\"\"é\"\",\"\"z\"\":1.5}},\"\"before\"\":null,\
