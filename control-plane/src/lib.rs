@@ -16,3 +16,4 @@ pub mod mail;
 pub mod publish;
 pub mod secrets;
 pub mod store;
+pub mod verify;

@@ -174,6 +174,70 @@ async fn serve_answers_stops_when_asked_and_logs_no_secret() {
 }
 
 #[tokio::test]
+async fn the_audit_log_is_verified_exported_and_pruned() {
+    let deployment = Deployment::new();
+    let mut serving = Serving::start(&deployment);
+    serving.ready().await;
+    let client = http_client::builder().build().unwrap();
+    let token = deployment.secret("operator-token");
+    let get = async |path: &str| {
+        let request = client.get(format!("{}{path}", serving.url)).bearer_auth(&token);
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    for name in ["one", "two", "three"] {
+        let request = client.post(format!("{}/v1/workspaces", serving.url)).bearer_auth(&token);
+        assert!(request.json(&json!({ "name": name })).send().await.unwrap().status().is_success());
+    }
+    let file = |name: &str| deployment.dir.path().join(name).display().to_string();
+    let (first, whole) = (file("first.jsonl"), file("whole.jsonl"));
+    let database = deployment.data_dir().join("keyward.db").display().to_string();
+    let part = get("/v1/audit/export?format=jsonl").await;
+    fs::write(&first, &part).unwrap();
+    let preface: Value = serde_json::from_str(part.lines().next().unwrap()).unwrap();
+    let size = preface["size"].as_u64().unwrap();
+    fs::write(&whole, get("/v1/audit/export?format=jsonl").await).unwrap();
+    let note = file("checkpoint");
+    fs::write(&note, get("/v1/audit/checkpoint").await).unwrap();
+
+    let verified = |arguments: &[&str], wanted: &str| {
+        let output = deployment.run(&[&["audit", "verify"], arguments].concat());
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.success(), wanted == "the log verifies", "{said}");
+        assert!(said.contains(wanted), "{said}");
+    };
+    verified(&[&database, "--checkpoint", &note], "the log verifies");
+    verified(&[&whole, "--checkpoint", &note, "--deployment", "keyward"], "the log verifies");
+    verified(&[&whole, "--deployment", "other"], "the log does NOT verify");
+    verified(&[&whole, "--checkpoint", &whole], "not a signed note");
+    verified(&[&note], "a log is a database of Keyward or an export");
+    // The older export has not seen what was signed since.
+    verified(&[&first, "--checkpoint", &note], "the log's end was cut off");
+    let forged = file("forged.jsonl");
+    fs::write(&forged, fs::read_to_string(&whole).unwrap().replace("\"two\"", "\"TWO\"")).unwrap();
+    verified(&[&forged], "its content and its hash do not fit");
+
+    let through = size.to_string();
+    let prune = |through: &str, exported: &str| {
+        let output = deployment.run(&["audit", "prune", "--through", through, "--exported", exported]);
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    for (through, exported) in [("1000000", &whole), (&through, &forged), (&through, &database), (&through, &note)] {
+        let (is_well, said) = prune(through, exported);
+        assert!(!is_well, "{said}");
+    }
+    let (is_well, said) = prune(&through, &whole);
+    assert!(is_well && said.contains(&format!("dropped {size} events")), "{said}");
+    verified(&[&database, "--checkpoint", &note], "the log verifies");
+    let rest = get("/v1/audit/export?format=jsonl").await;
+    fs::write(&first, &rest).unwrap();
+    verified(&[&first], "the log verifies");
+    let events: Vec<&str> = rest.lines().filter(|line| line.contains("\"seq\":")).collect();
+    assert!(events[0].contains(&format!("\"seq\":{}", size + 1)), "{rest}");
+    assert!(rest.contains("\"operation\":\"prune\"") && rest.contains("\"export_sha256\":"), "{rest}");
+    assert!(serving.terminate().await, "{}", serving.log());
+}
+
+#[tokio::test]
 async fn a_token_that_is_created_opens_the_api() {
     let deployment = Deployment::new();
     let serving = Serving::start(&deployment);

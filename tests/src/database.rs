@@ -30,6 +30,15 @@ impl Database {
         self.number(query)?.with_context(|| format!("nothing was counted by {query}"))
     }
 
+    /// Writes into it past all that guards it, for what a stranger may do. Nobody else has it open.
+    pub fn change(&self, statement: &'static str) -> Result<()> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+            let mut connection = SqliteConnectOptions::new().filename(&self.file).connect().await?;
+            sqlx::query(statement).execute(&mut connection).await?;
+            Ok(connection.close().await?)
+        })
+    }
+
     fn with<T>(&self, ask: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T>) -> Result<T> {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
             let options = SqliteConnectOptions::new().filename(&self.file).read_only(true);

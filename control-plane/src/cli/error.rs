@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::audit::AuditError;
 use super::snapshot::InspectError;
 use crate::config::ConfigError;
 use crate::entropy::EntropyError;
@@ -95,6 +96,9 @@ pub enum CliError {
     /// A head cannot be shown.
     #[error(transparent)]
     Inspect(#[from] InspectError),
+    /// The audit log cannot be verified, or not be pruned.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A flag's value is wrong.
     #[error("--{flag} is `{value}`, but must be {wanted}")]
     Flag {

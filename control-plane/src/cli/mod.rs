@@ -4,6 +4,7 @@
 //! Standard output holds what was asked for, standard error everything else, and neither a
 //! secret, but for the one token that `token create` prints once.
 
+mod audit;
 mod database;
 mod doctor;
 mod error;
@@ -47,6 +48,9 @@ enum Command {
     /// Look at what is published
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
+    /// Verify and prune the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     Migrate(migrate::Migrate),
     RaiseEpoch(raise_epoch::RaiseEpoch),
 }
@@ -72,6 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
             Command::Doctor(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Snapshot(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::RaiseEpoch(command) => command.run().await,
         }

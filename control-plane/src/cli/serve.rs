@@ -19,6 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::lifecycle::notary::Notary;
 use crate::mail::{self, ExportMail, Mailer};
 use crate::publish::Publisher;
+use crate::store::sqlite::SqliteStore;
 
 /// How often kept answers are looked through for those that are to be forgotten.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
@@ -60,6 +61,7 @@ impl Serve {
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
+        let pruning = tokio::spawn(go_on_pruning(Arc::clone(&store)));
         let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
         let mailed_dir: Arc<Path> = data_dir.join(mail::EXPORTS_DIR).into();
         let state = ApiState {
@@ -90,6 +92,7 @@ impl Serve {
             tracing::warn!("some requests were still running and are cut off");
         }
         forgetting.abort();
+        pruning.abort();
         if let Some(mailing) = mailing {
             mailing.abort();
         }
@@ -120,6 +123,15 @@ fn stop_signal() -> Result<watch::Receiver<bool>, CliError> {
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that the sender is gone, which only happens when the process ends.
     let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+/// Drops the events that `audit prune` said were pruned and was cut off before it dropped.
+async fn go_on_pruning(store: Arc<SqliteStore>) {
+    match store.drop_pruned().await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "dropped events of the audit log that were pruned"),
+        Err(error) => tracing::warn!(%error, "cannot drop the events of the audit log that were pruned"),
+    }
 }
 
 /// Drops what has been kept for as long as it may be.

@@ -47,6 +47,25 @@ impl Scope for InspectScope {
     const SECRETS: &'static [&'static SecretSetting] = &[&table::SIGNING_KEY, &table::EDGE_CREDENTIAL];
 }
 
+/// What `audit verify` needs.
+#[derive(Debug, Clone)]
+pub struct VerifyScope;
+
+impl Scope for VerifyScope {
+    const SETTINGS: &'static [&'static Setting] = &[&table::DATA_DIR, &table::LOG];
+    const SECRETS: &'static [&'static SecretSetting] = &[&table::SIGNING_KEY];
+}
+
+/// What `audit prune` needs.
+#[derive(Debug, Clone)]
+pub struct PruneScope;
+
+impl Scope for PruneScope {
+    const SETTINGS: &'static [&'static Setting] = DatabaseScope::SETTINGS;
+    const SECRETS: &'static [&'static SecretSetting] =
+        &[&table::PEPPER, &table::SIGNING_KEY, &table::KEK, &table::KEK_OLDER];
+}
+
 /// What `raise-epoch` needs.
 #[derive(Debug, Clone)]
 pub struct RaiseEpochScope;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::ConfigError;
-pub use flags::{DatabaseScope, Flags, InitScope, InspectScope, RaiseEpochScope, ServeScope};
+pub use flags::{DatabaseScope, Flags, InitScope, InspectScope, PruneScope, RaiseEpochScope, ServeScope, VerifyScope};
 pub use layers::{Environment, Layers, Origin};
 
 use crate::secrets::SecretText;

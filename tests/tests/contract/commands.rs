@@ -166,7 +166,7 @@ fn second_serve(stack: &Stack) -> Result<()> {
 }
 
 /// The same command with a word after its first, which is its own command's command.
-fn rearranged(command: &Command, word: &str) -> Command {
+pub(crate) fn rearranged(command: &Command, word: &str) -> Command {
     let mut with = Command::new(command.get_program());
     let mut arguments = command.get_args();
     with.args(arguments.next()).arg(word).args(arguments);
@@ -186,7 +186,7 @@ fn well(mut command: Command) -> Result<Output> {
 }
 
 /// Everything that a command printed.
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     String::from_utf8_lossy(&both).into_owned()
 }

@@ -4,9 +4,10 @@ use keyward_shared::id::{TeamId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use crate::domain::audit::LoggedEvent;
+use crate::domain::audit::{LoggedEvent, canonical};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
+use crate::verify::FoundEvent;
 
 /// A row as `event_select.sql` gives it.
 #[derive(FromRow)]
@@ -35,6 +36,17 @@ pub(super) struct EventRow {
 impl EventRow {
     pub(super) const fn at(&self) -> UnixMillis {
         UnixMillis::from_millis(self.at)
+    }
+
+    /// The event as somebody reads it who trusts nobody: what is kept as JSON must be spelled as it is
+    /// written here, for other texts would read the same.
+    pub(super) fn read_strictly(self) -> Result<FoundEvent, StoreError> {
+        let (teams, details) = (self.actor_team_ids.clone(), self.details.clone());
+        let LoggedEvent { seq, document, hash } = self.read()?;
+        let is_exact = |text: &str, what: &str| canonical(&document[what]).is_ok_and(|exact| exact == text.as_bytes());
+        let inexact = [("details", details), ("actor_team_ids", teams)];
+        let inexact = inexact.into_iter().find(|(what, text)| !is_exact(text, what)).map(|(what, _)| what);
+        Ok(FoundEvent { seq, document, told: hash, inexact, leaf: None, proof: Vec::new() })
     }
 
     /// The event, in the shape of `AuditEvent::document`.

@@ -24,6 +24,7 @@ mod member;
 mod offboarding;
 mod open;
 mod people;
+mod prune;
 mod publication;
 mod publication_view;
 mod secret;
@@ -31,6 +32,7 @@ mod settings;
 mod team;
 mod token;
 mod tx;
+mod verify_source;
 mod workspace;
 mod writer;
 
@@ -59,6 +61,7 @@ use group::Bounds;
 use writer::Writer;
 
 pub use open::Schema;
+pub use verify_source::DatabaseSource;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 

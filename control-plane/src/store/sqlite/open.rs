@@ -65,10 +65,13 @@ pub(super) async fn settle(schema: Schema, writer: &mut SqliteConnection) -> Res
             MIGRATIONS.run(&mut *writer).await.map_err(|error| StoreError::Migration(Box::new(error)))?;
             log::catch_up(writer).await
         }
-        Schema::Keep => {
-            let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-            let found: i64 = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(writer).await.map_err(failed)?;
-            if found == wanted { Ok(()) } else { Err(StoreError::OtherSchema { found, wanted }) }
-        }
+        Schema::Keep => same_schema(writer).await,
     }
+}
+
+/// Refuses another schema than this version's.
+pub(super) async fn same_schema(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let found: i64 = sqlx::query_scalar(SCHEMA_VERSION).fetch_one(connection).await.map_err(failed)?;
+    if found == wanted { Ok(()) } else { Err(StoreError::OtherSchema { found, wanted }) }
 }

@@ -1,5 +1,6 @@
 //! What holds while something is broken, and after it was.
 
+mod audit;
 mod broken_objects;
 mod cold;
 mod crash;
@@ -10,8 +11,16 @@ mod restore;
 use crate::Test;
 
 pub(crate) fn tests() -> Vec<Test> {
-    [kv_away::tests(), crash::tests(), cold::tests(), restore::tests(), broken_objects::tests(), panic::tests()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        audit::tests(),
+        kv_away::tests(),
+        crash::tests(),
+        cold::tests(),
+        restore::tests(),
+        broken_objects::tests(),
+        panic::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

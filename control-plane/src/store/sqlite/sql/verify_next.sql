@@ -1,0 +1,1 @@
+SELECT min(seq) FROM audit_event WHERE seq BETWEEN ?1 AND ?2

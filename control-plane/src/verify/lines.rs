@@ -1,0 +1,132 @@
+//! An export as JSON Lines, as somebody reads it who trusts nobody.
+
+use std::io::{self, BufRead, Read as _};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{Facts, Finding, FoundEvent, KeptCheckpoint, MAX_PIECE_BYTES, PIECES, Piece, Source, Unreadable, invalid};
+use crate::domain::audit::canonical;
+use crate::domain::audit::merkle::{Edge, Hash, Place};
+
+/// The log in an export.
+pub struct LinesSource<R> {
+    reader: R,
+    facts: Facts,
+    /// Events so far, and the last one's number.
+    events: u64,
+    last: u64,
+    is_ended: bool,
+    is_done: bool,
+}
+
+impl<R: BufRead + Send> LinesSource<R> {
+    /// The log in an export, of which the first line is read.
+    pub fn open(mut reader: R) -> io::Result<Self> {
+        let line = line(&mut reader)?.ok_or_else(|| invalid("it is empty"))?;
+        let preface: Value = serde_json::from_slice(&line).map_err(|_| invalid("its first line is no preface"))?;
+        let facts = facts(&preface).ok_or_else(|| invalid("its first line is not that of an export"))?;
+        let last = facts.pruned;
+        Ok(Self { reader, facts, events: 0, last, is_ended: false, is_done: false })
+    }
+
+    fn read(&mut self) -> io::Result<Option<Vec<Piece>>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut pieces = Vec::new();
+        while pieces.len() < PIECES {
+            let Some(line) = line(&mut self.reader)? else {
+                self.is_done = true;
+                if !self.is_ended {
+                    pieces.push(Piece::Wrong(Finding::Cut { after: self.last }));
+                }
+                break;
+            };
+            pieces.extend(self.piece(&line));
+        }
+        Ok(Some(pieces))
+    }
+
+    /// What a line says; nothing where it is the end, as it should be.
+    fn piece(&mut self, line: &[u8]) -> Option<Piece> {
+        let seq = self.last + 1;
+        let wrong = |what: &str| Some(Piece::Wrong(Finding::Unreadable { seq, what: what.to_owned() }));
+        let Ok(mut document) = serde_json::from_slice::<Value>(line) else { return wrong("its line is no JSON") };
+        let is_exact = canonical(&document).is_ok_and(|exact| exact == line);
+        let Some(members) = document.as_object_mut().filter(|_| !self.is_ended) else {
+            return wrong("its line is no event, or stands behind the end");
+        };
+        if let Some(note) = members.get("checkpoint").and_then(Value::as_str) {
+            return Some(Piece::Checkpoint(KeptCheckpoint { note: note.to_owned(), beside: None }));
+        }
+        if members.contains_key("end") {
+            self.is_ended = true;
+            let told = members.get("events").and_then(Value::as_u64).unwrap_or_default();
+            let differ = Finding::Counted { what: "the last line", told, found: self.events };
+            return (told != self.events).then_some(Piece::Wrong(differ));
+        }
+        let (told, proof) = (members.remove("hash"), members.remove("proof"));
+        let seq = members.get("seq").and_then(Value::as_u64).filter(|seq| *seq > 0);
+        let told = told.as_ref().and_then(hash);
+        let proof = proof.map_or(Some(Vec::new()), |proof| proof.as_array()?.iter().map(hash).collect());
+        let (Some(seq), Some(told), Some(proof)) = (seq, told, proof) else {
+            return wrong("it has no number, hash or proof as they are written");
+        };
+        let inexact = (!is_exact).then_some("line");
+        (self.events, self.last) = (self.events + 1, seq);
+        Some(Piece::Event(Box::new(FoundEvent { seq, document, told, inexact, leaf: None, proof })))
+    }
+}
+
+/// A line without its end; none behind the last.
+fn line(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    reader.by_ref().take(MAX_PIECE_BYTES).read_until(b'\n', &mut line)?;
+    if line.len() as u64 == MAX_PIECE_BYTES {
+        return Err(invalid("one of its lines is longer than any event"));
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(Some(line));
+    }
+    Ok((!line.is_empty()).then_some(line))
+}
+
+fn facts(preface: &Value) -> Option<Facts> {
+    if preface["keyward_audit_export"] != 1 {
+        return None;
+    }
+    let pruned = preface["pruned"].as_u64()?;
+    let edge: Option<Vec<Hash>> = preface["edge"].as_array()?.iter().map(hash).collect();
+    let is_filtered = preface["filtered"].as_bool()?;
+    Some(Facts {
+        pruned,
+        start: Some(Edge::new(pruned, edge?)?),
+        size: Some(preface["size"].as_u64()?),
+        filter: is_filtered.then(|| preface["filter"].to_string()),
+        checkpoint: Some(preface["checkpoint"].as_str()?.to_owned()),
+        has_tree: false,
+    })
+}
+
+fn hash(value: &Value) -> Option<Hash> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(value.as_str()?, &mut hash).ok()?;
+    Some(hash)
+}
+
+#[async_trait]
+impl<R: BufRead + Send> Source for LinesSource<R> {
+    fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Piece>>, Unreadable> {
+        self.read().map_err(|error| Unreadable(Box::new(error)))
+    }
+
+    async fn nodes(&mut self, places: &[Place]) -> Result<Vec<Option<Hash>>, Unreadable> {
+        Ok(vec![None; places.len()])
+    }
+}

@@ -1,0 +1,156 @@
+//! Exports against whoever had them on the way.
+
+use std::io::Cursor;
+
+use keyward_control_plane::domain::audit::export::{Exported, Format, Preface};
+use keyward_control_plane::domain::audit::merkle::{Hash, fold, inclusion, leaf, node};
+use keyward_control_plane::verify::{Finding, LinesSource, Report, RowsSource, Source, Witness, verify};
+use serde_json::json;
+
+use crate::kept_log::{DEPLOYMENT, KeptLog, trust};
+
+/// The hash of neighbouring events, as the definition has it.
+fn range(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [only] => *only,
+        leaves => {
+            let middle = leaves.len().next_power_of_two() / 2;
+            node(&range(&leaves[..middle]), &range(&leaves[middle..]))
+        }
+    }
+}
+
+/// An export of the events that `wanted` takes, each with its proof, or of all.
+fn export(log: &KeptLog, format: Format, wanted: Option<fn(u64) -> bool>) -> String {
+    let leaves: Vec<Hash> = log.events.iter().map(|event| event.hash).collect();
+    let proof = |seq: u64| {
+        let path = inclusion(seq - 1, log.size()).unwrap();
+        let part = |at: u64| usize::try_from(at).unwrap();
+        path.iter().map(|leaves_of| range(&leaves[part(leaves_of.begin)..part(leaves_of.end)])).collect()
+    };
+    let checkpoint = |seq| log.checkpoints.iter().find(|kept| kept.size == seq).map(|kept| kept.note.clone());
+    let events: Vec<Exported> = log
+        .events
+        .iter()
+        .filter(|event| wanted.is_none_or(|wanted| wanted(event.seq)))
+        .map(|event| Exported {
+            event: event.clone(),
+            proof: wanted.map(|_| proof(event.seq)),
+            checkpoint: checkpoint(event.seq).filter(|_| wanted.is_none()),
+        })
+        .collect();
+    let preface = Preface {
+        deployment: DEPLOYMENT.to_owned(),
+        size: log.size(),
+        pruned: 0,
+        edge: Vec::new(),
+        filter: wanted.map(|_| json!({ "action": "Update" })),
+        checkpoint: log.checkpoints.last().unwrap().note.clone(),
+    };
+    let all = [
+        format.preface(&preface).unwrap(),
+        format.events(&events).unwrap(),
+        format.end(u64::try_from(events.len()).unwrap()).unwrap(),
+    ];
+    String::from_utf8(all.concat()).unwrap()
+}
+
+async fn look(text: &str, witnesses: Vec<Witness>) -> Report {
+    let reader = Cursor::new(text.to_owned());
+    let mut source: Box<dyn Source> = if text.starts_with('{') {
+        Box::new(LinesSource::open(reader).unwrap())
+    } else {
+        Box::new(RowsSource::open(reader).unwrap())
+    };
+    verify(&mut *source, witnesses, &trust()).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_export_verifies_in_either_format() {
+    let log = KeptLog::make(4, 9).await;
+    for format in Format::ALL {
+        let report = look(&export(&log, format, None), vec![log.witness()]).await;
+        assert!(report.verifies(), "{report}");
+        assert_eq!((report.events, report.through, report.outside.checkpoints), (36, 36, 1), "{report}");
+        assert_eq!(report.root, fold(&[log.checkpoints[3].root]));
+    }
+}
+
+#[tokio::test]
+async fn a_filtered_export_verifies_by_its_proofs_and_says_that_a_filter_was_on() {
+    let log = KeptLog::make(4, 9).await;
+    for format in Format::ALL {
+        let text = export(&log, format, Some(|seq| seq % 3 == 2));
+        let report = look(&text, vec![log.witness()]).await;
+        assert!(report.verifies() && report.events == 12, "{report}");
+        assert!(report.to_string().contains("a filter was on"), "{report}");
+        // Without any checkpoint a table shows nothing but that each event fits its own hash.
+        let report = look(&text, Vec::new()).await;
+        let says = report.to_string().contains("whether these events are in the log");
+        assert_eq!(says, format == Format::Csv, "{report}");
+        let forged = text.replace("Key 13 ", "Key XX ");
+        let report = look(&forged, vec![log.witness()]).await;
+        assert_eq!(report.findings.kept.first(), Some(&Finding::Altered { seq: 14 }), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_was_never_in_the_log_is_found_though_its_hash_is_right() {
+    let log = KeptLog::make(4, 9).await;
+    let mut forged = KeptLog::make(4, 9).await;
+    let event = &mut forged.events[13];
+    event.document["actor"]["name"] = json!("somebody else");
+    event.hash = leaf(&keyward_control_plane::domain::audit::canonical(&event.document).unwrap());
+    for format in Format::ALL {
+        let report = look(&export(&forged, format, None), vec![log.witness()]).await;
+        let found = report.findings.kept.iter().any(Finding::needs_witness);
+        assert!(found && !report.verifies(), "{report}");
+        let report = look(&export(&forged, format, Some(|seq| seq == 14)), vec![log.witness()]).await;
+        assert_eq!(report.findings.kept, [Finding::NotIncluded { seq: 14 }], "{report}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_to_a_file_is_named() {
+    let log = KeptLog::make(4, 9).await;
+    for format in Format::ALL {
+        let text = export(&log, format, None);
+        let ending = if format == Format::Csv { "\r\n" } else { "\n" };
+        let lines: Vec<&str> = text.split_inclusive(ending).collect();
+        let at = |seq: &str| lines.iter().position(|line| line.contains(&format!("req_{seq}"))).unwrap();
+        let without = |gone: usize| [&lines[..gone], &lines[gone + 1..]].concat().concat();
+        // The request of an event has the number before its own.
+        let report = look(&without(at("16")), vec![log.witness()]).await;
+        assert_eq!(report.findings.kept.first(), Some(&Finding::Missing { first: 17, last: 17 }), "{report}");
+        let twice = [&lines[..=at("16")], &lines[at("16")..]].concat().concat();
+        let report = look(&twice, vec![log.witness()]).await;
+        assert_eq!(report.findings.kept.first(), Some(&Finding::Misplaced { seq: 17, wanted: 18 }), "{report}");
+        let report = look(&text.replace("req_16", "req_1X"), vec![log.witness()]).await;
+        assert_eq!(report.findings.kept, [Finding::Altered { seq: 17 }], "{report}");
+        // Cut off between two lines, which a table does not show by itself.
+        let report = look(&lines[..at("16")].concat(), vec![log.witness()]).await;
+        let tail = |finding: &Finding| matches!(finding, Finding::Tail { have: 16, signed: 36, by: Some(_), .. });
+        assert!(report.findings.kept.iter().any(tail), "{report}");
+        let cut = report.findings.kept.contains(&Finding::Cut { after: 16 });
+        assert_eq!(cut, format == Format::JsonLines, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_export_is_refused_or_named_and_never_a_panic() {
+    let log = KeptLog::make(1, 3).await;
+    for text in ["", "{", "{}", "{\"keyward_audit_export\":2}\n", "{\"keyward_audit_export\":1}\n"] {
+        assert!(LinesSource::open(Cursor::new(text)).is_err(), "{text}");
+    }
+    for text in ["", "seq,at\r\n", "\"", "a"] {
+        assert!(RowsSource::open(Cursor::new(text)).is_err(), "{text}");
+    }
+    for format in Format::ALL {
+        let text = export(&log, format, None);
+        let head = text.split_inclusive('\n').next().unwrap();
+        for junk in ["x\n", "{}\n", "[]\n", "{\"seq\":-1}\n", "\"\n", ",,\n", "null\n"] {
+            let report = look(&format!("{head}{junk}"), Vec::new()).await;
+            assert!(!report.verifies(), "{junk}: {report}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The audit log against whoever has the database: what was changed is found and named.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod chance;
+mod exports;
+mod kept_log;
+mod pruning;
+mod tamper;
+mod tampering;
