@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::lock::Ownership;
 use super::{CliError, database, environment, logging, publisher};
+use crate::api::sign_ins::SignIns;
 use crate::api::{self, ApiState, server};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, ServeScope};
@@ -56,6 +57,7 @@ impl Serve {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
         let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
+        let sign_ins = SignIns::default();
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),
@@ -65,13 +67,17 @@ impl Serve {
             client_address,
             spool_dir: layers.data_dir()?.into(),
             metrics: Arc::default(),
+            sign_ins: sign_ins.clone(),
         };
-        let forgetting = tokio::spawn(forget(lifecycle));
+        let counting = tokio::spawn(sign_ins.clone().run(lifecycle.clone(), Arc::new(SystemClock)));
+        let forgetting = tokio::spawn(forget(lifecycle.clone()));
         tracing::info!(%address, "serving");
         if !server::serve(listener, api::router(state), stopped(stop)).await {
             tracing::warn!("some requests were still running and are cut off");
         }
         forgetting.abort();
+        counting.abort();
+        sign_ins.tell_waiting(&lifecycle, SystemClock.now()).await;
         publisher.stop().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)

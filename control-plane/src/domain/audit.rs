@@ -6,6 +6,7 @@
 pub mod checkpoint;
 pub mod merkle;
 pub mod note;
+pub mod publishing;
 pub mod search;
 
 use super::actor::Actor;
