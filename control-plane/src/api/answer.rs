@@ -108,28 +108,33 @@ pub fn stored(answer: &StoredAnswer, is_replay: bool) -> Result<Response, Proble
 pub fn read<T: Serialize>(request: &HeaderMap, version: u64, resource: &T) -> Response {
     let body = json(resource);
     let tag = Tag::of_version(version, body.as_bytes());
-    conditional(request, &tag, &body)
+    conditional(request, &tag, APPLICATION_JSON, &body)
 }
 
 /// A list that is read: 200, or 304 when the client has it.
 pub fn list<T: Serialize>(request: &HeaderMap, page: &T) -> Response {
     let body = json(page);
     let tag = Tag::of_list(body.as_bytes());
-    conditional(request, &tag, &body)
+    conditional(request, &tag, APPLICATION_JSON, &body)
 }
 
+/// A text that is read: 200, or 304 when the client has it.
+pub fn text(request: &HeaderMap, text: &str) -> Response {
+    conditional(request, &Tag::of_list(text.as_bytes()), TEXT_PLAIN, text)
+}
+
+const TEXT_PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Answers may be kept by the client's own cache, and asked for again each time.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-fn conditional(request: &HeaderMap, tag: &Tag, body: &str) -> Response {
+fn conditional(request: &HeaderMap, tag: &Tag, content_type: HeaderValue, body: &str) -> Response {
     let mut response = if tag.is_named_by(request) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let mut response = Response::new(Body::from(body.as_bytes().to_vec()));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, APPLICATION_JSON);
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         response
     };
     let headers = response.headers_mut();

@@ -47,8 +47,11 @@ impl From<Refusal> for Problem {
                 Self::new(Code::IdempotencyInProgress).field("Idempotency-Key").detail(words)
             }
             Refusal::BadCursor => Self::new(Code::BadParameter).field("cursor").detail(words),
-            Refusal::Store(_) if refusal.is_unavailable() => Self::new(Code::Unavailable).caused_by(refusal),
+            Refusal::Store(_) | Refusal::Notary(_) if refusal.is_unavailable() => {
+                Self::new(Code::Unavailable).caused_by(refusal)
+            }
             Refusal::Store(error) => Self::new(Code::Internal).caused_by(error),
+            Refusal::Notary(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Vault(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Audit(error) => Self::new(Code::Internal).caused_by(error),
             // The random bytes of one request in 2^256 make a token that there is, of one in 2^160 no key.

@@ -4,6 +4,7 @@
 //! ([`merkle`]), whose state is signed from time to time ([`checkpoint`], [`note`]).
 
 pub mod checkpoint;
+pub mod filter;
 pub mod merkle;
 pub mod note;
 pub mod publishing;
@@ -14,7 +15,7 @@ use super::text::Reason;
 use super::time::UnixMillis;
 use keyward_shared::id::{TeamId, WorkspaceId};
 use merkle::Hash;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 /// What was done, in the field's words.
@@ -41,6 +42,24 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 9] = [
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Disable,
+        Self::Enable,
+        Self::Reveal,
+        Self::Export,
+        Self::Import,
+        Self::Login,
+    ];
+
+    /// Reads an action as it is shown.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+
     /// The action as it is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,6 +100,24 @@ pub enum Entity {
 }
 
 impl Entity {
+    /// Every entity.
+    pub const ALL: [Self; 9] = [
+        Self::ApiKeys,
+        Self::Workspaces,
+        Self::Apis,
+        Self::Settings,
+        Self::Tokens,
+        Self::Members,
+        Self::Teams,
+        Self::Snapshots,
+        Self::AuditLog,
+    ];
+
+    /// Reads an entity as it is shown.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|entity| entity.as_str() == text)
+    }
+
     /// The entity as it is stored and shown.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -94,6 +131,18 @@ impl Entity {
             Self::Snapshots => "Snapshots",
             Self::AuditLog => "Audit Log",
         }
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Serialize for Entity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

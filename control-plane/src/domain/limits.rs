@@ -64,6 +64,9 @@ pub const IDEMPOTENCY_HOURS: u32 = 24;
 /// Bytes of an answer that is kept for an idempotent call.
 pub const IDEMPOTENT_ANSWER_BYTES: usize = 1 << 20;
 
+/// Teams that a filter of the audit log names, of either kind.
+pub const TEAMS_ASKED_FOR: usize = 50;
+
 /// Name, value and unit of every limit above and of those of the wire that a tenant meets.
 pub const TABLE: &[(&str, u64, &str)] = &[
     ("name, title", NAME_CHARS as u64, "characters"),
@@ -89,6 +92,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("a secret that is brought, without a warning, least", SHORT_SECRET_BYTES as u64, "bytes"),
     ("path, authorization, key_header, referrer of a request to be explained", EXPLAINED_BYTES as u64, "bytes"),
     ("changes that an explanation tells of, of the key and of its workspace each", EXPLAINED_EVENTS as u64, "events"),
+    ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

@@ -12,6 +12,7 @@ use crate::domain::audit::NotCanonical;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::transition::KeyRefusal;
 use crate::domain::permission::Permission;
+use crate::lifecycle::notary::NotaryError;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
@@ -36,6 +37,10 @@ pub enum Missing {
     Api,
     /// No such token.
     Token,
+    /// No such event of the audit log.
+    Event,
+    /// No checkpoint of the audit log yet.
+    Checkpoint,
 }
 
 impl Missing {
@@ -48,6 +53,8 @@ impl Missing {
             Self::Team => "team",
             Self::Api => "API",
             Self::Token => "token",
+            Self::Event => "event",
+            Self::Checkpoint => "checkpoint",
         }
     }
 }
@@ -133,6 +140,9 @@ pub enum Refusal {
     /// The database did not do it. Nothing changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit log is not signed as it is: a fault of ours, or of whoever changed it.
+    #[error(transparent)]
+    Notary(#[from] NotaryError),
     /// Something that was sealed can't be opened, or the reverse: a fault of ours.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -147,7 +157,10 @@ pub enum Refusal {
 impl Refusal {
     /// Whether the database was away: nothing changed, and the same call may succeed later.
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable(_)))
+        matches!(
+            self,
+            Self::Store(StoreError::Unavailable(_)) | Self::Notary(NotaryError::Store(StoreError::Unavailable(_)))
+        )
     }
 }
 

@@ -32,7 +32,7 @@ use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
 use crate::domain::workspace::Workspace;
 
-pub use audit::{AuditStore, StoredCheckpoint, TreeState};
+pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use error::StoreError;
 pub use identity::Identity;

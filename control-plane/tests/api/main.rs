@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod apis;
+mod audit;
+mod audit_proof;
 mod bad_input;
 mod bulk;
 mod conditions;

@@ -15,9 +15,11 @@ use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
 use keyward_control_plane::config::ClientAddress;
 use keyward_control_plane::domain::actor::Actor;
+use keyward_control_plane::domain::audit::note::VerifierKey;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::entropy::{self, SystemEntropy};
+use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, CreateToken, Entropy, Lifecycle, Vault};
 use keyward_control_plane::store::sqlite::SqliteStore;
@@ -41,6 +43,7 @@ const START: i64 = 1_767_225_600_000;
 pub(crate) struct Service {
     router: Router,
     lifecycle: Lifecycle,
+    notary: Arc<Notary>,
     dir: TempDir,
     clock: Arc<SetClock>,
     published: Arc<Published>,
@@ -105,7 +108,7 @@ impl Service {
 
     /// The same deployment after a restart.
     pub(crate) async fn restarted(self) -> Self {
-        drop((self.router, self.lifecycle));
+        drop((self.router, self.lifecycle, self.notary));
         Self::over(self.dir, self.clock).await
     }
 
@@ -113,7 +116,8 @@ impl Service {
         let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
-        let lifecycle = Lifecycle::new(store, Arc::new(vault));
+        let notary = Arc::new(Notary::new(store.clone(), "test", &[3; 32]));
+        let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(notary.clone());
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let sign_ins = SignIns::default();
@@ -128,7 +132,7 @@ impl Service {
             metrics: Arc::default(),
             sign_ins: sign_ins.clone(),
         });
-        Self { router, lifecycle, dir, clock, published, sign_ins }
+        Self { router, lifecycle, notary, dir, clock, published, sign_ins }
     }
 
     /// Moves the clock.
@@ -274,6 +278,11 @@ impl Service {
     async fn database(&self) -> sqlx::SqlitePool {
         let url = format!("sqlite:{}", self.dir.path().join("keyward.db").display());
         sqlx::SqlitePool::connect(&url).await.unwrap()
+    }
+
+    /// By which checkpoints are verified.
+    pub(crate) fn verifier(&self) -> VerifierKey {
+        self.notary.verifier(1).unwrap()
     }
 
     /// Locks the database as another process could, until the connection is dropped.

@@ -14,11 +14,9 @@ use crate::tokens;
 
 /// Actions that no request here asks for. Each other one has at least one request; a new action has
 /// to be put here or be given requests in [`asks`].
-const WITHOUT_REQUESTS: [Permission; 2] = [
+const WITHOUT_REQUESTS: [Permission; 1] = [
     // No route: the command line makes and revokes operators' tokens.
     Permission::OperatorManage,
-    // No route yet.
-    Permission::AuditRead,
 ];
 
 /// The columns; of each the same six, about their own things and about another member's.
@@ -50,6 +48,7 @@ KeyReveal       2xx 2xx 2xx 2xx 2xx 404 | 2xx 2xx 2xx 404 404 404
 KeyLookup       2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 403 403 403
 KeyImport       2xx 403 403 403 403 403 | 2xx 403 403 403 403 403
 Explain         2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 403 403 403
+AuditRead       2xx 2xx 2xx 403 403 403 | 2xx 2xx 2xx 403 403 403
 CatalogueRead   2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 2xx 2xx 2xx
 CatalogueManage 2xx 403 403 403 403 403 | 2xx 403 403 403 403 403
 SettingsRead    2xx 2xx 2xx 2xx 2xx 2xx | 2xx 2xx 2xx 2xx 2xx 2xx
@@ -237,6 +236,18 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
             vec![post("/v1/keys/import", json!({ "external_id": "1", "workspace": id, "name": fresh("key") }))]
         }
         Permission::Explain => vec![post("/v1/explain", json!({ "path": "/v1/data" }))],
+        Permission::AuditRead => {
+            let id = workspace.rsplit('/').next().unwrap();
+            let events = service.get(&format!("/v1/audit/events?workspace={id}")).await.is(200);
+            vec![
+                get("/v1/audit/events"),
+                get(format!("/v1/audit/events?workspace={id}")),
+                get("/v1/audit/checkpoint"),
+                get("/v1/audit/checkpoints"),
+                get("/v1/audit/proof?from_size=1"),
+                get(format!("/v1/audit/proof?seq={}", events.body["items"][0]["seq"])),
+            ]
+        }
         Permission::CatalogueRead => {
             service.put("/v1/apis/data", json!({})).await;
             vec![get("/v1/apis"), get("/v1/apis/data")]
@@ -252,7 +263,7 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
         Permission::SnapshotRead => {
             vec![get("/v1/snapshot"), get("/v1/snapshot/head"), get("/v1/snapshot/objects/0a")]
         }
-        Permission::OperatorManage | Permission::AuditRead => Vec::new(),
+        Permission::OperatorManage => Vec::new(),
     }
 }
 

@@ -12,5 +12,5 @@ pub(super) use json::{is_object, parse_body};
 pub(super) use mutation::idempotency_key;
 pub use mutation::{Mutation, Ready};
 pub use path::{ApiPath, KeyPath, MemberPath, ObjectPath, TeamPath, TokenPath, WorkspacePath};
-pub use query::{NoQuery, Query};
+pub use query::{Filtered, NoQuery, Query};
 pub use question::Question;

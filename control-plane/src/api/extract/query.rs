@@ -4,10 +4,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::limits;
 use crate::api::problem::{Code, Problem};
+use crate::api::wire::audit::FilterQuery;
 
 /// The query string as a `T`, whose fields are texts and which refuses unknown fields.
 pub struct Query<T>(pub T);
@@ -17,11 +18,29 @@ pub struct Query<T>(pub T);
 #[serde(deny_unknown_fields)]
 pub struct NoQuery {}
 
+/// A filter of the audit log, of whose parameters some may be given several times, and the others as a `T`.
+pub struct Filtered<T> {
+    /// The filter.
+    pub filter: FilterQuery,
+    /// The other parameters.
+    pub rest: T,
+}
+
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         parse(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Filtered<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let mut rest = Parameters::read_with(parts.uri.query().unwrap_or_default(), &FilterQuery::REPEATED)?;
+        let filter = rest.split_off(&FilterQuery::NAMES).parse()?;
+        Ok(Self { filter, rest: rest.parse()? })
     }
 }
 
@@ -34,17 +53,34 @@ pub(super) struct Parameters(Map<String, Value>);
 
 impl Parameters {
     pub(super) fn read(query: &str) -> Result<Self, Problem> {
+        Self::read_with(query, &[])
+    }
+
+    /// The same, but for some that become lists.
+    fn read_with(query: &str, lists: &[&str]) -> Result<Self, Problem> {
         if query.len() > limits::QUERY_BYTES {
             let detail = format!("the query string is longer than {} bytes", limits::QUERY_BYTES);
             return Err(Problem::new(Code::BadParameter).detail(detail));
         }
-        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Problem::new(Code::BadParameter).field(twice[0]).detail("given more than once"));
+        let mut all = Map::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
+            let value = Value::String(value);
+            if lists.contains(&name.as_str()) {
+                if let Value::Array(values) = all.entry(name).or_insert_with(|| json!([])) {
+                    values.push(value);
+                }
+            } else if all.contains_key(&name) {
+                return Err(Problem::new(Code::BadParameter).field(name).detail("given more than once"));
+            } else {
+                all.insert(name, value);
+            }
         }
-        Ok(Self(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
+        Ok(Self(all))
+    }
+
+    /// Takes those of these names out.
+    fn split_off(&mut self, names: &[&str]) -> Self {
+        Self(names.iter().filter_map(|name| self.0.remove_entry(*name)).collect())
     }
 
     /// Takes one out.

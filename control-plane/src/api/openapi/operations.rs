@@ -23,7 +23,7 @@ enum Kind {
 }
 
 /// Part of a path, the tag of the operations there, and what they are about. The first that fits counts.
-const TAGS: [(&str, &str, &str); 10] = [
+const TAGS: [(&str, &str, &str); 11] = [
     ("/tokens", "Tokens", "What acts as a member."),
     ("/members", "Members", "The people and machines that keys belong to, and their roles."),
     ("/teams", "Teams", "Groups of members and keys."),
@@ -32,12 +32,15 @@ const TAGS: [(&str, &str, &str); 10] = [
     ("/v1/workspaces", "Workspaces", "The tenants."),
     ("/v1/apis", "APIs", "The catalogue of what keys may call."),
     ("/v1/settings", "Settings", "What travels to every edge beside the routes."),
+    ("/v1/audit", "Audit log", "Who did what, and the proof of it."),
     ("/v1/snapshot", "Snapshot", "How far publishing has come, and what edges read."),
     ("/", "Service", "Whether it is well, and what it offers."),
 ];
 
 /// POSTs that change nothing.
 const ASKED: [&str; 2] = ["/v1/keys/lookup", "/v1/explain"];
+/// Where a filter can name what is not there.
+const AUDIT: &str = "/v1/audit/";
 const IMPORT: &str = "/v1/keys/import";
 
 /// The tags of these paths, in their order.
@@ -178,7 +181,7 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         responses.insert("304".to_owned(), json!({ "description": "It is what the client has.", "headers": headers }));
     }
     let token: &[u16] = if kind == Kind::Open { &[] } else { &[401, 403] };
-    let path_names: &[u16] = if path.contains('{') { &[404] } else { &[] };
+    let path_names: &[u16] = if path.contains('{') || path.starts_with(AUDIT) { &[404] } else { &[] };
     for status in kind.refusals().iter().chain(token).chain(path_names).chain(&[500, 503, 504]) {
         let refusal = json!({ "$ref": format!("#/components/responses/{status}") });
         responses.entry(status.to_string()).or_insert(refusal);

@@ -1,6 +1,7 @@
 //! `/v1`: everything behind a token.
 
 mod apis;
+mod audit;
 mod bulk;
 mod explain;
 mod import;
@@ -33,6 +34,7 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .nest("/explain", explain::router())
         .nest("/apis", apis::router())
         .nest("/settings", settings::router())
+        .nest("/audit", audit::router())
         .merge(snapshot::status_router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
@@ -54,6 +56,7 @@ pub(super) fn operations() -> Vec<utoipa::openapi::OpenApi> {
         explain::Operations::openapi(),
         apis::Operations::openapi(),
         settings::Operations::openapi(),
+        audit::Operations::openapi(),
         snapshot::Operations::openapi(),
     ]
 }

@@ -4,6 +4,7 @@
 //! place words the refusal of a value and names its field.
 
 pub mod apis;
+pub mod audit;
 pub mod bulk;
 pub mod explain;
 pub mod import;

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::audit::EventBody;
 use super::bulk::BulkRequest;
 use super::explain::Explain;
 use super::import::ImportLine;
@@ -22,6 +23,7 @@ use super::keys::ExtendRotation;
 use super::lookup::LookupKey;
 use super::options::QrForm;
 use crate::domain::api::Coverage;
+use crate::domain::audit::{Action, Entity};
 use crate::domain::key::query::KeySort;
 use crate::domain::key::{Environment, KeyStatus};
 use crate::domain::limits::{
@@ -300,6 +302,9 @@ named! {
     Verdict = words_of(&["allow", "deny"], "What an edge would do.");
     RevealedKey = with_secret(&json!({ "type": "string" }), json!({}));
     Document = json!({ "type": "object", "description": "An OpenAPI document." });
+    Note = json!({ "type": "string", "description": "A checkpoint as a signed note (C2SP tlog-checkpoint)." });
+    TreeHash = json!({ "type": "string", "pattern": "^[0-9a-f]{64}$", "description": "A hash of the audit log's tree." });
+    AuditProof = bodies::proof();
     Health = json!({
         "type": "object", "required": ["status"], "properties": { "status": { "enum": ["ok", "ready"] } },
         "description": "That it is well.",
@@ -325,11 +330,14 @@ schema_of!(UnixSeconds, "Instant");
 
 words! {
     BulkRequest as "BulkRequest" = bodies::bulk();
+    EventBody<'_> as "AuditEvent" = bodies::event();
     LookupKey as "LookupKey" = bodies::lookup();
     Explain as "Explain" = bodies::explain();
     ImportLine as "ImportLine" = bodies::import_line();
     ExtendRotation as "ExtendRotation" = extend_rotation();
     QrForm as "QrForm" = words_of(&["svg"], "The form of a QR code.");
+    Action as "AuditAction" = words_of(&Action::ALL.map(Action::as_str), "What was done.");
+    Entity as "AuditEntity" = words_of(&Entity::ALL.map(Entity::as_str), "What kind of thing it was done to.");
     Role as "Role" = words_of(&Role::ALL.map(Role::as_str), "What a member may do.");
     MemberKind as "MemberKind" = words_of(&["person", "machine"], "What kind of member it is.");
     KeyStatus as "KeyStatus" = words_of(

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -17,7 +18,7 @@ const WORD_BYTES: usize = 64;
 const WANTED: usize = 16;
 /// Letters of a word of which only the beginning is given, least.
 const PREFIX_CHARS: usize = 3;
-/// Beginnings that so many words have that to look for all of them is to read the log.
+/// What identifiers begin with: to look for all words that begin so, or with a part of it, is to read the log.
 const TOO_COMMON: [&str; 7] = ["key_", "mem_", "team_", "tok_", "ws_", "req_", "evt_"];
 
 /// A kind of value that events are filtered by.
@@ -135,6 +136,10 @@ fn is_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+fn is_too_common(beginning: &str) -> bool {
+    TOO_COMMON.iter().any(|common| common.starts_with(beginning))
+}
+
 /// A word that is searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -155,7 +160,7 @@ impl Wanted {
             let last = words.len().saturating_sub(1);
             for (index, word) in words.into_iter().enumerate() {
                 let is_prefix = is_prefix && index == last;
-                if is_prefix && (word.chars().count() < PREFIX_CHARS || TOO_COMMON.contains(&word.as_str())) {
+                if is_prefix && (word.chars().count() < PREFIX_CHARS || is_too_common(&word)) {
                     let detail = format!("`{word}*` is the beginning of too many words");
                     return Err(Invalid::new(field, Fault::TooShort, detail));
                 }
@@ -180,6 +185,12 @@ impl Wanted {
     /// As somebody wrote it, in small letters.
     pub fn as_written(&self) -> String {
         format!("{}{}", self.word, if self.is_prefix { "*" } else { "" })
+    }
+}
+
+impl Serialize for Wanted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.as_written())
     }
 }
 
@@ -252,7 +263,7 @@ mod tests {
         for nothing in ["", " ", "*", "\"", "---"] {
             assert_eq!(parse(nothing), Err(Fault::TooShort), "{nothing}");
         }
-        for common in ["a*", "ab*", "KEY_*", "req_*"] {
+        for common in ["a*", "ab*", "KEY_*", "key*", "tea*", "req_*"] {
             assert_eq!(parse(common), Err(Fault::TooShort), "{common}");
         }
         assert_eq!(parse(&"a ".repeat(WANTED + 1)), Err(Fault::TooMany));

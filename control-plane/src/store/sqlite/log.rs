@@ -16,12 +16,12 @@ use super::error::failed;
 use super::event_row::EventRow;
 use super::json::write;
 use super::writer::in_task;
-use super::{SqliteStore, audit};
+use super::{SqliteStore, audit, audit_read};
 use crate::domain::audit::merkle::{Edge, Hash, Place, leaf, peaks};
 use crate::domain::audit::{AuditEvent, LoggedEvent, canonical, search};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
-use crate::store::audit::{AuditStore, StoredCheckpoint, TreeState};
+use crate::store::audit::{AuditStore, CheckpointPosition, EventQuery, StoredCheckpoint, TreeState};
 
 const EDGE: &str = include_str!("sql/log_edge.sql");
 const APPEND: &str = include_str!("sql/log_append.sql");
@@ -38,7 +38,7 @@ const COVERING: &str = concat!(include_str!("sql/checkpoint_select.sql"), includ
 /// Events that are caught up with at a time.
 const CAUGHT_UP: u32 = 5_000;
 /// Milliseconds of an hour.
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 
 /// An event that was written and is not in the tree yet.
 pub(super) struct Appended {
@@ -166,6 +166,10 @@ impl AuditStore for SqliteStore {
         self.writer.line.logged.subscribe()
     }
 
+    async fn events(&self, query: &EventQuery) -> Result<Vec<LoggedEvent>, StoreError> {
+        audit_read::events(&mut *self.reader().await?, query).await
+    }
+
     async fn event(&self, seq: u64) -> Result<Option<LoggedEvent>, StoreError> {
         let query = sqlx::query_as(BY_SEQ).bind(i64::try_from(seq).unwrap_or(i64::MAX));
         let row: Option<EventRow> = query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
@@ -200,6 +204,16 @@ impl AuditStore for SqliteStore {
         let query = sqlx::query_as(COVERING).bind(i64::try_from(size).unwrap_or(i64::MAX));
         let row: Option<CheckpointRow> = query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
         row.map(CheckpointRow::read).transpose()
+    }
+
+    async fn checkpoints(
+        &self,
+        from: UnixMillis,
+        to: UnixMillis,
+        after: Option<CheckpointPosition>,
+        limit: u16,
+    ) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        audit_read::checkpoints(&mut *self.reader().await?, from..to, after, limit).await
     }
 
     async fn keep_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@
 
 mod api;
 mod audit;
+mod audit_read;
 mod bulk;
 mod error;
 mod event_row;

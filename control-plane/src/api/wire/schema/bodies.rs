@@ -31,6 +31,70 @@ pub(super) fn bulk() -> Value {
     ])
 }
 
+/// An event of the audit log.
+pub(super) fn event() -> Value {
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": ["string", "null"] });
+    let number = json!({ "type": "integer", "minimum": 0 });
+    let said = |mut schema: Value, description: &str| {
+        schema["description"] = json!(description);
+        schema
+    };
+    let actor = json!({
+        "kind": { "enum": ["operator", "member", "system"] },
+        "id": said(texts.clone(), "A token's or a member's."),
+        "name": text, "ip": texts, "on_behalf_of": nullable("MemberId"),
+    });
+    let details = json!({
+        "type": "object", "required": ["operation", "before", "after"],
+        "properties": { "operation": text, "before": {}, "after": {} },
+        "description": "The verb, what differed before and after, and what else there is to say of it.",
+    });
+    let members = json!({
+        "seq": said(number.clone(), "Its number: 1 is the first."),
+        "at": reference("Instant"),
+        "actor": all_of("Who did it.", &actor),
+        "action": reference("AuditAction"),
+        "entity": reference("AuditEntity"),
+        "target": all_of("What it was done to.", &json!({ "id": text, "name": text })),
+        "workspace_id": nullable("WorkspaceId"),
+        "team_id": nullable("TeamId"),
+        "actor_team_ids": { "type": "array", "items": reference("TeamId") },
+        "reason": texts,
+        "details": details,
+        "request_id": text,
+        "generation": said(number, "The newest when it was written."),
+        "hash": said(reference("TreeHash"), "That of the other members' canonical form (RFC 8785) as a leaf of the tree."),
+    });
+    all_of("An event of the audit log.", &members)
+}
+
+/// A proof about the audit log, of either kind.
+pub(super) fn proof() -> Value {
+    let size = json!({ "type": "integer", "minimum": 1 });
+    let hash = reference("TreeHash");
+    let tree = json!({
+        "size": size, "root": hash, "proof": { "type": "array", "items": hash }, "checkpoint": nullable("Note"),
+    });
+    let of = |description: &str, own: Value| {
+        let mut members = tree.clone();
+        if let (Some(members), Value::Object(own)) = (members.as_object_mut(), own) {
+            members.extend(own);
+        }
+        all_of(description, &members)
+    };
+    one_of([
+        of("That an event is in the log.", json!({ "seq": size, "hash": hash })),
+        of("That the log only grew.", json!({ "from_size": size, "from_root": hash })),
+    ])
+}
+
+/// An object with all of these members.
+fn all_of(description: &str, members: &Value) -> Value {
+    let required: Vec<&String> = members.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({ "type": "object", "required": required, "properties": members, "description": description })
+}
+
 /// A secret, of whatever form, or its digest.
 pub(super) fn lookup() -> Value {
     one_of([
