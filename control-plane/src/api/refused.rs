@@ -1,5 +1,6 @@
 //! Each refusal of the lifecycle as a problem.
 
+mod export;
 mod import;
 mod lookup;
 mod people;
@@ -32,6 +33,7 @@ impl From<Refusal> for Problem {
             Refusal::Import(refusal) => refusal.into(),
             Refusal::Reveal(refusal) => refusal.into(),
             Refusal::Lookup(refusal) => refusal.into(),
+            Refusal::Export(refusal) => refusal.into(),
             Refusal::NameTaken => Self::new(Code::NameTaken).field("name").detail(words),
             Refusal::SlugTaken => Self::new(Code::SlugTaken).field("slug").detail(words),
             Refusal::AboveMember => Self::new(Code::AboveMember).detail(words),

@@ -4,6 +4,7 @@
 //! ([`merkle`]), whose state is signed from time to time ([`checkpoint`], [`note`]).
 
 pub mod checkpoint;
+pub mod export;
 pub mod filter;
 pub mod merkle;
 pub mod note;

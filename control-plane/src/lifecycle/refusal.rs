@@ -1,6 +1,7 @@
 //! Why a use case did not happen. Each refusal carries the facts an answer may need; none of them
 //! holds a secret.
 
+mod export;
 mod import;
 mod lookup;
 mod people;
@@ -16,6 +17,7 @@ use crate::lifecycle::notary::NotaryError;
 use crate::lifecycle::vault::VaultError;
 use crate::store::StoreError;
 
+pub use export::ExportRefusal;
 pub use import::ImportRefusal;
 pub use lookup::LookupRefusal;
 pub use people::PeopleRefusal;
@@ -98,6 +100,9 @@ pub enum Refusal {
     /// It is about a secret or a request that somebody wants to know of.
     #[error(transparent)]
     Lookup(#[from] LookupRefusal),
+    /// It is about an export of the audit log.
+    #[error(transparent)]
+    Export(#[from] ExportRefusal),
     /// Another live key of the workspace has the name.
     #[error("a key of this workspace has the name already")]
     NameTaken,

@@ -9,6 +9,7 @@ mod bad_input;
 mod bulk;
 mod conditions;
 mod explain;
+mod exports;
 mod faults;
 mod frame;
 mod holders;

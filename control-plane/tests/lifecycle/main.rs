@@ -5,6 +5,7 @@ mod apis;
 mod atomicity;
 mod audit;
 mod bulk;
+mod exports;
 mod house;
 mod idempotency;
 mod import;

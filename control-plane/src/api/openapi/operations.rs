@@ -14,6 +14,8 @@ enum Kind {
     Lane,
     /// Reads.
     Read,
+    /// Reads any number of things, as a file.
+    File,
     /// Takes a body and changes nothing.
     Ask,
     /// Brings any number of lines.
@@ -42,6 +44,7 @@ const ASKED: [&str; 2] = ["/v1/keys/lookup", "/v1/explain"];
 /// Where a filter can name what is not there.
 const AUDIT: &str = "/v1/audit/";
 const IMPORT: &str = "/v1/keys/import";
+const EXPORT: &str = "/v1/audit/export";
 
 /// The tags of these paths, in their order.
 pub(super) fn tags(paths: &Value) -> Vec<Value> {
@@ -80,6 +83,7 @@ impl Kind {
         match (path, method) {
             ("/v1/snapshot/head" | "/v1/snapshot/objects/{name}", _) => Self::Lane,
             (IMPORT, _) => Self::Import,
+            (EXPORT, "get") => Self::File,
             (path, _) if !path.starts_with("/v1/") => Self::Open,
             (path, _) if ASKED.contains(&path) => Self::Ask,
             (_, "get") => Self::Read,
@@ -91,7 +95,7 @@ impl Kind {
     fn refusals(self) -> &'static [u16] {
         match self {
             Self::Open => &[],
-            Self::Lane => &[400, 404],
+            Self::Lane | Self::File => &[400, 404],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
             Self::Import | Self::Change => &[400, 409, 412, 413, 415, 422],
@@ -107,7 +111,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         references.push("reason");
     }
     match kind {
-        Kind::Open | Kind::Ask => {}
+        Kind::Open | Kind::Ask | Kind::File => {}
         Kind::Lane | Kind::Read => references.push("If-None-Match"),
         Kind::Import => references.extend(["Idempotency-Key", "If-Match"]),
         Kind::Change => {
@@ -166,7 +170,11 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         if matches!(kind, Kind::Change | Kind::Import) {
             headers.push("Idempotency-Replayed");
         }
+        let own = response["headers"].take();
         response["headers"] = references("headers", &headers);
+        if let (Some(all), Value::Object(own)) = (response["headers"].as_object_mut(), own) {
+            all.extend(own);
+        }
         if response["description"].as_str().is_none_or(str::is_empty) {
             response["description"] = json!(match (status.as_str(), method) {
                 ("201", _) => "Made.",

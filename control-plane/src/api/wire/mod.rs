@@ -7,6 +7,7 @@ pub mod apis;
 pub mod audit;
 pub mod bulk;
 pub mod explain;
+pub mod exports;
 pub mod import;
 pub mod key_body;
 pub mod key_list;

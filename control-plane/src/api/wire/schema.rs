@@ -23,6 +23,7 @@ use super::keys::ExtendRotation;
 use super::lookup::LookupKey;
 use super::options::QrForm;
 use crate::domain::api::Coverage;
+use crate::domain::audit::export::Format;
 use crate::domain::audit::{Action, Entity};
 use crate::domain::key::query::KeySort;
 use crate::domain::key::{Environment, KeyStatus};
@@ -338,6 +339,7 @@ words! {
     QrForm as "QrForm" = words_of(&["svg"], "The form of a QR code.");
     Action as "AuditAction" = words_of(&Action::ALL.map(Action::as_str), "What was done.");
     Entity as "AuditEntity" = words_of(&Entity::ALL.map(Entity::as_str), "What kind of thing it was done to.");
+    Format as "AuditFormat" = words_of(&Format::ALL.map(Format::as_str), "How an export is written.");
     Role as "Role" = words_of(&Role::ALL.map(Role::as_str), "What a member may do.");
     MemberKind as "MemberKind" = words_of(&["person", "machine"], "What kind of member it is.");
     KeyStatus as "KeyStatus" = words_of(

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod checkpoints;
 mod events;
+mod export;
 mod proof;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use crate::api::ApiState;
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/events", get(events::list))
+        .route("/export", get(export::export))
         .route("/checkpoint", get(checkpoint::newest))
         .route("/checkpoints", get(checkpoints::list))
         .route("/proof", get(proof::prove))
@@ -21,5 +23,5 @@ pub(super) fn router() -> Router<ApiState> {
 
 /// The operations of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(events::list, checkpoint::newest, checkpoints::list, proof::prove))]
+#[openapi(paths(events::list, export::export, checkpoint::newest, checkpoints::list, proof::prove))]
 pub(super) struct Operations;

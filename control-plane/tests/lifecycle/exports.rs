@@ -1,0 +1,130 @@
+//! Exports of a log of many pieces.
+
+use std::sync::Arc;
+
+use keyward_control_plane::domain::audit::checkpoint::Checkpoint;
+use keyward_control_plane::domain::audit::export::{Exported, Format};
+use keyward_control_plane::domain::audit::filter::EventFilter;
+use keyward_control_plane::domain::audit::merkle::{Edge, verify_inclusion};
+use keyward_control_plane::domain::audit::{Action, AuditEvent, Details, Entity, Target, note};
+use keyward_control_plane::lifecycle::notary::Notary;
+use keyward_control_plane::lifecycle::refusal::ExportRefusal;
+use keyward_control_plane::lifecycle::{AuditExport, Lifecycle, Refusal};
+use keyward_control_plane::store::AuditStore as _;
+
+use crate::house::{House, system, vault};
+
+struct Office {
+    house: House,
+    notary: Arc<Notary>,
+    lifecycle: Lifecycle,
+}
+
+impl Office {
+    async fn open() -> Self {
+        let house = House::new().await;
+        let notary = Arc::new(Notary::new(Arc::new(house.store.clone()), "test", &[3; 32]));
+        let lifecycle = Lifecycle::new(Arc::new(house.store.clone()), Arc::new(vault()));
+        let lifecycle = lifecycle.with_notary(Arc::clone(&notary));
+        Self { house, notary, lifecycle }
+    }
+
+    /// Lets so many events happen, every tenth an import.
+    async fn happen(&self, events: usize) {
+        let event = |number: usize| AuditEvent {
+            at: self.house.now(),
+            actor: system(),
+            action: if number.is_multiple_of(10) { Action::Import } else { Action::Update },
+            entity: Entity::Settings,
+            target: Target { id: format!("t{number}"), name: "settings".to_owned() },
+            workspace_id: None,
+            team_id: None,
+            reason: None,
+            details: Details::new("test", None, None),
+        };
+        self.house.store.tell((0..events).map(event).collect()).await.expect("told");
+    }
+
+    async fn export(&self, filter: EventFilter) -> Result<AuditExport, Refusal> {
+        self.lifecycle.export_audit(&system(), filter, Format::JsonLines, self.house.now()).await
+    }
+
+    fn read(&self, note: &str) -> Checkpoint {
+        let key = self.notary.verifier(1).expect("a key");
+        Checkpoint::parse(note::open(note, &[key]).expect("verified")).expect("a checkpoint")
+    }
+}
+
+async fn rest(export: &mut AuditExport) -> Result<Vec<Exported>, Refusal> {
+    let mut all = Vec::new();
+    while let Some(piece) = export.next().await? {
+        all.extend(piece);
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn every_event_and_every_checkpoint_is_told_once_however_many_pieces_it_takes() {
+    let office = Office::open().await;
+    for _ in 0..3 {
+        office.happen(333).await;
+        office.notary.sign(office.house.now()).await.expect("signed");
+        office.house.pass(1_000);
+    }
+    let mut export = office.export(EventFilter::default()).await.expect("an export");
+    // What happens from now on is not in it.
+    office.happen(10).await;
+    let checkpoint = office.read(&export.preface().checkpoint);
+    let events = rest(&mut export).await.expect("whole");
+    assert_eq!((export.events(), checkpoint.size), (1002, 1002));
+    let (mut edge, mut signed) = (Edge::empty(), Vec::new());
+    for Exported { event, proof, checkpoint } in &events {
+        assert_eq!(event.seq, edge.size() + 1);
+        assert_eq!(*proof, None);
+        edge.push(event.hash, |_, _| {});
+        if let Some(note) = checkpoint {
+            let checkpoint = office.read(note);
+            assert_eq!((checkpoint.size, checkpoint.root), (edge.size(), edge.root()));
+            signed.push(checkpoint.size);
+        }
+    }
+    assert_eq!(signed, [335, 668, 1001, 1002]);
+    assert_eq!(edge.root(), checkpoint.root);
+}
+
+#[tokio::test]
+async fn every_event_that_a_filter_leaves_is_proven_however_many_pieces_it_takes() {
+    let office = Office::open().await;
+    office.happen(6_001).await;
+    let filter = EventFilter { action: Some(Action::Import), ..EventFilter::default() };
+    let mut export = office.export(filter).await.expect("an export");
+    assert!(export.preface().is_filtered());
+    let checkpoint = office.read(&export.preface().checkpoint);
+    let events = rest(&mut export).await.expect("whole");
+    assert_eq!(events.len(), 601);
+    for Exported { event, proof, .. } in events {
+        let proof = proof.expect("a proof");
+        assert!(verify_inclusion(event.seq - 1, checkpoint.size, &event.hash, &proof, &checkpoint.root));
+    }
+}
+
+#[tokio::test]
+async fn an_export_that_misses_an_event_is_cut_off() {
+    for harm in ["DELETE FROM audit_event WHERE seq = 700", "UPDATE audit_log SET pruned = 600"] {
+        let office = Office::open().await;
+        office.happen(1_000).await;
+        let mut export = office.export(EventFilter::default()).await.expect("an export");
+        assert_eq!(export.next().await.expect("a piece").map(|piece| piece.len()), Some(500));
+        office.house.rows(harm).await;
+        let refused = rest(&mut export).await.map(|events| events.len());
+        assert!(matches!(refused, Err(Refusal::Export(ExportRefusal::Pruned))), "{harm}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_signs_there_is_no_export() {
+    let house = House::new().await;
+    let actor = system();
+    let asked = house.lifecycle.export_audit(&actor, EventFilter::default(), Format::Csv, house.now());
+    assert!(matches!(asked.await.err(), Some(Refusal::Export(ExportRefusal::NoNotary))));
+}
