@@ -133,6 +133,24 @@ const RULES: &[Rule] = &[
         never: &["crate::api", "crate::console", "crate::cli", "crate::lifecycle", "axum"],
     },
     Rule {
+        because: "whoever verifies the audit log trusts nothing that wrote it: it knows the domain and what it is handed",
+        within: &["control-plane/src/verify"],
+        except: &[],
+        never: &["crate::lifecycle", "crate::api", "crate::publish", "crate::cli", "crate::config", "axum", "reqwest"],
+    },
+    Rule {
+        because: "only the mailer knows how mail is sent",
+        within: &["control-plane/src"],
+        except: &["control-plane/src/mail"],
+        never: &["lettre"],
+    },
+    Rule {
+        because: "the mailer is handed what it sends and asks nobody for it",
+        within: &["control-plane/src/mail"],
+        except: &[],
+        never: &["crate::store", "crate::api", "crate::cli", "axum"],
+    },
+    Rule {
         because: "the tests see what a user sees",
         within: &["tests/src"],
         except: &[],
