@@ -124,10 +124,10 @@ const fn in_vain(name: &'static str, filters: fn(u64) -> Result<String>) -> Ques
     Question { name, filters, is_vain: true }
 }
 
-/// One day of the first hundred of about 350.
+/// One day of the first thirty of about 350.
 fn days(nth: u64) -> Result<String> {
     let day = 24 * 60 * 2;
-    let (from, to) = (events::at(nth % 100 * day + 1)?, events::at((nth % 100 + 1) * day)?);
+    let (from, to) = (events::at(nth % 30 * day + 1)?, events::at((nth % 30 + 1) * day)?);
     Ok(format!("from={from}&to={to}"))
 }
 

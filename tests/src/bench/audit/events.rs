@@ -23,7 +23,7 @@ const KEYS: u64 = 100_000;
 /// One event in so many is an export, and no other is.
 const EXPORT_EVERY: u64 = 10_000;
 /// The event that has a word of its own.
-const WITH_RARE_WORD: u64 = 500_000;
+const WITH_RARE_WORD: u64 = 50_000;
 pub(super) const RARE_WORD: &str = "moonshine";
 
 const INSERT: &str = "INSERT INTO audit_event (seq, at, actor_kind, actor_id, actor_name, actor_ip, action, entity, \
@@ -94,7 +94,7 @@ fn row(seq: u64) -> Result<Value> {
     let (workspace, team, member) = (workspace(seq), team(seq, drawn), member(seq, drawn / 3));
     let (actor, target) = (format!("Member {}", drawn % 500), format!("Key {}", seq % KEYS));
     let word = if seq == WITH_RARE_WORD { RARE_WORD } else { "ordinary" };
-    let reason = seq.is_multiple_of(10).then(|| format!("ticket {}", drawn % 10_000));
+    let reason = drawn.is_multiple_of(7).then(|| format!("ticket {}", drawn % 10_000));
     let details = json!({
         "operation": operation,
         "before": { "name": target, "access": "read-only" },
