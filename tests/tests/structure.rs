@@ -133,6 +133,12 @@ const RULES: &[Rule] = &[
         never: &["crate::api", "crate::console", "crate::cli", "crate::lifecycle", "axum"],
     },
     Rule {
+        because: "whoever verifies the audit log trusts nothing that wrote it: it knows the domain and what it is handed",
+        within: &["control-plane/src/verify"],
+        except: &[],
+        never: &["crate::lifecycle", "crate::api", "crate::publish", "crate::cli", "crate::config", "axum", "reqwest"],
+    },
+    Rule {
         because: "only what sends mail knows how",
         within: &["control-plane/src"],
         except: &["control-plane/src/mail"],

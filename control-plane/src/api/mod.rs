@@ -16,6 +16,7 @@ pub mod problem;
 mod qr;
 mod refused;
 pub mod server;
+pub mod sign_ins;
 pub mod snapshot;
 mod spool;
 mod v1;
@@ -37,6 +38,7 @@ use crate::entropy::Entropy;
 use crate::lifecycle::Lifecycle;
 use metrics::Metrics;
 use problem::{Code, Problem};
+use sign_ins::SignIns;
 use snapshot::SnapshotSource;
 
 /// What every handler may use. Cheap to clone.
@@ -60,6 +62,8 @@ pub struct ApiState {
     pub mailed_dir: Option<Arc<Path>>,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// Counts who is refused.
+    pub sign_ins: SignIns,
 }
 
 /// The whole API over this state.

@@ -50,7 +50,7 @@ impl RaiseEpoch {
         for orphan in &comparison.orphans {
             disable(&lifecycle, orphan).await?;
         }
-        let raised = raise.raise(&comparison).await?;
+        let raised = raise.raise(&comparison, SystemClock.now()).await?;
         tell(&comparison, raised);
         Ok(ExitCode::SUCCESS)
     }
@@ -71,6 +71,9 @@ fn tell(comparison: &Comparison, raised: Raised) {
         None => println!("KV holds no head"),
     }
     println!("the next head is above epoch {} and generation {}", raised.epoch, raised.generation);
+    if let Some(incarnation) = raised.renamed {
+        println!("KV's last checkpoint is not of this audit log, which goes on as its incarnation {incarnation}");
+    }
     if comparison.orphans.is_empty() {
         println!("KV's last state lets every key pass that this database lets pass");
         return;

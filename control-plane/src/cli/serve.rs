@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::lock::Ownership;
 use super::{CliError, database, environment, logging, publisher};
+use crate::api::sign_ins::SignIns;
 use crate::api::{self, ApiState, server};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, ServeScope};
@@ -64,6 +65,7 @@ impl Serve {
         let pruning = tokio::spawn(go_on_pruning(Arc::clone(&store)));
         let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
         let mailed_dir: Arc<Path> = data_dir.join(mail::EXPORTS_DIR).into();
+        let sign_ins = SignIns::default();
         let state = ApiState {
             lifecycle: lifecycle.clone(),
             clock: Arc::new(SystemClock),
@@ -74,6 +76,7 @@ impl Serve {
             spool_dir: data_dir.into(),
             mailed_dir: mailer.is_some().then(|| Arc::clone(&mailed_dir)),
             metrics: Arc::default(),
+            sign_ins: sign_ins.clone(),
         };
         let mailing = mailing.zip(mailer).map(|(config, mailer)| {
             tokio::spawn(mail::run(ExportMail {
@@ -86,7 +89,8 @@ impl Serve {
                 attached_bytes: config.attached_bytes,
             }))
         });
-        let forgetting = tokio::spawn(forget(lifecycle));
+        let counting = tokio::spawn(sign_ins.clone().run(lifecycle.clone(), Arc::new(SystemClock)));
+        let forgetting = tokio::spawn(forget(lifecycle.clone()));
         tracing::info!(%address, "serving");
         if !server::serve(listener, api::router(state), stopped(stop)).await {
             tracing::warn!("some requests were still running and are cut off");
@@ -96,6 +100,8 @@ impl Serve {
         if let Some(mailing) = mailing {
             mailing.abort();
         }
+        counting.abort();
+        sign_ins.tell_waiting(&lifecycle, SystemClock.now()).await;
         publisher.stop().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)

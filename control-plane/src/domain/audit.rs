@@ -8,6 +8,7 @@ pub mod export;
 pub mod filter;
 pub mod merkle;
 pub mod note;
+pub mod publishing;
 pub mod search;
 
 use super::actor::Actor;

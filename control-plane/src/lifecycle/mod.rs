@@ -70,6 +70,7 @@ mod revoke_member_token;
 mod revoke_member_tokens;
 mod revoke_token;
 mod rotate_key;
+mod sign_ins;
 
 use std::sync::Arc;
 
@@ -136,6 +137,7 @@ pub use rights::{Needs, Rights};
 pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
 pub use shown::Shown;
+pub use sign_ins::RefusedSignIns;
 pub use vault::Vault;
 pub use view::KeyView;
 

@@ -25,7 +25,13 @@ use super::error::PublishError;
 use super::kv::KvClient;
 use super::source::PublicationStore;
 use super::upload::HEAD_KEY;
+use crate::domain::audit::checkpoint::{Checkpoint, origin};
+use crate::domain::audit::merkle::{fold, peaks};
+use crate::domain::audit::note::{self, VerifierKey};
+use crate::domain::audit::publishing::{Counters, Witnessed, epoch_raised};
 use crate::domain::time::UnixMillis;
+use crate::store::audit::TreeState;
+use crate::store::publication::Raise;
 
 /// From this many objects on they are asked for at a pace that the API allows: 1,200 calls in five
 /// minutes.
@@ -52,6 +58,8 @@ pub struct Comparison {
     carried: u64,
     /// When KV's head expires.
     expires_at: UnixMillis,
+    /// The checkpoint of the audit log that KV's head carries.
+    checkpoint: Option<String>,
     /// Keys to be disabled until an operator confirms each.
     pub orphans: Vec<Orphan>,
 }
@@ -63,6 +71,8 @@ pub struct Raised {
     pub epoch: u64,
     /// The generation.
     pub generation: u64,
+    /// The incarnation of the audit log, where it had to become another.
+    pub renamed: Option<u32>,
 }
 
 /// Both histories.
@@ -89,6 +99,7 @@ impl RaiseEpoch {
                 kv: None,
                 carried: 0,
                 expires_at: UnixMillis::from_millis(0),
+                checkpoint: None,
                 orphans: Vec::new(),
             });
         };
@@ -98,19 +109,65 @@ impl RaiseEpoch {
         }
         let orphans = self.orphans(&head).await?;
         let expires_at = UnixMillis::from_millis(i64::try_from(head.expires_at).unwrap_or(i64::MAX));
-        Ok(Comparison { kv: Some(head.order()), carried: head.narrowed_through, expires_at, orphans })
+        let checkpoint = String::from_utf8(head.checkpoint.clone()).ok().filter(|note| !note.is_empty());
+        Ok(Comparison { kv: Some(head.order()), carried: head.narrowed_through, expires_at, checkpoint, orphans })
     }
 
-    /// Lifts epoch and generation above both histories.
-    pub async fn raise(&self, comparison: &Comparison) -> Result<Raised, PublishError> {
+    /// Lifts epoch and generation above both histories, and tells the audit log, which goes on under another
+    /// name where KV's history of it is another.
+    pub async fn raise(&self, comparison: &Comparison, now: UnixMillis) -> Result<Raised, PublishError> {
         let recorded = self.store.recorded_head().await?.map(|recorded| recorded.order);
         let committed = self.store.generation().await?.0;
         let orders = || comparison.kv.into_iter().chain(recorded);
-        let epoch = orders().map(|order| order.epoch).max().unwrap_or(0) + 1;
-        let told = orders().map(|order| order.generation).max().unwrap_or(0);
-        let generation = told.max(committed).max(comparison.carried) + 1;
-        self.store.raise_counters(epoch, generation, comparison.expires_at).await?;
-        Ok(Raised { epoch, generation })
+        let told = Counters {
+            epoch: orders().map(|order| order.epoch).max().unwrap_or(0),
+            generation: orders().map(|order| order.generation).max().unwrap_or(0),
+        };
+        let generation = told.generation.max(committed).max(comparison.carried) + 1;
+        let after = Counters { epoch: told.epoch + 1, generation };
+        let before = Counters { epoch: recorded.map_or(0, |order| order.epoch), generation: committed };
+        let tree = self.store.tree().await?;
+        let is_behind = comparison.kv > recorded;
+        let incarnation = self.incarnation(comparison.checkpoint.as_deref(), is_behind, &tree).await?;
+        let kv = comparison.kv.map(|order| Witnessed {
+            counters: Counters { epoch: order.epoch, generation: order.generation },
+            checkpoint: comparison.checkpoint.clone(),
+        });
+        let incarnations = (tree.incarnation, incarnation);
+        let event = epoch_raised(now, (before, after), incarnations, kv.as_ref(), comparison.orphans.len());
+        let raise = Raise { epoch: after.epoch, generation, expiry: comparison.expires_at, incarnation, event };
+        self.store.raise_counters(&raise).await?;
+        let renamed = (incarnation != tree.incarnation).then_some(incarnation);
+        Ok(Raised { epoch: after.epoch, generation, renamed })
+    }
+
+    /// The incarnation in which this database's log goes on: its own where all that was signed is of it, else
+    /// one that never signed anything. A database that `is_behind` has lost what was signed last.
+    async fn incarnation(&self, note: Option<&str>, is_behind: bool, tree: &TreeState) -> Result<u32, PublishError> {
+        let (named, is_of_it) = match note.map(|note| self.open(note)) {
+            None => (tree.incarnation, true),
+            // It came in a head of ours and is none of ours: nothing can be said of what was signed.
+            Some(None) => (tree.incarnation, false),
+            // What was signed under an older name this one does not contradict.
+            Some(Some((named, _))) if named < tree.incarnation => (named, true),
+            Some(Some((named, witnessed))) => {
+                let is_of_it = named == tree.incarnation
+                    && witnessed.size <= tree.edge.size()
+                    && fold(&self.store.hashes(&peaks(witnessed.size)).await?) == Some(witnessed.root);
+                (named, is_of_it)
+            }
+        };
+        let own = tree.incarnation;
+        Ok(if is_of_it && !is_behind { own } else { named.max(own).saturating_add(1) })
+    }
+
+    /// A checkpoint that this deployment signed, and of which incarnation.
+    fn open(&self, note: &str) -> Option<(u32, Checkpoint)> {
+        let name = note.lines().next()?;
+        let named = name.rsplit('/').next()?.parse().ok()?;
+        let key = VerifierKey::new(name, &self.public_key.to_bytes())?;
+        let checkpoint = Checkpoint::parse(note::open(note, &[key]).ok()?).ok()?;
+        (checkpoint.origin == origin(&self.deployment, named)).then_some((named, checkpoint))
     }
 
     async fn orphans(&self, head: &Head) -> Result<Vec<Orphan>, PublishError> {
@@ -180,3 +237,6 @@ impl RaiseEpoch {
         if got == *name { Ok(bytes) } else { Err(DecodeError::Name { expected: *name, got }.into()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

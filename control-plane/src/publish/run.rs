@@ -158,6 +158,8 @@ impl Publisher {
         let shared = &self.shared;
         let until = |now: UnixMillis| UnixMillis::from_millis(now.as_millis() + millis(LEASE));
         let now = shared.now();
+        // Before the epoch changes, for that is an event.
+        let mut logged = shared.store.logged();
         let epoch =
             shared.store.acquire_lease(&self.options.holder, now, until(now)).await?.ok_or(PublishError::Superseded)?;
         let built_for = BuildFor { deployment: self.options.deployment.clone(), pepper: self.options.pepper, epoch };
@@ -168,7 +170,6 @@ impl Publisher {
         let mut second_write = Some(Instant::now() + SECOND_WRITE);
         let mut heartbeat = Instant::now();
         let mut next_head = Instant::now();
-        let mut logged = shared.store.logged();
         let mut checkpoint_due = None;
         loop {
             if shared.is_halted() {
@@ -181,10 +182,11 @@ impl Publisher {
                 now if checkpoint_due.is_some_and(|due| now >= due) => Occasion::Checkpoint,
                 _ => Occasion::News,
             };
-            let published = state.step(occasion).await?;
             if occasion == Occasion::Checkpoint {
                 checkpoint_due = None;
+                logged.mark_unchanged();
             }
+            let published = state.step(occasion).await?;
             if published || state.waits_for_tree {
                 // Also where nothing could be said: otherwise each commit would have everything that
                 // waits looked at again.

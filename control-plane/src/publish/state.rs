@@ -184,28 +184,36 @@ impl<'a> State<'a> {
         if !news && occasion == Occasion::News || self.publisher.shared.is_halted() {
             return Ok(false);
         }
-        self.serve(!news && occasion == Occasion::Checkpoint).await?;
+        let is_witnessed = !self.look_for_checkpoint(occasion).await;
+        if !news && occasion == Occasion::Checkpoint && is_witnessed {
+            return Ok(false);
+        }
+        self.serve(news || occasion != Occasion::Checkpoint).await?;
         Ok(true)
     }
 
-    /// The log's newest checkpoint, for edges to bear witness to. What stands in its way stops no head.
-    async fn look_for_checkpoint(&mut self, for_its_sake: bool) {
+    /// The log's newest checkpoint, for edges to bear witness to; says whether it is another than before. What
+    /// stands in its way stops no head.
+    async fn look_for_checkpoint(&mut self, occasion: Occasion) -> bool {
         let shared = &self.publisher.shared;
-        let least = if for_its_sake { 0 } else { CHECKPOINT_LEAST_MS };
+        let least = if occasion == Occasion::Checkpoint { 0 } else { CHECKPOINT_LEAST_MS };
         match shared.notary.sign_where_older(shared.now(), least).await {
             Ok(signed) => {
                 shared.note_log(None);
-                self.checkpoint = signed.map(|signed| signed.note).unwrap_or_default();
+                let note = signed.map(|signed| signed.note).unwrap_or_default();
+                let is_another = note != self.checkpoint;
+                self.checkpoint = note;
+                is_another
             }
             Err(error) => {
                 tracing::error!(%error, "the audit log is not signed");
                 shared.note_log(Some(error.to_string()));
+                false
             }
         }
     }
 
-    async fn serve(&mut self, for_checkpoint: bool) -> Result<(), PublishError> {
-        self.look_for_checkpoint(for_checkpoint).await;
+    async fn serve(&mut self, is_news: bool) -> Result<(), PublishError> {
         let shared = &self.publisher.shared;
         let now = u64::try_from(shared.now().as_millis()).unwrap_or(0);
         // The epoch comes first in the order, so that a successor goes by its own clock: one that was
@@ -226,7 +234,7 @@ impl<'a> State<'a> {
             checkpoint: &self.checkpoint,
             recent: &self.recent,
         })?;
-        if !for_checkpoint {
+        if is_news {
             self.news = signed.order;
         }
         signed.news = self.news;

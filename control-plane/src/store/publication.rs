@@ -13,6 +13,7 @@ use keyward_shared::snapshot::{HeadOrder, ObjectName};
 
 use super::StoreError;
 use super::live::LiveSecrets;
+use crate::domain::audit::AuditEvent;
 use crate::domain::time::UnixMillis;
 
 /// A secret and what a snapshot says of it.
@@ -92,6 +93,21 @@ pub struct NewHead<'a> {
     pub compared: bool,
 }
 
+/// Counters that are raised above a lost history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raise {
+    /// The epoch.
+    pub epoch: u64,
+    /// The generation.
+    pub generation: u64,
+    /// When the last of the older heads expires: what they named is kept until then at least.
+    pub expiry: UnixMillis,
+    /// The incarnation of the audit log from here on.
+    pub incarnation: u32,
+    /// What the audit log is told of it.
+    pub event: AuditEvent,
+}
+
 /// Objects there are, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectTotals {
@@ -107,8 +123,8 @@ pub trait Publication: Send + Sync {
     /// A view of everything that is committed now, unchanged by what commits later.
     async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError>;
 
-    /// Takes the lease until `until`, raising the epoch. `None` while another holds it; where a lock
-    /// on the data directory says that there is no other, it is taken at once.
+    /// Takes the lease until `until`, raising the epoch, which the audit log is told. `None` while another
+    /// holds it; where a lock on the data directory says that there is no other, it is taken at once.
     async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError>;
 
     /// Lengthens the lease; `false` where another has taken it.
@@ -157,9 +173,8 @@ pub trait Publication: Send + Sync {
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError>;
 
     /// Lifts epoch and generation to at least these, and records them in place of the newest head,
-    /// so that the next one names a tree of everything, above them. What older heads named is kept until
-    /// `expiry` at least, when the last of them expires.
-    async fn raise_counters(&self, epoch: u64, generation: u64, expiry: UnixMillis) -> Result<(), StoreError>;
+    /// so that the next one names a tree of everything, above them.
+    async fn raise_counters(&self, raise: &Raise) -> Result<(), StoreError>;
 
     /// Every secret that is not final, with the key it belongs to, in the order of fingerprints.
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError>;

@@ -32,6 +32,7 @@ mod rotation;
 mod secrecy;
 mod service;
 mod settings;
+mod sign_ins;
 mod table;
 mod teams;
 mod tokens;

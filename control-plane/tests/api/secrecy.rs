@@ -3,10 +3,12 @@
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use keyward_shared::fingerprint::{Digest, Pepper};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::mutations::{self, Mutation};
-use crate::service::{Reply, Service};
+use crate::service::{EDGE_CREDENTIAL, Reply, Service, TOKEN};
 
 /// What secrets made here begin with, and how many characters follow: keys and tokens.
 const MADE: [(&str, usize); 2] = [("kw_", 33), ("kwt_", 43)];
@@ -122,6 +124,67 @@ async fn no_read_and_no_question_is_answered_with_a_secret() {
             let path = format!("/v1/keys/import{query}");
             let import = service.request(Method::POST, &path).raw("application/x-ndjson", format!("{line}\n"));
             holds_none(&import.send().await.is(200), &path);
+        }
+    }
+}
+
+/// Every form in which a secret could stand in a text, or what stands for it.
+fn forms(secret: &str) -> Vec<String> {
+    let digest = Sha256::digest(secret);
+    let mut forms = vec![secret.to_owned(), STANDARD.encode(secret), STANDARD.encode(format!("{secret}:"))];
+    let fingerprint = Pepper::new([1; 32]).fingerprint(&Digest::from_bytes(digest.into()));
+    let bytes = [digest.to_vec(), fingerprint.as_bytes().to_vec()];
+    forms.extend(bytes.iter().flat_map(|bytes| [hex::encode(bytes), STANDARD.encode(bytes)]));
+    forms
+}
+
+/// Every text in an answer that is a secret by its name.
+fn secrets_of(body: &Value, found: &mut Vec<String>) {
+    match body {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(secret) if matches!(&**name, "secret" | "token") => found.push(secret.clone()),
+                    _ => secrets_of(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| secrets_of(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn no_event_of_any_change_holds_a_secret_or_what_stands_for_one() {
+    let service = Service::start().await;
+    let mut secrets = vec![TOKEN.to_owned(), EDGE_CREDENTIAL.to_owned()];
+    for (number, Mutation { method, path, body }) in mutations::all(&service).await.into_iter().enumerate() {
+        secrets_of(&body, &mut secrets);
+        let call = service.request(method, &path).header("idempotency-key", &format!("{number}"));
+        let done = call.json(&body).send().await;
+        assert!(done.status.is_success(), "{path}: {}", done.body);
+        secrets_of(&done.body, &mut secrets);
+    }
+    let brought = "a-secret-that-somebody-brings";
+    let workspace = service.workspace("Brought").await;
+    let line = json!({
+        "external_id": "1", "workspace": workspace.rsplit('/').next().unwrap(), "name": "brought",
+        "access": "read-only", "apis": ["*"], "secret": brought,
+    });
+    let import = service.request(Method::POST, "/v1/keys/import").raw("application/x-ndjson", format!("{line}\n"));
+    import.send().await.is(200);
+    secrets.push(brought.to_owned());
+    let wrong = "kwt_wrongwrongwrongwrongwrongwrongwrongwrongwro";
+    service.request(Method::GET, "/v1/settings").bearer(wrong).send().await.is(401);
+    secrets.push(wrong.to_owned());
+    service.pass_seconds(60);
+    service.tell_waiting().await;
+    assert!(secrets.len() >= 9, "made, shown and brought: {}", secrets.len());
+    let log = service.audit_log().await;
+    assert!(log.len() > 30, "{} events", log.len());
+    for form in secrets.iter().flat_map(|secret| forms(secret)) {
+        for event in &log {
+            assert!(!event.contains(&form), "{form} in {event}");
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::Response;
+use keyward_control_plane::api::sign_ins::SignIns;
 use keyward_control_plane::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use keyward_control_plane::api::{self, ApiState};
 use keyward_control_plane::clock::Clock;
@@ -46,6 +47,7 @@ pub(crate) struct Service {
     dir: TempDir,
     clock: Arc<SetClock>,
     published: Arc<Published>,
+    sign_ins: SignIns,
 }
 
 /// A clock that stands still until it is moved.
@@ -118,6 +120,7 @@ impl Service {
         let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(notary.clone());
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
+        let sign_ins = SignIns::default();
         let router = api::router(ApiState {
             lifecycle: lifecycle.clone(),
             clock: clock.clone(),
@@ -128,8 +131,9 @@ impl Service {
             spool_dir: dir.path().into(),
             mailed_dir: Some(dir.path().into()),
             metrics: Arc::default(),
+            sign_ins: sign_ins.clone(),
         });
-        Self { router, lifecycle, notary, dir, clock, published }
+        Self { router, lifecycle, notary, dir, clock, published, sign_ins }
     }
 
     /// Moves the clock.
@@ -311,9 +315,9 @@ impl Service {
         self.published.halted.store(true, Ordering::SeqCst);
     }
 
-    /// How many audit events there are.
+    /// How many audit events of changes there are. Of refused tries to sign in nobody knows when they are told.
     pub(crate) async fn audit_events(&self) -> i64 {
-        let query = sqlx::query_scalar("SELECT count(*) FROM audit_event");
+        let query = sqlx::query_scalar("SELECT count(*) FROM audit_event WHERE action <> 'Login'");
         query.fetch_one(&self.database().await).await.unwrap()
     }
 
@@ -323,22 +327,37 @@ impl Service {
         sqlx::query_as(sql).bind(generation).fetch_all(&self.database().await).await.unwrap()
     }
 
-    /// Everything the newest audit event says in words: action, entity, reason, request.
+    /// Everything the newest audit event of a change says in words: action, entity, reason, request.
     pub(crate) async fn last_event(&self) -> (String, String, Option<String>, String) {
-        sqlx::query_as("SELECT action, entity, reason, request_id FROM audit_event ORDER BY seq DESC LIMIT 1")
-            .fetch_one(&self.database().await)
-            .await
-            .unwrap()
+        let sql = "SELECT action, entity, reason, request_id FROM audit_event WHERE action <> 'Login'
+            ORDER BY seq DESC LIMIT 1";
+        sqlx::query_as(sql).fetch_one(&self.database().await).await.unwrap()
     }
 
-    /// Who made the newest audit event, and for whom: kind, identifier, name, member.
+    /// The details of each audit event of an action, oldest first.
+    pub(crate) async fn details_of(&self, action: &str) -> Vec<Value> {
+        let query = sqlx::query_scalar("SELECT details FROM audit_event WHERE action = ?1 ORDER BY seq").bind(action);
+        let rows: Vec<String> = query.fetch_all(&self.database().await).await.unwrap();
+        rows.iter().map(|details| serde_json::from_str(details).unwrap()).collect()
+    }
+
+    /// Every audit event, with all that is stored of it, hashes and what it is found by apart.
+    pub(crate) async fn audit_log(&self) -> Vec<String> {
+        let sql = "SELECT concat_ws(' ', actor_id, actor_name, target_id, target_name, reason, details, request_id)
+            FROM audit_event ORDER BY seq";
+        sqlx::query_scalar(sql).fetch_all(&self.database().await).await.unwrap()
+    }
+
+    /// Tells the audit log of refused tries to sign in that wait, as is done each minute.
+    pub(crate) async fn tell_waiting(&self) {
+        self.sign_ins.tell_waiting(&self.lifecycle, self.clock.now()).await;
+    }
+
+    /// Who made the newest audit event of a change, and for whom: kind, identifier, name, member.
     pub(crate) async fn last_actor(&self) -> (String, String, String, Option<String>) {
-        sqlx::query_as(
-            "SELECT actor_kind, actor_id, actor_name, on_behalf_of FROM audit_event ORDER BY seq DESC LIMIT 1",
-        )
-        .fetch_one(&self.database().await)
-        .await
-        .unwrap()
+        let sql = "SELECT actor_kind, actor_id, actor_name, on_behalf_of FROM audit_event WHERE action <> 'Login'
+            ORDER BY seq DESC LIMIT 1";
+        sqlx::query_as(sql).fetch_one(&self.database().await).await.unwrap()
     }
 }
 

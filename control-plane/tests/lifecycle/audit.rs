@@ -1,16 +1,22 @@
 //! What every mutation leaves in the audit log.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use keyward_control_plane::domain::actor::Actor;
+use keyward_control_plane::domain::member::Role;
 use keyward_control_plane::domain::settings::SettingsEdit;
 use keyward_control_plane::domain::workspace::WorkspaceStatus;
 use keyward_control_plane::lifecycle::{
     ArchiveKey, CancelRotation, CreateToken, DeleteApi, DeleteKey, DeleteWorkspace, DisableKey, EnableKey,
     ExtendRotation, ExtendTo, FinishRotation, KeyPatch, PatchKey, PatchSettings, PatchWorkspace, PauseRotation, PutApi,
-    ResumeRotation, RevokeToken, RotateKey, Verb, WorkspaceFields,
+    RefusedSignIns, ResumeRotation, RevokeToken, RotateKey, Verb, WorkspaceFields,
 };
+use keyward_control_plane::store::AuditStore as _;
+use keyward_control_plane::store::publication::Publication as _;
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
-use crate::house::{House, fingerprint};
+use crate::house::{House, acting, fingerprint, system};
 
 /// Runs a verb and gives the one event that it left, as action, entity and operation.
 pub(crate) async fn told<V: Verb>(house: &House, verb: V) -> String {
@@ -137,4 +143,70 @@ async fn events_count_up_without_a_gap() {
     }
     let last = i64::try_from(rows.len()).expect("small");
     assert_eq!(house.number("SELECT audit_seq FROM counter").await, last);
+}
+
+/// The newest event, as it is read.
+async fn newest(house: &House) -> Value {
+    let seq = u64::try_from(house.events().await).expect("few");
+    house.store.event(seq).await.expect("the database").expect("an event").document
+}
+
+#[tokio::test]
+async fn who_signs_in_is_told_and_no_generation_is_taken() {
+    let house = House::new().await;
+    let workspace = house.workspace("Acme").await.id;
+    let member = house.member(workspace, Role::Admin).await;
+    let (events, generation) = (house.events().await, house.generation().await);
+    let actor = Actor { name: "Ada".to_owned(), ..acting(member) };
+    house.lifecycle.signed_in(&actor, house.now()).await.expect("told");
+    let event = newest(&house).await;
+    assert_eq!([&event["action"], &event["entity"]], ["Login", "Members"]);
+    assert_eq!(event["details"]["operation"], "sign_in");
+    assert_eq!(event["target"], json!({ "id": member.to_string(), "name": "Ada" }));
+    assert_eq!((&event["workspace_id"], &event["generation"]), (&json!(workspace), &json!(generation)));
+    house.lifecycle.signed_in(&system(), house.now()).await.expect("told");
+    let event = newest(&house).await;
+    assert_eq!((&event["entity"], &event["workspace_id"]), (&json!("Tokens"), &Value::Null));
+    assert_eq!((house.events().await, house.generation().await), (events + 2, generation));
+}
+
+#[tokio::test]
+async fn who_tries_to_sign_in_in_vain_is_told_with_how_often_and_since_when() {
+    let house = House::new().await;
+    let (events, generation) = (house.events().await, house.generation().await);
+    let ip = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+    let refused = |failures| RefusedSignIns { ip, failures, since: house.now(), request_id: "req_1".to_owned() };
+    house.lifecycle.refused_sign_ins(vec![refused(1), refused(500)], house.now()).await.expect("told");
+    house.lifecycle.refused_sign_ins(Vec::new(), house.now()).await.expect("nothing to tell");
+    let event = newest(&house).await;
+    assert_eq!([&event["action"], &event["entity"]], ["Login", "Tokens"]);
+    assert_eq!(
+        event["actor"],
+        json!({ "kind": "system", "id": null, "name": "unknown", "ip": "192.0.2.1", "on_behalf_of": null })
+    );
+    let details =
+        json!({ "operation": "sign_in_failed", "before": null, "after": null, "failures": 500, "since": house.now() });
+    assert_eq!((&event["details"], &event["request_id"]), (&details, &json!("req_1")));
+    assert_eq!((house.events().await, house.generation().await), (events + 2, generation));
+}
+
+#[tokio::test]
+async fn each_change_of_the_publishing_epoch_is_told_by_the_transaction_that_makes_it() {
+    let house = House::new().await;
+    let (events, generation) = (house.events().await, house.generation().await);
+    for (holder, epoch) in [("one", 1), ("one", 2), ("two", 3)] {
+        let acquired = house.store.acquire_lease(holder, house.now(), house.now()).await.expect("the database");
+        assert_eq!(acquired, Some(epoch));
+        let event = newest(&house).await;
+        assert_eq!([&event["action"], &event["entity"]], ["Update", "Snapshots"]);
+        let details = json!({
+            "operation": "acquire_epoch", "before": { "epoch": epoch - 1 }, "after": { "epoch": epoch }, "holder": holder,
+        });
+        assert_eq!((&event["details"], &event["at"]), (&details, &json!(house.now())));
+    }
+    assert_eq!((house.events().await, house.generation().await), (events + 3, generation));
+    // An epoch that cannot be told is not taken.
+    house.rows("CREATE TRIGGER full BEFORE INSERT ON audit_event BEGIN SELECT raise(ABORT, 'full'); END").await;
+    house.store.acquire_lease("three", house.now(), house.now()).await.expect_err("not told");
+    assert_eq!(house.number("SELECT epoch FROM counter").await, 3);
 }

@@ -3,6 +3,7 @@
 //! Ratios are taken side by side in one run, in alternating rounds. A time holds only on the machine
 //! it was taken on; what must hold everywhere (counts, bytes) is a test.
 
+mod audit;
 mod chart;
 pub mod cold;
 mod contest;
@@ -60,6 +61,7 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("growth", growth::measure),
     ("control-plane", control_plane::measure),
     ("import", import::measure),
+    ("audit", audit::measure),
 ];
 
 /// Runs one benchmark by its name, or all of them; one that fails does not keep the others from being

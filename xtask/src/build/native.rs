@@ -59,6 +59,12 @@ pub fn measured() -> Result<Measured> {
     Ok(Measured { keyward: program("keyward"), bench: program("bench") })
 }
 
+/// One of the control plane's examples, built as the product is shipped.
+pub fn example(name: &str) -> Result<PathBuf> {
+    build(&["build", "--release", "--package", "keyward-control-plane", "--example", name])?;
+    Ok(workspace::target().join("release/examples").join(name))
+}
+
 /// Everything that `cargo test` runs, and the programs beside it.
 pub fn all_targets() -> Result<()> {
     build(&["build", "--workspace", "--all-targets"])

@@ -56,7 +56,7 @@ impl FromRequestParts<ApiState> for Visitor {
 /// Lets those pass who have a token. What it allows is asked by each use case.
 pub async fn authenticate(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let token = bearer(&parts)?;
+    let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
     if same_token(&TokenHash::of(token), &api.edge_credential) {
         return Err(Problem::new(Code::Forbidden).detail("the edges' credential opens the snapshot and nothing else"));
     }
@@ -69,7 +69,7 @@ pub async fn authenticate(State(api): State<ApiState>, request: Request, next: N
 /// operators.
 pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let token = bearer(&parts)?;
+    let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
     if !same_token(&TokenHash::of(token), &api.edge_credential) {
         let caller = caller(&api, token, &parts).await?;
         api.lifecycle.admit(&caller.actor, Needs::Deployment(Permission::SnapshotRead)).await?;
@@ -79,7 +79,7 @@ pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, ne
 
 async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Problem> {
     let ip = client_address(api.client_address, parts);
-    let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
+    let request_id = request_id(parts).to_owned();
     let on_behalf_of = parts.headers.get_all(ON_BEHALF_OF);
     let actor = match api.lifecycle.authenticate(token, api.clock.now()).await? {
         Authenticated::Operator(token) => {
@@ -93,9 +93,23 @@ async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Pr
             return Err(Problem::new(Code::Forbidden).detail("only an operator acts on behalf of a member"));
         }
         Authenticated::Member(token, member) => Actor::of_member(&token, &member, ip, request_id),
-        Authenticated::Nobody => return Err(Problem::new(Code::Unauthorized)),
+        Authenticated::Nobody => return Err(nobody(api, parts)),
     };
     Ok(Caller { actor })
+}
+
+/// Refuses a request of nobody. The audit log hears of it where something was shown that is no token; who
+/// shows nothing has not tried.
+fn nobody(api: &ApiState, parts: &Parts) -> Problem {
+    if parts.headers.contains_key(header::AUTHORIZATION) {
+        let ip = client_address(api.client_address, parts);
+        api.sign_ins.refused(&api.lifecycle, api.clock.now(), ip, request_id(parts));
+    }
+    Problem::new(Code::Unauthorized)
+}
+
+fn request_id(parts: &Parts) -> &str {
+    parts.extensions.get::<RequestId>().map_or("", RequestId::as_str)
 }
 
 /// The one member that the header names, if it is there.
@@ -128,17 +142,13 @@ fn client_address(source: ClientAddress, parts: &Parts) -> Option<IpAddr> {
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750, section 2.1); the scheme in any case.
-fn bearer(parts: &Parts) -> Result<&str, Problem> {
+fn bearer(parts: &Parts) -> Option<&str> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let refuse = || Problem::new(Code::Unauthorized);
-    let value = values.next().ok_or_else(refuse)?;
+    let value = values.next()?;
     if values.next().is_some() {
-        return Err(refuse());
+        return None;
     }
-    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(refuse)?;
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim_matches(' ');
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(refuse());
-    }
-    Ok(token)
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }

@@ -1,5 +1,7 @@
 //! What only shows from inside: when a tree is built, and of what.
 
+mod checkpoints;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ const HOLDER: &str = "test";
 
 /// Keys of one workspace, and a publisher that is led step by step.
 struct House {
-    _dir: TempDir,
+    dir: TempDir,
     lifecycle: Lifecycle,
     publisher: Publisher,
     workspace: WorkspaceId,
@@ -60,8 +62,7 @@ impl House {
         let notary = Notary::new(Arc::clone(&store) as Arc<_>, &options.deployment, &options.signing_seed);
         let publisher =
             Publisher::new(store, Arc::new(notary), Arc::new(SystemClock), options).await.expect("a publisher");
-        let mut house =
-            Self { _dir: dir, lifecycle, publisher, workspace: WorkspaceId::from_u64(0), drawn: Cell::new(0) };
+        let mut house = Self { dir, lifecycle, publisher, workspace: WorkspaceId::from_u64(0), drawn: Cell::new(0) };
         house.run(PutApi { name: "data".to_owned(), title: None, routes: Vec::new() }).await;
         let workspace = CreateWorkspace {
             name: "acme".to_owned(),

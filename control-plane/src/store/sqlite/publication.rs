@@ -7,10 +7,11 @@ use sqlx::FromRow;
 
 use super::error::failed;
 use super::publication_view::SqliteView;
-use super::{SqliteStore, json, secret};
+use super::{SqliteStore, json, log, secret};
+use crate::domain::audit::publishing::epoch_acquired;
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
-use crate::store::publication::{LiveKey, NewHead, ObjectTotals, Publication, PublicationView, RecordedHead};
+use crate::store::publication::{LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead};
 
 macro_rules! sql {
     ($($name:ident = $file:literal;)*) => {
@@ -46,6 +47,7 @@ sql! {
     OBJECTS_STAGED = "objects_staged.sql";
     OUTBOX_FORGET = "outbox_forget.sql";
     COUNTERS_RAISE = "counters_raise.sql";
+    INCARNATION_RAISE = "incarnation_raise.sql";
 }
 
 /// Bytes that one transaction stages. A change that waits for the writer waits for no more.
@@ -71,12 +73,7 @@ impl Publication for SqliteStore {
         Ok(Box::new(SqliteView::begin(self).await?))
     }
 
-    async fn acquire_lease(
-        &self,
-        holder: &str,
-        _now: UnixMillis,
-        until: UnixMillis,
-    ) -> Result<Option<u64>, StoreError> {
+    async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError> {
         let mut transaction = self.writer.transaction().await?;
         let epoch: Option<i64> = sqlx::query_scalar(LEASE_ACQUIRE)
             .bind(holder)
@@ -84,11 +81,16 @@ impl Publication for SqliteStore {
             .fetch_optional(&mut *transaction)
             .await
             .map_err(failed)?;
-        if let Some(epoch) = epoch {
-            sqlx::query(EPOCH_SET).bind(epoch).execute(&mut *transaction).await.map_err(failed)?;
-        }
+        let Some(epoch) = epoch else {
+            transaction.roll_back().await?;
+            return Ok(None);
+        };
+        sqlx::query(EPOCH_SET).bind(epoch).execute(&mut *transaction).await.map_err(failed)?;
+        let event = epoch_acquired(now, holder, number(epoch) - 1, number(epoch));
+        let logged = log::tell(&mut transaction, &[event]).await?;
         transaction.commit().await?;
-        Ok(epoch.map(number))
+        self.writer.line.logged.send_replace(logged);
+        Ok(Some(number(epoch)))
     }
 
     async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError> {
@@ -272,17 +274,22 @@ impl Publication for SqliteStore {
         self.forget(names, "retired").await.map(drop)
     }
 
-    async fn raise_counters(&self, epoch: u64, generation: u64, expiry: UnixMillis) -> Result<(), StoreError> {
+    async fn raise_counters(&self, raise: &Raise) -> Result<(), StoreError> {
+        let Raise { epoch, generation, expiry, incarnation, event } = raise;
         let mut transaction = self.writer.transaction().await?;
-        let raised = sqlx::query(COUNTERS_RAISE).bind(stored(epoch)).bind(stored(generation));
+        let raised = sqlx::query(COUNTERS_RAISE).bind(stored(*epoch)).bind(stored(*generation));
         raised.execute(&mut *transaction).await.map_err(failed)?;
-        let lifted = sqlx::query(HEAD_FORGET).bind(stored(epoch)).bind(stored(generation)).bind(expiry.as_millis());
+        let lifted = sqlx::query(HEAD_FORGET).bind(stored(*epoch)).bind(stored(*generation)).bind(expiry.as_millis());
         lifted.execute(&mut *transaction).await.map_err(failed)?;
         sqlx::query(HEAD_COMPARED).execute(&mut *transaction).await.map_err(failed)?;
         let expiry: Option<i64> =
             sqlx::query_scalar(HEAD_EXPIRY).fetch_optional(&mut *transaction).await.map_err(failed)?;
         sqlx::query(OBJECTS_RETIRE_ALL).bind(expiry).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await
+        sqlx::query(INCARNATION_RAISE).bind(incarnation).execute(&mut *transaction).await.map_err(failed)?;
+        let logged = log::tell(&mut transaction, core::slice::from_ref(event)).await?;
+        transaction.commit().await?;
+        self.writer.line.logged.send_replace(logged);
+        Ok(())
     }
 
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError> {

@@ -1,6 +1,7 @@
 //! What only shows from inside: how the connections are set, and what a full disk does.
 
 mod group;
+mod older_log;
 
 use std::sync::Arc;
 

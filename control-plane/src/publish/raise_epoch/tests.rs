@@ -1,0 +1,138 @@
+//! When the audit log goes on under another name, and what it is told.
+
+use ed25519_dalek::SigningKey as Ed25519;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::lifecycle::notary::Notary;
+use crate::store::publication::Publication as _;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{AuditStore as _, Store as _};
+
+const NOW: UnixMillis = UnixMillis::from_millis(1_800_000_000_000);
+const SEED: [u8; 32] = [3; 32];
+
+struct House {
+    _dir: TempDir,
+    store: Arc<SqliteStore>,
+    raise: RaiseEpoch,
+}
+
+impl House {
+    /// A database with so many events, each a publisher's epoch.
+    async fn with(events: u64) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
+        let store = Arc::new(SqliteStore::open(&url).await.expect("a store"));
+        let raise = RaiseEpoch {
+            store: Arc::clone(&store) as Arc<_>,
+            kv: KvClient::new("http://127.0.0.1:9", None).expect("a client"),
+            deployment: "test".to_owned(),
+            public_key: PublicKey::from_bytes(Ed25519::from_bytes(&SEED).verifying_key().as_bytes()).expect("a key"),
+            pepper: keyward_shared::fingerprint::Pepper::new([1; 32]).id(),
+        };
+        for _ in 0..events {
+            store.acquire_lease("test", NOW, NOW).await.expect("the database").expect("the lease");
+        }
+        Self { _dir: dir, store, raise }
+    }
+
+    /// A checkpoint of the log as it is, signed with this seed.
+    async fn signed(&self, seed: [u8; 32]) -> String {
+        let notary = Notary::new(Arc::clone(&self.store) as Arc<_>, "test", &seed);
+        notary.sign(NOW).await.expect("signed").expect("a checkpoint").note
+    }
+
+    async fn raise(&self, kv: Option<HeadOrder>, checkpoint: Option<&str>) -> Raised {
+        let comparison = Comparison {
+            kv,
+            carried: 7,
+            expires_at: NOW,
+            checkpoint: checkpoint.map(str::to_owned),
+            orphans: Vec::new(),
+        };
+        self.raise.raise(&comparison, NOW).await.expect("raised")
+    }
+
+    /// The newest event.
+    async fn newest(&self) -> Value {
+        let size = self.store.tree().await.expect("the tree").edge.size();
+        self.store.event(size).await.expect("the database").expect("an event").document
+    }
+
+    async fn incarnation(&self) -> u32 {
+        self.store.tree().await.expect("the tree").incarnation
+    }
+}
+
+#[tokio::test]
+async fn what_was_raised_is_told_with_what_kv_held() {
+    let house = House::with(2).await;
+    let note = house.signed(SEED).await;
+    let order = HeadOrder { epoch: 5, generation: 40, issued_at: 1 };
+    let raised = house.raise(Some(order), Some(&note)).await;
+    // KV's head stands above all that is on record here, so the record is an older one.
+    assert_eq!(raised, Raised { epoch: 6, generation: 41, renamed: Some(2) });
+    let event = house.newest().await;
+    assert_eq!([&event["action"], &event["entity"], &event["actor"]["name"]], ["Update", "Snapshots", "raise-epoch"]);
+    assert_eq!(event["generation"], 41);
+    let details = json!({
+        "operation": "raise_epoch",
+        "before": { "epoch": 0, "generation": 0, "incarnation": 1 },
+        "after": { "epoch": 6, "generation": 41, "incarnation": 2 },
+        "incarnation": 2,
+        "kv": { "epoch": 5, "generation": 40, "checkpoint": note },
+        "disabled_keys": 0,
+    });
+    assert_eq!(event["details"], details);
+    assert_eq!(house.incarnation().await, 2);
+    // What is signed from here on has another name, and goes on.
+    assert!(house.signed(SEED).await.starts_with("keyward/test/audit/2\n3\n"));
+    assert_eq!(house.store.generation().await.expect("the database").0, 41);
+    // A second run finds nothing lost.
+    let again = house.raise(Some(order), Some(&note)).await;
+    assert_eq!(again.renamed, None);
+}
+
+#[tokio::test]
+async fn a_log_that_goes_on_from_what_kv_holds_keeps_its_name() {
+    let house = House::with(3).await;
+    let note = house.signed(SEED).await;
+    house.store.acquire_lease("test", NOW, NOW).await.expect("the database");
+    for checkpoint in [Some(&*note), None] {
+        assert_eq!(house.raise(None, checkpoint).await.renamed, None);
+    }
+    assert_eq!(house.incarnation().await, 1);
+    assert_eq!(house.newest().await["details"]["kv"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_log_that_kv_knows_otherwise_goes_on_under_another_name() {
+    let longer = House::with(9).await.signed(SEED).await;
+    let other = {
+        let house = House::with(0).await;
+        house.store.acquire_lease("another", NOW, NOW).await.expect("the database");
+        house.signed(SEED).await
+    };
+    let forged = House::with(2).await.signed([4; 32]).await;
+    for note in [&*longer, &other, &forged, "no note at all"] {
+        let house = House::with(2).await;
+        assert_eq!(house.raise(None, Some(note)).await.renamed, Some(2), "{note}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_under_which_something_was_signed_is_not_used_again() {
+    // A database from before the log was renamed, twice.
+    let later = {
+        let house = House::with(2).await;
+        for _ in 0..2 {
+            house.raise(None, Some("no note at all")).await;
+        }
+        house.signed(SEED).await
+    };
+    assert!(later.starts_with("keyward/test/audit/3\n"));
+    let house = House::with(2).await;
+    assert_eq!(house.raise(None, Some(&later)).await.renamed, Some(4));
+}

@@ -1,0 +1,141 @@
+//! How the audit log's checkpoints travel: in every head, and what they never stand in the way of.
+
+use std::collections::VecDeque;
+
+use axum::Router;
+use axum::extract::{Path, State as Held};
+use axum::http::StatusCode;
+use axum::routing::{get, put};
+use keyward_shared::snapshot::Head;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::api::snapshot::SnapshotSource as _;
+use crate::domain::audit::checkpoint::Checkpoint;
+use crate::domain::audit::{AuditEvent, note};
+use crate::publish::kv::KvClient;
+use crate::publish::upload::Uploader;
+
+/// The head that is served.
+fn served(publisher: &Publisher) -> Head {
+    let head = publisher.shared.head.borrow().clone().expect("a head");
+    publisher.shared.signer.read(&head.bytes).expect("a head that verifies")
+}
+
+/// The checkpoint that the head carries, as whoever has the public key reads it.
+fn checkpoint(publisher: &Publisher) -> Checkpoint {
+    let note = String::from_utf8(served(publisher).checkpoint).expect("text");
+    let key = publisher.shared.notary.verifier(1).expect("a key");
+    Checkpoint::parse(note::open(&note, &[key]).expect("signed")).expect("a checkpoint")
+}
+
+/// An event that is no change.
+fn event(at: UnixMillis) -> AuditEvent {
+    crate::domain::audit::publishing::epoch_acquired(at, "somebody", 0, 1)
+}
+
+async fn size(house: &House) -> u64 {
+    house.publisher.shared.store.tree().await.expect("the tree").edge.size()
+}
+
+/// Does something to the database behind the store's back.
+async fn behind(house: &House, sql: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(house.dir.path().join("keyward.db"));
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.expect("a connection");
+    sqlx::raw_sql(sql).execute(&mut connection).await.expect("done");
+}
+
+#[tokio::test]
+async fn a_head_carries_a_checkpoint_that_verifies_and_one_is_made_for_events_that_change_nothing() {
+    let house = House::new().await;
+    let mut state = resumed(&house.publisher).await;
+    let first = checkpoint(&house.publisher);
+    assert_eq!(first.size, size(&house).await);
+    let tree = house.publisher.shared.store.tree().await.expect("the tree");
+    assert_eq!(first.root, tree.edge.root());
+    let (generation, news) = (served(&house.publisher).generation, state.news);
+
+    let store = &house.publisher.shared.store;
+    store.tell(vec![event(house.publisher.shared.now())]).await.expect("told");
+    assert!(!state.step(Occasion::News).await.expect("a step"), "nothing that edges decide by is new");
+    assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
+    assert_eq!(checkpoint(&house.publisher).size, first.size + 1);
+    assert_eq!((served(&house.publisher).generation, state.news), (generation, news));
+    assert!(!state.step(Occasion::Checkpoint).await.expect("a step"), "all is witnessed");
+
+    // What comes with something else is as old as five seconds at most, and no older where it is due.
+    house.keys(1).await;
+    assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
+    assert_eq!((checkpoint(&house.publisher).size, state.news), (size(&house).await, state.order));
+    house.keys(1).await;
+    assert!(state.step(Occasion::News).await.expect("a step"));
+    assert_eq!(checkpoint(&house.publisher).size, size(&house).await - 1, "signed a moment ago");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_signed_holds_up_no_head_and_is_told() {
+    let house = House::new().await;
+    let mut state = resumed(&house.publisher).await;
+    let before = checkpoint(&house.publisher);
+    behind(&house, "UPDATE audit_node SET hash = zeroblob(32)").await;
+    house.keys(1).await;
+    assert!(state.step(Occasion::Heartbeat).await.expect("a step"), "a young checkpoint is good enough");
+    assert!(!state.step(Occasion::Checkpoint).await.expect("a step"), "for nothing else");
+    house.set(WorkspaceStatus::Suspended).await;
+    assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
+    let generation = house.publisher.shared.store.generation().await.expect("the database").0;
+    assert_eq!(served(&house.publisher).generation, generation);
+    assert_eq!(checkpoint(&house.publisher), before);
+    let told = house.publisher.shared.status().await.expect("a status").last_error.expect("an error");
+    assert!(told.contains("audit log does not go on"), "{told}");
+}
+
+/// A namespace without anything in it, which tells of each head that is written.
+async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>) -> KvClient {
+    async fn put_value(
+        Path(key): Path<String>,
+        Held(heads): Held<mpsc::UnboundedSender<Vec<u8>>>,
+        body: axum::body::Bytes,
+    ) {
+        assert_eq!(key, "head");
+        heads.send(body.to_vec()).expect("somebody listens");
+    }
+    let values = get(async || StatusCode::NOT_FOUND).put(put_value);
+    let bulk = put(async || axum::Json(serde_json::json!({ "result": {} })));
+    let router = Router::new().route("/values/{key}", values).route("/bulk", bulk).with_state(heads);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    KvClient::new(&format!("http://{address}"), None).expect("a client")
+}
+
+#[tokio::test]
+async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
+    let house = House::new().await;
+    let (heads, mut written) = mpsc::unbounded_channel();
+    let mut state = resumed(&house.publisher).await;
+    let shared = &house.publisher.shared;
+    let uploader = Uploader {
+        kv: namespace(heads).await,
+        shared: Arc::clone(shared),
+        between_heads: Duration::ZERO,
+        next_call: Instant::now(),
+        next_head: Instant::now(),
+        written: None,
+    };
+    let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
+    let mut expected = VecDeque::from([shared.head.borrow().clone().expect("a head").bytes.clone()]);
+    assert_eq!(written.recv().await, expected.pop_front());
+    for _ in 0..3 {
+        shared.store.tell(vec![event(shared.now())]).await.expect("told");
+        assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert!(written.try_recv().is_err(), "a write for a checkpoint alone");
+    }
+    house.keys(1).await;
+    assert!(state.step(Occasion::News).await.expect("a step"));
+    expected.push_back(shared.head.borrow().clone().expect("a head").bytes.clone());
+    assert_eq!(written.recv().await, expected.pop_front());
+    assert_eq!(checkpoint(&house.publisher).size + 1, size(&house).await, "with a checkpoint of a moment ago");
+    uploading.abort();
+}
