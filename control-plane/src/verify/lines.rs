@@ -5,7 +5,10 @@ use std::io::{self, BufRead, Read as _};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Facts, Finding, FoundEvent, KeptCheckpoint, MAX_PIECE_BYTES, PIECES, Piece, Source, Unreadable, invalid};
+use super::{
+    Facts, Finding, FoundEvent, KeptCheckpoint, MAX_BATCH_BYTES, MAX_PIECE_BYTES, MOST_EVENTS, PIECES, Piece, Source,
+    Unreadable, invalid,
+};
 use crate::domain::audit::canonical;
 use crate::domain::audit::merkle::{Edge, Hash, Place};
 
@@ -34,8 +37,8 @@ impl<R: BufRead + Send> LinesSource<R> {
         if self.is_done {
             return Ok(None);
         }
-        let mut pieces = Vec::new();
-        while pieces.len() < PIECES {
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        while pieces.len() < PIECES && bytes < MAX_BATCH_BYTES {
             let Some(line) = line(&mut self.reader)? else {
                 self.is_done = true;
                 if !self.is_ended {
@@ -43,6 +46,7 @@ impl<R: BufRead + Send> LinesSource<R> {
                 }
                 break;
             };
+            bytes += line.len();
             pieces.extend(self.piece(&line));
         }
         Ok(Some(pieces))
@@ -67,7 +71,7 @@ impl<R: BufRead + Send> LinesSource<R> {
             return (told != self.events).then_some(Piece::Wrong(differ));
         }
         let (told, proof) = (members.remove("hash"), members.remove("proof"));
-        let seq = members.get("seq").and_then(Value::as_u64).filter(|seq| *seq > 0);
+        let seq = members.get("seq").and_then(Value::as_u64).filter(|seq| (1..MOST_EVENTS).contains(seq));
         let told = told.as_ref().and_then(hash);
         let proof = proof.map_or(Some(Vec::new()), |proof| proof.as_array()?.iter().map(hash).collect());
         let (Some(seq), Some(told), Some(proof)) = (seq, told, proof) else {
@@ -97,13 +101,14 @@ fn facts(preface: &Value) -> Option<Facts> {
     if preface["keyward_audit_export"] != 1 {
         return None;
     }
-    let pruned = preface["pruned"].as_u64()?;
+    let number = |member: &str| preface[member].as_u64().filter(|number| *number < MOST_EVENTS);
+    let pruned = number("pruned")?;
     let edge: Option<Vec<Hash>> = preface["edge"].as_array()?.iter().map(hash).collect();
     let is_filtered = preface["filtered"].as_bool()?;
     Some(Facts {
         pruned,
         start: Some(Edge::new(pruned, edge?)?),
-        size: Some(preface["size"].as_u64()?),
+        size: Some(number("size")?),
         filter: is_filtered.then(|| preface["filter"].to_string()),
         checkpoint: Some(preface["checkpoint"].as_str()?.to_owned()),
         has_tree: false,
@@ -111,9 +116,7 @@ fn facts(preface: &Value) -> Option<Facts> {
 }
 
 fn hash(value: &Value) -> Option<Hash> {
-    let mut hash = Hash::default();
-    hex::decode_to_slice(value.as_str()?, &mut hash).ok()?;
-    Some(hash)
+    super::hash(value.as_str()?)
 }
 
 #[async_trait]

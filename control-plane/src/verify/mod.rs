@@ -27,11 +27,21 @@ pub use witness::{Trust, Untrusted, Witness, notes};
 
 /// The longest line or row of an export that is read: far more than an event has.
 const MAX_PIECE_BYTES: u64 = 64 * 1024 * 1024;
-/// Pieces of an export that are read at a time.
+/// Pieces of an export that are read at a time, and bytes after which no further is.
 const PIECES: usize = 256;
+const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// No log comes to so many events; with fewer, places in its tree are numbers that there are.
+const MOST_EVENTS: u64 = 1 << 61;
 
 fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// A hash as it is written, and in no other way.
+fn hash(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    hex::decode_to_slice(text, &mut hash).ok()?;
+    (!text.bytes().any(|byte| byte.is_ascii_uppercase())).then_some(hash)
 }
 
 /// What a log says of itself before its first event is read.

@@ -7,9 +7,12 @@ use async_trait::async_trait;
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use serde_json::{Value, json};
 
-use super::{Facts, Finding, FoundEvent, MAX_PIECE_BYTES, PIECES, Piece, Source, Unreadable, invalid};
+use super::{
+    Facts, Finding, FoundEvent, MAX_BATCH_BYTES, MAX_PIECE_BYTES, MOST_EVENTS, PIECES, Piece, Source, Unreadable, hash,
+    invalid,
+};
 use crate::domain::audit::canonical;
-use crate::domain::audit::export::{COLUMNS, undone};
+use crate::domain::audit::export::{COLUMNS, is_as_written, undone};
 use crate::domain::audit::merkle::{Edge, Hash, Place};
 
 /// The log in an export.
@@ -52,7 +55,7 @@ impl<R: BufRead + Send> RowsSource<R> {
             None => Some("the file has no event"),
             Some(_) => (!cell(19).is_empty()).then_some("each event has a proof of its own"),
         };
-        let pruned = number(cell(0)).unwrap_or(1).saturating_sub(1);
+        let pruned = number(cell(0)).filter(|seq| *seq < MOST_EVENTS).unwrap_or(1).saturating_sub(1);
         let is_whole = pruned == 0 || filter.is_some();
         let facts = Facts {
             pruned: if filter.is_some() { 0 } else { pruned },
@@ -66,8 +69,9 @@ impl<R: BufRead + Send> RowsSource<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Vec<Piece>>> {
-        let mut pieces = Vec::new();
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
         while let Some(found) = self.ahead.take() {
+            bytes += found.as_slice().len();
             let piece = match event(&found) {
                 Ok(event) => {
                     self.last = event.seq;
@@ -77,7 +81,7 @@ impl<R: BufRead + Send> RowsSource<R> {
             };
             pieces.push(piece);
             self.ahead = row(&mut self.reader)?;
-            if pieces.len() == PIECES {
+            if pieces.len() == PIECES || bytes >= MAX_BATCH_BYTES {
                 break;
             }
         }
@@ -104,18 +108,23 @@ fn number(text: &str) -> Option<u64> {
 /// The event of a row, or what is wrong with it.
 fn event(row: &ByteRecord) -> Result<FoundEvent, &'static str> {
     let cells: Vec<&str> = (0..row.len()).map_while(|column| text(row, column)).collect();
+    let is_plain = row.iter().all(|cell| core::str::from_utf8(cell).is_ok_and(is_as_written));
     let Ok(cells) = <[&str; COLUMNS.len()]>::try_from(cells) else {
         return Err("its row has other columns, or no text");
     };
     let [seq, at, kind, id, name, ip, on_behalf_of, action, entity, target_id, target_name, ..] = cells;
-    let [.., workspace, team, teams, reason, details, request, generation, hash, proof] = cells;
+    let [.., workspace, team, teams, reason, details, request, generation, told, proof] = cells;
     let or_null = |text: &str| if text.is_empty() { Value::Null } else { text.into() };
     let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| "one of its cells is no JSON");
-    let seq = number(seq).filter(|seq| *seq > 0).ok_or("its number is none")?;
+    let seq = number(seq).filter(|seq| (1..MOST_EVENTS).contains(seq)).ok_or("its number is none")?;
     let generation = number(generation).ok_or("its generation is no number")?;
     let (team_ids, told_details) = (json(teams)?, json(details)?);
     let is_exact = |value: &Value, text: &str| canonical(value).is_ok_and(|exact| exact == text.as_bytes());
-    let inexact = [("details", is_exact(&told_details, details)), ("actor_team_ids", is_exact(&team_ids, teams))];
+    let inexact = [
+        ("row", is_plain),
+        ("details", is_exact(&told_details, details)),
+        ("actor_team_ids", is_exact(&team_ids, teams)),
+    ];
     let inexact = inexact.into_iter().find(|(_, is_exact)| !is_exact).map(|(what, _)| what);
     let document = json!({
         "seq": seq,
@@ -138,15 +147,9 @@ fn event(row: &ByteRecord) -> Result<FoundEvent, &'static str> {
         "request_id": request,
         "generation": generation,
     });
-    let proof: Option<Vec<Hash>> = proof.split_ascii_whitespace().map(read_hash).collect();
-    let (told, proof) = read_hash(hash).zip(proof).ok_or("its hash or proof is none")?;
+    let proof: Option<Vec<Hash>> = proof.split_terminator(' ').map(hash).collect();
+    let (told, proof) = hash(told).zip(proof).ok_or("its hash or proof is none")?;
     Ok(FoundEvent { seq, document, told, inexact, leaf: None, proof })
-}
-
-fn read_hash(text: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
-    hex::decode_to_slice(text, &mut hash).ok()?;
-    Some(hash)
 }
 
 #[async_trait]

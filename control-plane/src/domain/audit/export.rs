@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::merkle::Hash;
 use super::{LoggedEvent, NotCanonical};
 
-pub use csv::{COLUMNS, defused, undone};
+pub use csv::{COLUMNS, defused, is_as_written, undone};
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

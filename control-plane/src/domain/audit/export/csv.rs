@@ -51,6 +51,11 @@ pub fn undone(cell: &str) -> &str {
     cell.strip_prefix(GUARD).unwrap_or(cell)
 }
 
+/// Whether a cell is written as [`defused`] writes its text, and in no other way that reads the same.
+pub fn is_as_written(cell: &str) -> bool {
+    defused(undone(cell)) == cell
+}
+
 pub(super) fn header() -> Result<Vec<u8>, WriteError> {
     let mut rows = rows();
     rows.write_record(COLUMNS).map_err(|error| WriteError::Row(Box::new(error)))?;
