@@ -125,6 +125,10 @@ pub enum Finding {
         /// Its last event.
         after: u64,
     },
+    /// A file has no event that anything could be shown of.
+    Empty,
+    /// Checkpoints from outside were given, and none of them says anything of this log.
+    Unwitnessed,
 }
 
 impl Finding {
@@ -149,7 +153,10 @@ impl Finding {
     pub const fn needs_witness(&self) -> bool {
         matches!(
             self,
-            Self::Tail { by: Some(_), .. } | Self::Inconsistent { by: Some(_), .. } | Self::Forged { by: Some(_), .. }
+            Self::Tail { by: Some(_), .. }
+                | Self::Inconsistent { by: Some(_), .. }
+                | Self::Forged { by: Some(_), .. }
+                | Self::Unwitnessed
         )
     }
 }
@@ -225,6 +232,11 @@ impl fmt::Display for Finding {
             Self::Cut { after } => {
                 write!(f, "the file ends behind event {after} without its last line: it was cut off")
             }
+            Self::Empty => f.write_str("the file has no event, so it shows nothing"),
+            Self::Unwitnessed => f.write_str(
+                "no checkpoint from outside could be held against it: give one of this file's size, such as the one \
+                 that came with it",
+            ),
         }
     }
 }

@@ -18,6 +18,13 @@ struct Trail {
     is_broken: bool,
 }
 
+/// A root that proofs may lead to.
+struct Root {
+    checkpoint: Checkpoint,
+    /// From where it came, until the first proof led to it; none for the one of the file itself.
+    from: Option<String>,
+}
+
 pub(super) struct Pass<'a> {
     facts: Facts,
     trust: &'a Trust,
@@ -35,8 +42,8 @@ pub(super) struct Pass<'a> {
     outside: Trail,
     /// The newest event that says what was pruned, and up to where.
     pruning: Option<(u64, u64)>,
-    /// What proofs lead to.
-    roots: Vec<(u64, Hash)>,
+    /// What proofs may lead to.
+    roots: Vec<Root>,
     report: Report,
 }
 
@@ -82,7 +89,7 @@ impl<'a> Pass<'a> {
             let Some(checkpoint) = self.open(&note, self.facts.size.unwrap_or_default()) else { return };
             let Checkpoint { size, root, at, .. } = checkpoint;
             self.report.kept.count(&checkpoint);
-            self.roots.push((size, root));
+            self.roots.push(Root { checkpoint, from: None });
             for Witness { from, checkpoint } in mem::take(&mut self.witnesses) {
                 if checkpoint.size != size {
                     self.report.unchecked.push(from);
@@ -93,10 +100,8 @@ impl<'a> Pass<'a> {
                 }
             }
         } else {
-            for Witness { checkpoint, .. } in mem::take(&mut self.witnesses) {
-                self.roots.push((checkpoint.size, checkpoint.root));
-                self.report.outside.count(&checkpoint);
-            }
+            let roots = mem::take(&mut self.witnesses).into_iter();
+            self.roots.extend(roots.map(|Witness { from, checkpoint }| Root { checkpoint, from: Some(from) }));
         }
         self.report.has_roots = !self.roots.is_empty();
     }
@@ -230,8 +235,15 @@ impl<'a> Pass<'a> {
             return;
         }
         self.next = seq + 1;
-        let leads = |(size, root): &(u64, Hash)| verify_inclusion(seq - 1, *size, &content, &event.proof, root);
-        if content == event.told && !self.roots.is_empty() && !self.roots.iter().any(leads) {
+        let leads = |Root { checkpoint: Checkpoint { size, root, .. }, .. }: &Root| {
+            verify_inclusion(seq - 1, *size, &content, &event.proof, root)
+        };
+        if let Some(at) = self.roots.iter().position(leads) {
+            let Root { checkpoint, from } = &mut self.roots[at];
+            if from.take().is_some() {
+                self.report.outside.count(checkpoint);
+            }
+        } else if content == event.told && !self.roots.is_empty() {
             self.find(seq, Finding::NotIncluded { seq });
         }
     }
@@ -280,6 +292,15 @@ impl<'a> Pass<'a> {
             } else {
                 self.report.unchecked.push(from);
             }
+        }
+        self.report.unchecked.extend(self.roots.iter_mut().filter_map(|root| root.from.take()));
+        if self.report.events == 0 && !self.facts.has_tree {
+            self.report.find(Finding::Empty);
+        }
+        // Who gave a checkpoint asked whether the log agrees with it, and was not answered.
+        let is_compared = self.report.outside.checkpoints > 0 || self.outside.is_broken;
+        if self.report.has_witnesses && !is_compared && self.report.verifies() {
+            self.report.find(Finding::Unwitnessed);
         }
         let pruned = self.facts.pruned;
         if is_whole && pruned > 0 && self.pruning.is_none_or(|(through, _)| through != pruned) {

@@ -111,6 +111,86 @@ async fn an_event_that_was_never_in_the_log_is_found_though_its_hash_is_right() 
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_a_file_cannot_be_held_against_is_no_agreement() {
+    let log = KeptLog::make(4, 9).await;
+    let old = || Witness { from: "a file".to_owned(), checkpoint: trust().open(&log.checkpoints[1].note).unwrap() };
+    for format in Format::ALL {
+        let filtered = export(&log, format, Some(|seq| seq > 27 && seq % 3 == 2));
+        // Of another size than the one that proofs lead to.
+        let report = look(&filtered, vec![old()]).await;
+        assert!(!report.verifies() && report.outside.checkpoints == 0, "{report}");
+        let report = look(&filtered, vec![old(), log.witness()]).await;
+        assert!(report.verifies(), "{report}");
+        assert_eq!((report.outside.checkpoints, &report.unchecked[..]), (1, &["a file".to_owned()][..]), "{report}");
+        let nothing = look(&export(&log, format, Some(|_| false)), vec![log.witness()]).await;
+        assert!(nothing.findings.kept.contains(&Finding::Empty), "{nothing}");
+        let nothing = look(&export(&log, format, Some(|_| false)), Vec::new()).await;
+        assert_eq!(nothing.findings.kept, [Finding::Empty], "{nothing}");
+    }
+    // The events before the first row are gone, and nothing in a table stands for them.
+    let text = export(&log, Format::Csv, None);
+    let rows: Vec<&str> = text.split_inclusive("\r\n").collect();
+    let report = look(&[&rows[..1], &rows[6..]].concat().concat(), vec![log.witness()]).await;
+    assert!(report.findings.kept.contains(&Finding::Unwitnessed), "{report}");
+    assert!(report.to_string().contains("the log does NOT verify"), "{report}");
+}
+
+#[tokio::test]
+async fn what_reads_the_same_and_is_written_otherwise_is_named() {
+    let log = KeptLog::make(4, 9).await;
+    let hash = hex::encode(log.events[16].hash);
+    let upper = hash.to_uppercase();
+    for format in Format::ALL {
+        let text = export(&log, format, None);
+        let report = look(&text.replace(&hash, &upper), vec![log.witness()]).await;
+        assert!(matches!(report.findings.kept.first(), Some(Finding::Unreadable { seq: 17, .. })), "{report}");
+    }
+    let text = export(&log, Format::Csv, None);
+    for (cell, spelled) in [("system,", "'system,"), ("Key 16,", "'Key 16,"), ("req_16,", "'req_16,")] {
+        let at = text.find(",Key 16,").unwrap();
+        let at = text[..at].rfind("\r\n17,").unwrap();
+        let changed = format!("{}{}", &text[..at], text[at..].replacen(cell, spelled, 1));
+        let report = look(&changed, vec![log.witness()]).await;
+        assert_eq!(report.findings.kept, [Finding::Inexact { seq: 17, what: "row" }], "{cell}: {report}");
+    }
+    let text = export(&log, Format::Csv, Some(|seq| seq == 17));
+    let at = text.rfind(' ').unwrap();
+    let report = look(&format!("{} {}", &text[..at], &text[at..]), vec![log.witness()]).await;
+    assert!(matches!(report.findings.kept.first(), Some(Finding::Unreadable { .. })), "{report}");
+}
+
+#[tokio::test]
+async fn numbers_that_no_log_comes_to_are_refused() {
+    let log = KeptLog::make(1, 3).await;
+    let most = 1_u64 << 61;
+    for number in [most, u64::MAX - 1, u64::MAX] {
+        let text = export(&log, Format::JsonLines, None);
+        for (told, other) in
+            [("\"pruned\":0,", format!("\"pruned\":{number},")), ("\"size\":3}", format!("\"size\":{number}}}"))]
+        {
+            assert!(LinesSource::open(Cursor::new(text.replacen(told, &other, 1))).is_err(), "{other}");
+        }
+        for (format, wanted) in
+            [(Format::JsonLines, None), (Format::Csv, None), (Format::Csv, Some((|_| true) as fn(u64) -> bool))]
+        {
+            let (told, other) = match format {
+                Format::JsonLines => ("\"seq\":3,", format!("\"seq\":{number},")),
+                Format::Csv => ("\r\n3,", format!("\r\n{number},")),
+            };
+            let report = look(&export(&log, format, wanted).replacen(told, &other, 1), vec![log.witness()]).await;
+            let is_named = report.findings.kept.iter().any(|found| matches!(found, Finding::Unreadable { .. }));
+            assert!(is_named, "{number}: {report}");
+            // The first of a table too, which says how many are gone.
+            if format == Format::Csv {
+                let text = export(&log, format, wanted).replacen("\r\n1,", &other, 1);
+                let report = look(&text, vec![log.witness()]).await;
+                assert!(!report.verifies(), "{number}: {report}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_done_to_a_file_is_named() {
     let log = KeptLog::make(4, 9).await;
     for format in Format::ALL {
