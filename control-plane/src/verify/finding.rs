@@ -120,11 +120,23 @@ pub enum Finding {
         /// The event.
         seq: u64,
     },
+    /// What events are found by says something else of it, or nothing.
+    SearchDiffers {
+        /// The event.
+        seq: u64,
+    },
     /// A file has no end.
     Cut {
         /// Its last event.
         after: u64,
     },
+    /// An event is not one that the filter asks for.
+    Unwanted {
+        /// The event.
+        seq: u64,
+    },
+    /// Events were left out, and by what filter cannot be told.
+    Unfiltered,
     /// A file has no event that anything could be shown of.
     Empty,
     /// Checkpoints from outside were given, and none of them says anything of this log.
@@ -142,7 +154,9 @@ impl Finding {
             | Self::Misplaced { seq, .. }
             | Self::NodeDiffers { first: seq, .. }
             | Self::HourDiffers { seq }
-            | Self::NotIncluded { seq } => Some(*seq),
+            | Self::SearchDiffers { seq }
+            | Self::NotIncluded { seq }
+            | Self::Unwanted { seq } => Some(*seq),
             Self::Inconsistent { after, .. } => Some(*after + 1),
             Self::Tail { have, .. } => Some(*have + 1),
             _ => None,
@@ -229,9 +243,14 @@ impl fmt::Display for Finding {
             Self::HourDiffers { seq } => {
                 write!(f, "event {seq}: is outside of what its hour is said to hold, so a search by time may miss it")
             }
+            Self::SearchDiffers { seq } => {
+                write!(f, "event {seq}: is not found by what it is, so searches, and exports with a filter, miss it")
+            }
             Self::Cut { after } => {
                 write!(f, "the file ends behind event {after} without its last line: it was cut off")
             }
+            Self::Unwanted { seq } => write!(f, "event {seq}: is not one that the filter asks for"),
+            Self::Unfiltered => f.write_str("events are not there, and the filter that left them out says nothing"),
             Self::Empty => f.write_str("the file has no event, so it shows nothing"),
             Self::Unwitnessed => f.write_str(
                 "no checkpoint from outside could be held against it: give one of this file's size, such as the one \

@@ -10,6 +10,7 @@ use super::{
     Unreadable, invalid,
 };
 use crate::domain::audit::canonical;
+use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::merkle::{Edge, Hash, Place};
 
 /// The log in an export.
@@ -110,6 +111,7 @@ fn facts(preface: &Value) -> Option<Facts> {
         start: Some(Edge::new(pruned, edge?)?),
         size: Some(number("size")?),
         filter: is_filtered.then(|| preface["filter"].to_string()),
+        wanted: EventFilter::read(&preface["filter"]).filter(|filter| is_filtered && !filter.is_empty()),
         checkpoint: Some(preface["checkpoint"].as_str()?.to_owned()),
         has_tree: false,
     })

@@ -16,6 +16,7 @@ use std::io;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::merkle::{Edge, Hash, Place};
 use crate::domain::time::UnixMillis;
 
@@ -55,6 +56,8 @@ pub struct Facts {
     pub size: Option<u64>,
     /// The filter that was on, as it is told: then each event has a proof of its own.
     pub filter: Option<String>,
+    /// What was asked for, where it is told in full and can be read.
+    pub wanted: Option<EventFilter>,
     /// The signed checkpoint of an export.
     pub checkpoint: Option<String>,
     /// Whether the tree's nodes are kept beside the events.

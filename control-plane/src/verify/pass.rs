@@ -119,6 +119,8 @@ impl<'a> Pass<'a> {
                 self.next = last + 1;
             }
             Piece::Checkpoint(kept) => self.checkpoint(&kept),
+            // Whoever is not what they were is not found as what they are.
+            Piece::Wrong(Finding::SearchDiffers { seq }) if self.named.contains(&seq) => {}
             Piece::Wrong(finding) => {
                 self.named.extend(finding.seq());
                 self.report.find(finding);
@@ -235,6 +237,9 @@ impl<'a> Pass<'a> {
             return;
         }
         self.next = seq + 1;
+        if self.facts.wanted.as_ref().is_some_and(|wanted| !wanted.is_met_by(&event.document)) {
+            self.find(seq, Finding::Unwanted { seq });
+        }
         let leads = |Root { checkpoint: Checkpoint { size, root, .. }, .. }: &Root| {
             verify_inclusion(seq - 1, *size, &content, &event.proof, root)
         };
@@ -294,6 +299,12 @@ impl<'a> Pass<'a> {
             }
         }
         self.report.unchecked.extend(self.roots.iter_mut().filter_map(|root| root.from.take()));
+        // A table has no filter to tell; nor the size that would show what is missing.
+        let is_told = self.facts.wanted.is_some() || self.facts.size.is_none();
+        let all = self.facts.size.map(|size| size.saturating_sub(self.facts.pruned));
+        if !is_whole && !is_told && all != Some(self.report.events) {
+            self.report.find(Finding::Unfiltered);
+        }
         if self.report.events == 0 && !self.facts.has_tree {
             self.report.find(Finding::Empty);
         }

@@ -62,6 +62,7 @@ impl<R: BufRead + Send> RowsSource<R> {
             start: is_whole.then(Edge::empty),
             size: None,
             filter: filter.map(str::to_owned),
+            wanted: None,
             checkpoint: None,
             has_tree: false,
         };

@@ -3,7 +3,9 @@
 use std::io::Cursor;
 
 use keyward_control_plane::domain::audit::export::{Exported, Format, Preface};
+use keyward_control_plane::domain::audit::filter::EventFilter;
 use keyward_control_plane::domain::audit::merkle::{Hash, fold, inclusion, leaf, node};
+use keyward_control_plane::domain::audit::{Action, canonical};
 use keyward_control_plane::verify::{Finding, LinesSource, Report, RowsSource, Source, Witness, verify};
 use serde_json::json;
 
@@ -18,6 +20,11 @@ fn range(leaves: &[Hash]) -> Hash {
             node(&range(&leaves[..middle]), &range(&leaves[middle..]))
         }
     }
+}
+
+/// What the filtered exports say that they were asked for.
+fn filter() -> EventFilter {
+    EventFilter { action: Some(Action::Update), ..EventFilter::default() }
 }
 
 /// An export of the events that `wanted` takes, each with its proof, or of all.
@@ -44,7 +51,7 @@ fn export(log: &KeptLog, format: Format, wanted: Option<fn(u64) -> bool>) -> Str
         size: log.size(),
         pruned: 0,
         edge: Vec::new(),
-        filter: wanted.map(|_| json!({ "action": "Update" })),
+        filter: wanted.map(|_| serde_json::to_value(filter()).unwrap()),
         checkpoint: log.checkpoints.last().unwrap().note.clone(),
     };
     let all = [
@@ -100,7 +107,7 @@ async fn an_event_that_was_never_in_the_log_is_found_though_its_hash_is_right() 
     let mut forged = KeptLog::make(4, 9).await;
     let event = &mut forged.events[13];
     event.document["actor"]["name"] = json!("somebody else");
-    event.hash = leaf(&keyward_control_plane::domain::audit::canonical(&event.document).unwrap());
+    event.hash = leaf(&canonical(&event.document).unwrap());
     for format in Format::ALL {
         let report = look(&export(&forged, format, None), vec![log.witness()]).await;
         let found = report.findings.kept.iter().any(Finding::needs_witness);
@@ -187,6 +194,24 @@ async fn numbers_that_no_log_comes_to_are_refused() {
                 assert!(!report.verifies(), "{number}: {report}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_filtered_export_is_held_against_the_filter_that_it_names() {
+    let log = KeptLog::make(4, 9).await;
+    let report = look(&export(&log, Format::JsonLines, Some(|seq| seq % 3 == 2 || seq == 4)), Vec::new()).await;
+    assert_eq!(report.findings.kept, [Finding::Unwanted { seq: 4 }], "{report}");
+    let told = format!("\"filter\":{}", String::from_utf8(canonical(&json!(filter())).unwrap()).unwrap());
+    for says in ["null".to_owned(), "{}".to_owned(), json!(EventFilter::default()).to_string()] {
+        let text = export(&log, Format::JsonLines, Some(|seq| seq % 3 == 2));
+        assert!(text.contains(&told), "{text}");
+        let report = look(&text.replace(&told, &format!("\"filter\":{says}")), Vec::new()).await;
+        assert_eq!(report.findings.kept, [Finding::Unfiltered], "{says}: {report}");
+        // Where nothing is missing, nothing was left out.
+        let text = export(&log, Format::JsonLines, Some(|_| true));
+        let report = look(&text.replace(&told, &format!("\"filter\":{says}")), Vec::new()).await;
+        assert!(report.verifies(), "{says}: {report}");
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use keyward_control_plane::domain::actor::Actor;
 use keyward_control_plane::domain::audit::merkle::{Edge, Hash, Place};
-use keyward_control_plane::domain::audit::{Action, AuditEvent, Details, Entity, LoggedEvent, Target, canonical, hash};
+use keyward_control_plane::domain::audit::{
+    Action, AuditEvent, Details, Entity, LoggedEvent, Target, canonical, hash, search,
+};
 use keyward_control_plane::domain::text::Reason;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::lifecycle::notary::Notary;
@@ -164,11 +166,11 @@ fn row(document: &Value, hash: Hash) -> Value {
     ])
 }
 
-/// Writes the whole log anew from these events, as if it had always been so: numbers, hashes, tree and
-/// hours. Only what was signed stays.
+/// Writes the whole log anew from these events, as if it had always been so: numbers, hashes, tree,
+/// hours and what finds them. Only what was signed stays.
 pub(crate) async fn rewrite(connection: &mut SqliteConnection, documents: &[Value]) -> Vec<Hash> {
     let mut edge = Edge::empty();
-    let (mut nodes, mut rows, mut roots) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut nodes, mut rows, mut roots, mut found) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (seq, document) in (1_u64..).zip(documents) {
         let mut document = document.clone();
         document["seq"] = seq.into();
@@ -177,15 +179,27 @@ pub(crate) async fn rewrite(connection: &mut SqliteConnection, documents: &[Valu
         keep(Place::new(0, seq - 1), leaf);
         edge.push(leaf, keep);
         roots.push(edge.root());
+        found.push((seq, search::facets(&document), search::words(&document)));
         rows.push((document, leaf));
     }
-    run(connection, "DELETE FROM audit_event; DELETE FROM audit_node; DELETE FROM audit_hour").await;
+    run(
+        connection,
+        "DELETE FROM audit_event; DELETE FROM audit_node; DELETE FROM audit_hour; DELETE FROM audit_search",
+    )
+    .await;
     put_all(connection, &rows).await;
     sqlx::query("INSERT INTO audit_node SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?1)")
         .bind(json!(nodes).to_string())
         .execute(&mut *connection)
         .await
         .unwrap();
+    sqlx::query(
+        "INSERT INTO audit_search (rowid, facets, words) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)",
+    )
+    .bind(json!(found).to_string())
+    .execute(&mut *connection)
+    .await
+    .unwrap();
     let size = edge.size();
     run(
         connection,

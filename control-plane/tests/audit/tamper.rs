@@ -74,10 +74,12 @@ pub(crate) enum Kind {
     Size,
     /// The hours by which events are found.
     Hour,
+    /// What an event is found by.
+    Search,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::Column,
         Self::Content,
         Self::ContentAndHash,
@@ -108,6 +110,7 @@ impl Kind {
         Self::Counter,
         Self::Size,
         Self::Hour,
+        Self::Search,
     ];
 
     /// Whether the log that it leaves is whole in itself, so that only somebody who kept a checkpoint
@@ -131,6 +134,7 @@ impl Kind {
                 | Self::InsertBeyond
                 | Self::Cut
                 | Self::CutAndTree
+                | Self::Search
         )
     }
 
@@ -226,6 +230,13 @@ impl Kind {
                 run(connection, format!("UPDATE audit_log SET size = {other}")).await;
             }
             Self::Hour => hour(connection, chance).await,
+            Self::Search => {
+                let sql = chance.among(&[
+                    "DELETE FROM audit_search WHERE rowid = ",
+                    "UPDATE audit_search SET facets = 'of another', words = '' WHERE rowid = ",
+                ]);
+                run(connection, format!("{sql}{seq}")).await;
+            }
         }
         seq.cast_signed()
     }

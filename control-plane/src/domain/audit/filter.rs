@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::search::Wanted;
-use super::{Action, Entity};
+use super::{Action, Entity, search};
 use crate::domain::time::UnixMillis;
 
 /// Conditions that an event meets all of. What is absent or empty asks nothing.
@@ -37,6 +37,26 @@ impl EventFilter {
     /// Whether it asks nothing, so that every event meets it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether an event, as it is written, meets all of it.
+    pub fn is_met_by(&self, document: &Value) -> bool {
+        let actor = &document["actor"];
+        let is = |value: &Value, wanted: &str| value.as_str() == Some(wanted);
+        let is_of = |value: &Value, teams: &[TeamId]| teams.iter().any(|team| is(value, &team.to_string()));
+        let mut actor_teams = document["actor_team_ids"].as_array().into_iter().flatten();
+        let at = document["at"].as_str().and_then(UnixMillis::parse);
+        let words = if self.words.is_empty() { String::new() } else { search::words(document) };
+        self.workspace.is_none_or(|id| is(&document["workspace_id"], &id.to_string()))
+            && (self.teams.is_empty() || is_of(&document["team_id"], &self.teams))
+            && (self.actor_teams.is_empty() || actor_teams.any(|team| is_of(team, &self.actor_teams)))
+            && self.action.is_none_or(|action| is(&document["action"], action.as_str()))
+            && self.actor.as_ref().is_none_or(|id| is(&actor["id"], id) || is(&actor["on_behalf_of"], id))
+            && self.entity.is_none_or(|entity| is(&document["entity"], entity.as_str()))
+            && self.target.as_ref().is_none_or(|id| is(&document["target"]["id"], id))
+            && self.from.is_none_or(|from| at.is_some_and(|at| from <= at))
+            && self.to.is_none_or(|to| at.is_some_and(|at| at < to))
+            && self.words.iter().all(|word| word.is_among(words.split(' ')))
     }
 
     /// Reads what [`Serialize`] wrote; none where it is anything else.

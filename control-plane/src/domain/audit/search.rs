@@ -184,6 +184,11 @@ impl Wanted {
         }
     }
 
+    /// Whether one of these words is the one that is searched for, or begins so.
+    pub fn is_among<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> bool {
+        words.any(|word| if self.is_prefix { word.starts_with(&self.word) } else { word == self.word })
+    }
+
     /// The word as it is asked of the index: in quotation marks, which no word holds.
     pub fn term(&self) -> String {
         let star = if self.is_prefix { "*" } else { "" };

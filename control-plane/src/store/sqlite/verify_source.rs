@@ -14,6 +14,7 @@ use super::json::write;
 use super::log::{CheckpointRow, HOUR};
 use super::{PATIENCE, open};
 use crate::domain::audit::merkle::{Edge, Hash, Place};
+use crate::domain::audit::search;
 use crate::store::StoreError;
 use crate::verify::{Facts, Finding, KeptCheckpoint, Piece, Source, Unreadable};
 
@@ -23,6 +24,7 @@ const NEXT: &str = include_str!("sql/verify_next.sql");
 const NODES: &str = include_str!("sql/verify_nodes.sql");
 const AT: &str = include_str!("sql/log_hashes.sql");
 const HOURS: &str = include_str!("sql/verify_hours.sql");
+const SEARCH: &str = include_str!("sql/verify_search.sql");
 const CHECKPOINTS: &str =
     concat!(include_str!("sql/checkpoint_select.sql"), include_str!("sql/verify_checkpoints.sql"));
 const STRAYS: &str = include_str!("sql/verify_strays.sql");
@@ -60,9 +62,12 @@ impl DatabaseSource {
     /// The log in a file, which is not written to, not even where another process does.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
-        // Where nothing can be written beside it, nobody can be writing to it.
+        // Where nothing can be written beside it, nobody can be writing to it. What stands in a write-ahead log
+        // is a part of it, without which it would be read as it once was.
         let mut connection = match open_and_begin(&options).await {
-            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == CANNOT_OPEN) => {
+            Err(sqlx::Error::Database(error))
+                if error.code().is_some_and(|code| code == CANNOT_OPEN) && !has_ahead(path) =>
+            {
                 open_and_begin(&options.immutable(true)).await.map_err(failed)?
             }
             other => other.map_err(failed)?,
@@ -82,6 +87,7 @@ impl DatabaseSource {
             start: Some(Edge::empty()),
             size: Some(number(size)),
             filter: None,
+            wanted: None,
             checkpoint: None,
             has_tree: true,
         };
@@ -119,7 +125,20 @@ impl DatabaseSource {
                 pieces.push(kept);
             }
         }
+        let lost = self.not_found(&pieces).await?;
+        pieces.extend(lost.into_iter().map(|seq| Piece::Wrong(Finding::SearchDiffers { seq })));
         Ok(pieces)
+    }
+
+    /// The events among these that a search by what they are would miss.
+    async fn not_found(&mut self, pieces: &[Piece]) -> Result<Vec<u64>, StoreError> {
+        let events = pieces.iter().filter_map(|piece| if let Piece::Event(event) = piece { Some(event) } else { None });
+        let term = |facets: String| format!("facets : (\"{}\")", facets.replace(' ', "\" AND \""));
+        let asked: Vec<(u64, String)> =
+            events.map(|event| (event.seq, term(search::facets(&event.document)))).collect();
+        let query = sqlx::query_scalar(SEARCH).bind(write(&asked, "audit_search")?);
+        let lost: Vec<i64> = query.fetch_all(&mut self.connection).await.map_err(failed)?;
+        Ok(lost.into_iter().map(i64::cast_unsigned).collect())
     }
 
     /// Behind events of which nothing is there: how far that goes.
@@ -181,6 +200,16 @@ async fn open_and_begin(options: &SqliteConnectOptions) -> Result<SqliteConnecti
     sqlx::query(BEGIN).execute(&mut connection).await?;
     sqlx::query(FIRST).execute(&mut connection).await?;
     Ok(connection)
+}
+
+/// Whether a write-ahead log with anything in it lies beside the database, as far as that can be told.
+fn has_ahead(database: &Path) -> bool {
+    let mut ahead = database.as_os_str().to_owned();
+    ahead.push("-wal");
+    match std::fs::metadata(ahead) {
+        Ok(found) => found.len() > 0,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 const fn hour(at: i64) -> i64 {
