@@ -52,7 +52,7 @@ impl Scope for InspectScope {
 pub struct VerifyScope;
 
 impl Scope for VerifyScope {
-    const SETTINGS: &'static [&'static Setting] = &[&table::DATA_DIR, &table::LOG];
+    const SETTINGS: &'static [&'static Setting] = &[&table::DATA_DIR, &table::DEPLOYMENT, &table::LOG];
     const SECRETS: &'static [&'static SecretSetting] = &[&table::SIGNING_KEY];
 }
 

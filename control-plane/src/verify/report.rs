@@ -89,7 +89,7 @@ impl Report {
             )?;
         }
         if !self.has_keys {
-            writeln!(f, "not known: who signed the checkpoints, for no public key was given (--public-key)")?;
+            writeln!(f, "not known: who signed the checkpoints, for signatures were left alone (--unsigned)")?;
         }
         if let Some(filter) = &self.filter {
             writeln!(

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod chance;
+mod command;
 mod exports;
 mod kept_log;
 mod pruning;

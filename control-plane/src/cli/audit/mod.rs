@@ -73,6 +73,12 @@ pub enum AuditError {
     /// A public key is none.
     #[error("--public-key takes an Ed25519 public key as base64url, or NAME+ID+KEY")]
     PublicKey,
+    /// There is no key to look at signatures with.
+    #[error(
+        "no public key is known: give --public-key, or the data directory with the signing key; --unsigned leaves the \
+         signatures alone"
+    )]
+    NoKey,
     /// Nothing can be pruned with this.
     #[error("nothing was pruned: {0}")]
     NotPruned(String),

@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use super::super::{CliError, environment, logging};
 use super::{AuditError, source, witness};
-use crate::config::{Flags, Layers, VerifyScope};
+use crate::config::{ConfigError, Flags, Layers, VerifyScope};
 use crate::domain::audit::note::VerifierKey;
 use crate::verify::{Trust, verify};
 
@@ -35,9 +35,9 @@ pub(in crate::cli) struct Verify {
     /// Public key to trust, base64url or NAME+ID+KEY; that of the data directory when absent
     #[arg(long, value_name = "KEY")]
     public_key: Vec<String>,
-    /// Name of the deployment whose log it must be
-    #[arg(long, value_name = "NAME")]
-    deployment: Option<String>,
+    /// Leave signatures alone, whoever they are of
+    #[arg(long, conflicts_with = "public_key")]
+    unsigned: bool,
     #[command(flatten)]
     flags: Flags<VerifyScope>,
 }
@@ -46,7 +46,7 @@ impl Verify {
     pub(in crate::cli) async fn run(self) -> Result<ExitCode, CliError> {
         let layers = self.flags.layers(&environment)?;
         logging::start(&layers.log()?);
-        let trust = trust(&self.public_key, self.deployment, &layers)?;
+        let trust = if self.unsigned { unsigned(&layers)? } else { trust(&self.public_key, &layers)? };
         let witnesses = witness::gather(&self.checkpoint, &self.edge, &trust).await?;
         let mut source = source(&self.file).await?;
         let report = verify(&mut *source, witnesses, &trust).await.map_err(AuditError::from)?;
@@ -56,9 +56,14 @@ impl Verify {
     }
 }
 
-/// The keys that were given, else the one of the data directory, where there is one.
-fn trust(given: &[String], deployment: Option<String>, layers: &Layers<'_>) -> Result<Trust, CliError> {
-    let mut trust = Trust { deployment, ..Trust::default() };
+/// Whoever signed it.
+fn unsigned(layers: &Layers<'_>) -> Result<Trust, CliError> {
+    Ok(Trust { deployment: Some(layers.deployment()?), ..Trust::default() })
+}
+
+/// The keys that were given, else the one of the data directory.
+fn trust(given: &[String], layers: &Layers<'_>) -> Result<Trust, CliError> {
+    let mut trust = unsigned(layers)?;
     for text in given {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
         match (bytes, VerifierKey::parse(text)) {
@@ -67,9 +72,11 @@ fn trust(given: &[String], deployment: Option<String>, layers: &Layers<'_>) -> R
             (None, None) => return Err(AuditError::PublicKey.into()),
         }
     }
-    if given.is_empty()
-        && let Ok(key) = layers.signing_key()
-    {
+    if given.is_empty() {
+        let key = layers.signing_key().map_err(|error| match error {
+            ConfigError::MissingSecret { .. } => AuditError::NoKey.into(),
+            error => CliError::from(error),
+        })?;
         trust.keys.push(SigningKey::from_seed(key.expose()).public().to_bytes());
     }
     Ok(trust)
