@@ -5,7 +5,8 @@ use std::io::Cursor;
 use keyward_control_plane::domain::audit::export::{Exported, Format, Preface};
 use keyward_control_plane::domain::audit::filter::EventFilter;
 use keyward_control_plane::domain::audit::merkle::{Hash, fold, inclusion, leaf, node};
-use keyward_control_plane::domain::audit::{Action, canonical};
+use keyward_control_plane::domain::audit::{Action, LoggedEvent, canonical};
+use keyward_control_plane::store::audit::StoredCheckpoint;
 use keyward_control_plane::verify::{Finding, LinesSource, Report, RowsSource, Source, Witness, verify};
 use serde_json::json;
 
@@ -29,15 +30,25 @@ fn filter() -> EventFilter {
 
 /// An export of the events that `wanted` takes, each with its proof, or of all.
 fn export(log: &KeptLog, format: Format, wanted: Option<fn(u64) -> bool>) -> String {
-    let leaves: Vec<Hash> = log.events.iter().map(|event| event.hash).collect();
+    export_of(&log.events, &log.checkpoints, format, wanted)
+}
+
+/// The same of events and checkpoints that need not fit.
+pub(crate) fn export_of(
+    events: &[LoggedEvent],
+    checkpoints: &[StoredCheckpoint],
+    format: Format,
+    wanted: Option<fn(u64) -> bool>,
+) -> String {
+    let size = events.last().unwrap().seq;
+    let leaves: Vec<Hash> = events.iter().map(|event| event.hash).collect();
     let proof = |seq: u64| {
-        let path = inclusion(seq - 1, log.size()).unwrap();
+        let path = inclusion(seq - 1, size).unwrap();
         let part = |at: u64| usize::try_from(at).unwrap();
         path.iter().map(|leaves_of| range(&leaves[part(leaves_of.begin)..part(leaves_of.end)])).collect()
     };
-    let checkpoint = |seq| log.checkpoints.iter().find(|kept| kept.size == seq).map(|kept| kept.note.clone());
-    let events: Vec<Exported> = log
-        .events
+    let checkpoint = |seq| checkpoints.iter().find(|kept| kept.size == seq).map(|kept| kept.note.clone());
+    let events: Vec<Exported> = events
         .iter()
         .filter(|event| wanted.is_none_or(|wanted| wanted(event.seq)))
         .map(|event| Exported {
@@ -48,11 +59,11 @@ fn export(log: &KeptLog, format: Format, wanted: Option<fn(u64) -> bool>) -> Str
         .collect();
     let preface = Preface {
         deployment: DEPLOYMENT.to_owned(),
-        size: log.size(),
+        size,
         pruned: 0,
         edge: Vec::new(),
         filter: wanted.map(|_| serde_json::to_value(filter()).unwrap()),
-        checkpoint: log.checkpoints.last().unwrap().note.clone(),
+        checkpoint: checkpoints.last().unwrap().note.clone(),
     };
     let all = [
         format.preface(&preface).unwrap(),
@@ -62,7 +73,7 @@ fn export(log: &KeptLog, format: Format, wanted: Option<fn(u64) -> bool>) -> Str
     String::from_utf8(all.concat()).unwrap()
 }
 
-async fn look(text: &str, witnesses: Vec<Witness>) -> Report {
+pub(crate) async fn look(text: &str, witnesses: Vec<Witness>) -> Report {
     let reader = Cursor::new(text.to_owned());
     let mut source: Box<dyn Source> = if text.starts_with('{') {
         Box::new(LinesSource::open(reader).unwrap())

@@ -8,4 +8,5 @@ mod exports;
 mod kept_log;
 mod pruning;
 mod tamper;
+mod tampered_exports;
 mod tampering;

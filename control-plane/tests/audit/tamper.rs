@@ -325,7 +325,7 @@ async fn inner_node(connection: &mut SqliteConnection, chance: &mut Chance, size
 }
 
 /// Changes something within an event.
-fn edit(document: &mut Value, chance: &mut Chance) {
+pub(crate) fn edit(document: &mut Value, chance: &mut Chance) {
     let salt = chance.next() % 1_000_000;
     let text = |of: &Value| json!(format!("{}{salt}", of.as_str().unwrap_or_default()));
     match chance.between(0, 12) {
