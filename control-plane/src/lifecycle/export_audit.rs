@@ -66,6 +66,8 @@ pub struct AuditExport {
     store: Arc<dyn Store>,
     preface: Preface,
     query: EventQuery,
+    /// Whether each event brings the proof that it is in the tree.
+    has_proofs: bool,
     /// The next checkpoint that was signed between the events, where all of them are told.
     next: Option<StoredCheckpoint>,
     events: u64,
@@ -85,11 +87,16 @@ impl Lifecycle {
         rights.admit(ExportScope::needs(&filter))?;
         let scope = ExportScope::of(&rights, filter);
         self.store.tell(vec![told(&scope, actor, format, "stream", now)]).await?;
-        self.open_export(scope, now).await
+        self.open_export(scope, format, now).await
     }
 
     /// Begins an export that was told to the audit log before.
-    pub(super) async fn open_export(&self, scope: ExportScope, now: UnixMillis) -> Result<AuditExport, Refusal> {
+    pub(super) async fn open_export(
+        &self,
+        scope: ExportScope,
+        format: Format,
+        now: UnixMillis,
+    ) -> Result<AuditExport, Refusal> {
         let notary = self.notary.as_ref().ok_or(ExportRefusal::NoNotary)?;
         let pruned = self.store.tree().await?.pruned;
         let edge = self.store.hashes(&peaks(pruned)).await?;
@@ -114,7 +121,10 @@ impl Lifecycle {
             order: Order::Oldest,
             limit: PIECE,
         };
-        Ok(AuditExport { store: Arc::clone(&self.store), preface, query, next, events: 0, ended: false })
+        // A table has no place for the tree's edge over what was pruned, without which it is not recomputed.
+        let has_proofs = preface.is_filtered() || (format == Format::Csv && pruned > 0);
+        let store = Arc::clone(&self.store);
+        Ok(AuditExport { store, preface, query, has_proofs, next, events: 0, ended: false })
     }
 }
 
@@ -171,7 +181,7 @@ impl AuditExport {
             self.query.range.start = last.seq + 1;
         }
         self.events += found.len() as u64;
-        let exported = if self.preface.is_filtered() { self.proven(found).await? } else { self.signed(found).await? };
+        let exported = if self.has_proofs { self.proven(found).await? } else { self.signed(found).await? };
         Ok(Some(exported))
     }
 

@@ -47,7 +47,7 @@ impl Lifecycle {
     /// Begins an export that goes by mail.
     pub async fn open_mailed_export(&self, export: &MailedExport, now: UnixMillis) -> Result<AuditExport, Refusal> {
         let scope = ExportScope { filter: export.filter.clone(), sees: export.sees };
-        self.open_export(scope, now).await
+        self.open_export(scope, export.format, now).await
     }
 
     /// Lets an export be fetched by a link.

@@ -1,5 +1,6 @@
 //! Exports of a log of many pieces.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use keyward_control_plane::domain::audit::checkpoint::Checkpoint;
@@ -11,6 +12,7 @@ use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::refusal::ExportRefusal;
 use keyward_control_plane::lifecycle::{AuditExport, Lifecycle, Refusal};
 use keyward_control_plane::store::AuditStore as _;
+use keyward_control_plane::verify::{RowsSource, Trust, Witness, verify};
 
 use crate::house::{House, system, vault};
 
@@ -106,6 +108,23 @@ async fn every_event_that_a_filter_leaves_is_proven_however_many_pieces_it_takes
         let proof = proof.expect("a proof");
         assert!(verify_inclusion(event.seq - 1, checkpoint.size, &event.hash, &proof, &checkpoint.root));
     }
+}
+
+#[tokio::test]
+async fn a_table_of_a_log_that_was_pruned_is_verified_by_its_proofs() {
+    let office = Office::open().await;
+    office.happen(1_000).await;
+    office.house.rows("UPDATE audit_log SET pruned = 300; DELETE FROM audit_event WHERE seq <= 300").await;
+    let whole = EventFilter::default();
+    let mut export =
+        office.lifecycle.export_audit(&system(), whole, Format::Csv, office.house.now()).await.expect("an export");
+    let checkpoint = office.read(&export.preface().checkpoint);
+    let mut text = Format::Csv.preface(export.preface()).expect("a header");
+    text.extend(Format::Csv.events(&rest(&mut export).await.expect("whole")).expect("rows"));
+    let witnesses = vec![Witness { from: "a file".to_owned(), checkpoint }];
+    let mut source = RowsSource::open(Cursor::new(text)).expect("an export");
+    let report = verify(&mut source, witnesses, &Trust::default()).await.expect("read");
+    assert!(report.verifies() && report.outside.checkpoints == 1 && report.events == 703, "{report}");
 }
 
 #[tokio::test]
