@@ -227,6 +227,22 @@ async fn a_filtered_export_is_held_against_the_filter_that_it_names() {
 }
 
 #[tokio::test]
+async fn long_lines_are_read_a_few_at_a_time() {
+    let log = KeptLog::make(1, 3).await;
+    for format in Format::ALL {
+        let text = export(&log, format, None);
+        let head = text.split_inclusive('\n').next().unwrap();
+        let long = format!("{head}{}", format!("{}\n", "x".repeat(1 << 20)).repeat(20));
+        let mut source: Box<dyn Source> = match format {
+            Format::JsonLines => Box::new(LinesSource::open(Cursor::new(long)).unwrap()),
+            Format::Csv => Box::new(RowsSource::open(Cursor::new(long)).unwrap()),
+        };
+        assert_eq!(source.next().await.unwrap().unwrap().len(), 8, "{format:?}");
+        assert_eq!(source.next().await.unwrap().unwrap().len(), 8, "{format:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_done_to_a_file_is_named() {
     let log = KeptLog::make(4, 9).await;
     for format in Format::ALL {

@@ -1,7 +1,7 @@
 //! A database as `keyward audit verify` reads it: only reading, page by page, and whatever somebody may
 //! have written into it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -133,12 +133,17 @@ impl DatabaseSource {
     /// The events among these that a search by what they are would miss.
     async fn not_found(&mut self, pieces: &[Piece]) -> Result<Vec<u64>, StoreError> {
         let events = pieces.iter().filter_map(|piece| if let Piece::Event(event) = piece { Some(event) } else { None });
-        let term = |facets: String| format!("facets : (\"{}\")", facets.replace(' ', "\" AND \""));
-        let asked: Vec<(u64, String)> =
-            events.map(|event| (event.seq, term(search::facets(&event.document)))).collect();
-        let query = sqlx::query_scalar(SEARCH).bind(write(&asked, "audit_search")?);
-        let lost: Vec<i64> = query.fetch_all(&mut self.connection).await.map_err(failed)?;
-        Ok(lost.into_iter().map(i64::cast_unsigned).collect())
+        let events: Vec<(u64, String)> = events.map(|event| (event.seq, search::facets(&event.document))).collect();
+        let (Some((first, _)), Some((last, _))) = (events.first(), events.last()) else { return Ok(Vec::new()) };
+        // Events of a page share most of what finds them.
+        let words: BTreeSet<&str> = events.iter().flat_map(|(_, facets)| facets.split(' ')).collect();
+        let query = sqlx::query_as(SEARCH).bind(write(&words, "audit_search")?);
+        let query = query.bind(first.cast_signed()).bind(last.cast_signed());
+        let found: Vec<(String, i64)> = query.fetch_all(&mut self.connection).await.map_err(failed)?;
+        let found: HashSet<(&str, u64)> =
+            found.iter().map(|(word, seq)| (word.as_str(), seq.cast_unsigned())).collect();
+        let is_lost = |(seq, facets): &&(u64, String)| !facets.split(' ').all(|word| found.contains(&(word, *seq)));
+        Ok(events.iter().filter(is_lost).map(|(seq, _)| *seq).collect())
     }
 
     /// Behind events of which nothing is there: how far that goes.

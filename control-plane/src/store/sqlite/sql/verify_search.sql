@@ -1,6 +1,6 @@
--- ?1 is a JSON array of [event, what finds it]: those that are not found so.
-SELECT asked.value ->> 0 FROM json_each(?1) AS asked
-WHERE NOT EXISTS (
-    SELECT 1 FROM audit_search
-    WHERE audit_search MATCH (asked.value ->> 1) AND audit_search.rowid = (asked.value ->> 0)
-)
+-- Which events from ?2 to ?3 are found by each word of a JSON array.
+SELECT asked.value, audit_search.rowid
+FROM json_each(?1) AS asked CROSS JOIN audit_search
+WHERE
+    audit_search MATCH ('facets : "' || asked.value || '"')
+    AND audit_search.rowid BETWEEN ?2 AND ?3
