@@ -192,7 +192,7 @@ fn may_read_events(rights: &Rights) -> bool {
 
 impl Asked {
     fn check(&self) -> Result<(), Invalid> {
-        if self.method.is_empty() || self.method.len() > METHOD_CHARS {
+        if self.method.is_empty() || self.method.chars().nth(METHOD_CHARS).is_some() {
             return Err(Invalid::new("method", Fault::OutOfRange, format!("1 to {METHOD_CHARS} characters")));
         }
         let texts = [

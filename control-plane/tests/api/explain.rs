@@ -357,6 +357,7 @@ async fn a_question_says_what_it_is_about_and_is_bounded() {
     let events = service.audit_events().await;
     explain(&service, json!({ "path": "" })).await.is(200);
     explain(&service, json!({ "path": "\u{0}\u{1f600}", "method": "\u{0}", "authorization": "\u{0}" })).await.is(200);
+    explain(&service, json!({ "path": "/", "method": "\u{1f600}".repeat(16) })).await.is(200);
     assert_eq!(service.audit_events().await, events);
 }
 
