@@ -103,7 +103,7 @@ impl Serve {
             mailing.abort();
         }
         counting.abort();
-        sign_ins.tell_waiting(&lifecycle, SystemClock.now()).await;
+        sign_ins.tell_rest(&lifecycle, SystemClock.now()).await;
         publisher.stop().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
