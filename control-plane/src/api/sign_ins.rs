@@ -233,10 +233,11 @@ mod tests {
 
     #[test]
     fn many_addresses_make_no_more_events_and_no_more_memory_and_none_is_lost() {
-        const TRIES: u32 = 3 * ADDRESSES as u32;
+        const TRIES: u32 = 12_288;
         let mut counts = Counts::default();
         let mut told: Vec<_> = (0..TRIES).filter_map(|number| counts.refused(at(0), Some(address(number)))).collect();
         assert_eq!(told.len(), EVENTS_A_MINUTE);
+        assert!(TRIES as usize >= 3 * ADDRESSES);
         // One more for those that are not told apart.
         assert_eq!(counts.tried.len(), ADDRESSES + 1);
         for (minute, _) in (1..).zip(0..=ADDRESSES / EVENTS_A_MINUTE) {

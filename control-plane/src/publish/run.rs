@@ -209,7 +209,7 @@ impl Publisher {
             }
             let published = state.step(occasion).await?;
             if occasion == Occasion::Checkpoint {
-                *checkpoint_due = (!state.is_log_signed).then(|| Instant::now() + SIGN_AGAIN);
+                *checkpoint_due = (!state.log.is_of_then).then(|| Instant::now() + SIGN_AGAIN);
             }
             if published || state.waits_for_tree {
                 // Also where nothing could be said: otherwise each commit would have everything that
@@ -237,7 +237,7 @@ impl Publisher {
                         return Err(PublishError::Superseded);
                     }
                     // Other processes log too, and wake nobody here.
-                    if checkpoint_due.is_none() && shared.store.tree().await?.edge.size() > state.signed_events {
+                    if checkpoint_due.is_none() && shared.store.tree().await?.edge.size() > state.log.events {
                         let since = self.options.checkpoint_every.saturating_sub(LEASE_RENEWAL);
                         *checkpoint_due = Some(Instant::now() + since);
                     }

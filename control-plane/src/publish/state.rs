@@ -52,6 +52,17 @@ pub(super) enum Occasion {
 
 type Signing = JoinHandle<Result<Option<StoredCheckpoint>, NotaryError>>;
 
+/// How the audit log stood when it was signed last.
+#[derive(Default)]
+pub(super) struct SignedLog {
+    note: String,
+    pub(super) events: u64,
+    /// At the last look it was signed as it was then.
+    pub(super) is_of_then: bool,
+    /// A signature that no head waits for any more.
+    signing: Option<Signing>,
+}
+
 /// What the publisher knows of what it published.
 pub(super) struct State<'a> {
     publisher: &'a Publisher,
@@ -64,14 +75,7 @@ pub(super) struct State<'a> {
     order: HeadOrder,
     /// The newest head that said something new beside a checkpoint, or was a heartbeat.
     news: HeadOrder,
-    /// How the audit log stood when it was signed last.
-    checkpoint: String,
-    /// Events in it.
-    pub(super) signed_events: u64,
-    /// The last look at the log found it signed as it was then.
-    pub(super) is_log_signed: bool,
-    /// A signature that no head waits for any more.
-    signing: Option<Signing>,
+    pub(super) log: SignedLog,
     /// To be named and retired by the next head.
     named: Vec<ObjectName>,
     retired: Vec<ObjectName>,
@@ -127,10 +131,7 @@ impl<'a> State<'a> {
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
             news: floor,
-            checkpoint: String::new(),
-            signed_events: 0,
-            is_log_signed: false,
-            signing: None,
+            log: SignedLog::default(),
             named,
             retired: Vec::new(),
             afresh,
@@ -212,30 +213,28 @@ impl<'a> State<'a> {
     async fn look_for_checkpoint(&mut self, occasion: Occasion) -> bool {
         let shared = &self.publisher.shared;
         let least = if occasion == Occasion::Checkpoint { 0 } else { CHECKPOINT_LEAST_MS };
-        self.is_log_signed = false;
+        self.log.is_of_then = false;
         // One that was slow already is looked at and not waited for.
-        let (mut signing, patience) = match self.signing.take() {
-            Some(signing) => (signing, Duration::ZERO),
-            None => {
-                let (notary, now) = (Arc::clone(&shared.notary), shared.now());
-                let signing = tokio::spawn(async move { notary.sign_where_older(now, least).await });
-                (signing, CHECKPOINT_PATIENCE)
-            }
-        };
+        let slow = self.log.signing.take();
+        let patience = if slow.is_some() { Duration::ZERO } else { CHECKPOINT_PATIENCE };
+        let mut signing = slow.unwrap_or_else(|| {
+            let (notary, now) = (Arc::clone(&shared.notary), shared.now());
+            tokio::spawn(async move { notary.sign_where_older(now, least).await })
+        });
         let error = match timeout(patience, &mut signing).await {
             Ok(Ok(Ok(signed))) => {
                 shared.note_log(None);
                 // What was slow may have been begun before the newest events came.
-                self.is_log_signed = patience > Duration::ZERO;
+                self.log.is_of_then = patience > Duration::ZERO;
                 let (events, note) = signed.map(|signed| (signed.size, signed.note)).unwrap_or_default();
-                let is_another = note != self.checkpoint;
-                (self.signed_events, self.checkpoint) = (events, note);
+                let is_another = note != self.log.note;
+                (self.log.events, self.log.note) = (events, note);
                 return is_another;
             }
             Ok(Ok(Err(error))) => error.to_string(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => {
-                self.signing = Some(signing);
+                self.log.signing = Some(signing);
                 "it takes long to sign the audit log".to_owned()
             }
         };
@@ -262,7 +261,7 @@ impl<'a> State<'a> {
             settings: self.settings.1,
             tree: self.trees.current.to_tree(),
             next: self.trees.next.as_ref().map(|next| next.names.to_tree()),
-            checkpoint: &self.checkpoint,
+            checkpoint: &self.log.note,
             recent: &self.recent,
         })?;
         if is_news {

@@ -159,7 +159,7 @@ async fn a_signature_that_takes_long_holds_up_no_head() {
         let began = Instant::now();
         assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
         assert!(began.elapsed() < Duration::from_secs(patience), "{:?}", began.elapsed());
-        assert!(!state.is_log_signed);
+        assert!(!state.log.is_of_then);
         assert_eq!(checkpoint(&house.publisher), before);
     }
     let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe));
