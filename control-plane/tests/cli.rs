@@ -370,6 +370,20 @@ fn raise_epoch_without_kv_says_what_is_missing() {
     assert!(text(&output.stderr).contains("--kv-url"));
 }
 
+#[test]
+fn raise_epoch_gives_the_audit_log_a_new_name_also_without_kv() {
+    let deployment = Deployment::new();
+    for incarnation in ["2", "3"] {
+        let output = deployment.run(&["raise-epoch", "--without-kv"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let said = text(&output.stdout);
+        assert!(said.contains(&format!("incarnation {incarnation}")), "{said}");
+        let kept = std::fs::read_to_string(deployment.data_dir().join("audit-checkpoint")).unwrap();
+        let deployment_and_number = kept.lines().next().unwrap();
+        assert!(deployment_and_number.ends_with(&format!("/audit/{incarnation}")), "{kept}");
+    }
+}
+
 #[tokio::test]
 async fn doctor_says_what_does_not_answer() {
     let deployment = Deployment::new();

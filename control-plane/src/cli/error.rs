@@ -40,8 +40,11 @@ pub enum CliError {
     /// Workers KV cannot be used.
     #[error(transparent)]
     Kv(#[from] KvError),
-    /// There is no KV namespace to compare with.
-    #[error("no KV namespace is set: give `--kv-url`, so that what was published can be compared")]
+    /// Whether there is a KV namespace to compare with is not clear.
+    #[error(
+        "give `--kv-url`, so that what was published can be compared, or `--without-kv` where there is no KV \
+         namespace"
+    )]
     NoKv,
     /// Mail cannot be sent as the settings say.
     #[error("{0}; see `smtp_url` and `smtp_from`")]

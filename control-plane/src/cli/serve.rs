@@ -17,6 +17,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, ServeScope};
 use crate::entropy::SystemEntropy;
 use crate::lifecycle::Lifecycle;
+use crate::lifecycle::last_signed::LastSigned;
 use crate::lifecycle::notary::Notary;
 use crate::mail::{self, ExportMail, Mailer};
 use crate::publish::Publisher;
@@ -56,8 +57,9 @@ impl Serve {
         let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
         let store = database::open(&layers, &ownership).await?;
-        let notary =
-            Arc::new(Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed));
+        let notary = Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed)
+            .keeping(LastSigned::of(&publishing.deployment, &data_dir));
+        let notary = Arc::new(notary);
         let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault).with_notary(Arc::clone(&notary));
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
@@ -101,7 +103,7 @@ impl Serve {
             mailing.abort();
         }
         counting.abort();
-        sign_ins.tell_waiting(&lifecycle, SystemClock.now()).await;
+        sign_ins.tell_rest(&lifecycle, SystemClock.now()).await;
         publisher.stop().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@
 pub mod context;
 pub mod cursor;
 pub mod idempotency;
+pub mod last_signed;
 pub mod notary;
 pub mod refusal;
 pub mod rights;

@@ -2,13 +2,15 @@
 //! which it goes with every head, and auditors who ask.
 //!
 //! Two checkpoints of one log must never contradict each other, so each is made after the one before it
-//! was found in the tree. Knows no event.
+//! was found in the tree. Which one that is, is not left to the database: the notary remembers it, and has
+//! it in a file before anybody else has it. Knows no event.
 
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::last_signed::{LastSigned, LastSignedError, Signed};
 use crate::domain::audit::checkpoint::{Checkpoint, origin};
 use crate::domain::audit::merkle::{fold, peaks};
 use crate::domain::audit::note::{self, VerifierKey};
@@ -31,6 +33,20 @@ pub enum NotaryError {
         /// Events of the checkpoint.
         size: u64,
     },
+    /// The log has another name than the one that was signed, and nobody gave it that.
+    #[error(
+        "the audit log calls itself incarnation {found}, and incarnation {signed} was signed last: its database is \
+         not the one that was signed; `keyward raise-epoch` gives it a name of its own"
+    )]
+    Renamed {
+        /// The incarnation that was signed last.
+        signed: u32,
+        /// That of the database.
+        found: u32,
+    },
+    /// What was signed last cannot be read, or not be kept.
+    #[error(transparent)]
+    LastSigned(#[from] LastSignedError),
     /// The deployment's name does not fit into a note.
     #[error("the deployment's name does not fit into a checkpoint")]
     Name,
@@ -41,15 +57,33 @@ pub struct Notary {
     store: Arc<dyn AuditStore>,
     deployment: String,
     key: SigningKey,
-    /// What was signed last. One at a time.
-    newest: Mutex<Option<StoredCheckpoint>>,
+    /// Where what was signed last is kept.
+    file: Option<LastSigned>,
+    /// One signs at a time.
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What this process knows of what was signed.
+#[derive(Default)]
+struct Memory {
+    /// The file was read.
+    is_recalled: bool,
+    /// The last that anybody may have been given.
+    last: Option<Signed>,
+    newest: Option<StoredCheckpoint>,
 }
 
 impl Notary {
     /// The notary of a deployment, who signs with the key of this seed (RFC 8032, section 5.1.5).
     pub fn new(store: Arc<dyn AuditStore>, deployment: &str, seed: &[u8; 32]) -> Self {
         let key = SigningKey::from_bytes(seed);
-        Self { store, deployment: deployment.to_owned(), key, newest: Mutex::default() }
+        Self { store, deployment: deployment.to_owned(), key, file: None, memory: Arc::default() }
+    }
+
+    /// Keeps what was signed last in this file, and signs nothing that does not go on from it.
+    #[must_use]
+    pub fn keeping(self, file: LastSigned) -> Self {
+        Self { file: Some(file), ..self }
     }
 
     /// The deployment's name.
@@ -82,34 +116,68 @@ impl Notary {
         now: UnixMillis,
         is_enough: impl FnOnce(&StoredCheckpoint) -> bool + Send,
     ) -> Result<Option<StoredCheckpoint>, NotaryError> {
-        let mut newest = self.newest.lock().await;
-        if let Some(newest) = newest.as_ref().filter(|newest| is_enough(newest)) {
+        let mut memory = Arc::clone(&self.memory).lock_owned().await;
+        if let Some(newest) = memory.newest.as_ref().filter(|newest| is_enough(newest)) {
             return Ok(Some(newest.clone()));
         }
+        if !memory.is_recalled {
+            memory.last = self.file.as_ref().map(LastSigned::read).transpose()?.flatten();
+            memory.is_recalled = true;
+        }
         let tree = self.store.tree().await?;
-        // Another process may have signed, or have raised the incarnation.
+        if let Some(last) = memory.last {
+            self.check(last, &tree).await?;
+        }
         let before = self.store.newest_checkpoint().await?;
         if let Some(before) = &before {
-            self.check(before, &tree).await?;
+            self.check(identity(before), &tree).await?;
         }
-        if before.as_ref().is_some_and(|before| before.size == tree.edge.size()) || tree.edge.size() == 0 {
-            newest.clone_from(&before);
-            return Ok(before);
+        if tree.edge.size() == 0 {
+            return Ok(None);
         }
-        let signed = self.signed(&tree, now)?;
-        self.store.keep_checkpoint(&signed).await?;
-        *newest = Some(signed.clone());
-        Ok(Some(signed))
+        let is_of_now = |known: &StoredCheckpoint| identity(known) == state(&tree);
+        let known = memory.newest.clone().filter(is_of_now).or(before.filter(is_of_now));
+        let is_known = known.is_some();
+        let newest = known.map_or_else(|| self.signed(&tree, now), Ok)?;
+        let mut memory = self.remember(memory, &newest).await?;
+        if !is_known {
+            self.store.keep_checkpoint(&newest).await?;
+        }
+        memory.newest = Some(newest.clone());
+        Ok(Some(newest))
     }
 
-    /// Refuses a tree that the checkpoint is no beginning of.
-    async fn check(&self, before: &StoredCheckpoint, tree: &TreeState) -> Result<(), NotaryError> {
-        let contradicted = || NotaryError::Contradicted { size: before.size };
-        if before.size > tree.edge.size() {
-            return Err(contradicted());
+    /// Refuses a tree that what was signed is no beginning of.
+    async fn check(&self, before: Signed, tree: &TreeState) -> Result<(), NotaryError> {
+        let Signed { incarnation, size, root } = before;
+        if incarnation != tree.incarnation {
+            return Err(NotaryError::Renamed { signed: incarnation, found: tree.incarnation });
         }
-        let hashes = self.store.hashes(&peaks(before.size)).await?;
-        if fold(&hashes) == Some(before.root) { Ok(()) } else { Err(contradicted()) }
+        let is_beginning =
+            size <= tree.edge.size() && (size == 0 || fold(&self.store.hashes(&peaks(size)).await?) == Some(root));
+        if is_beginning { Ok(()) } else { Err(NotaryError::Contradicted { size }) }
+    }
+
+    /// Has it in the file, and only then in memory: whoever is given it is given it after that. The lock goes
+    /// along, so that nobody writes an older one over it when whoever asked has gone meanwhile.
+    async fn remember(
+        &self,
+        mut memory: OwnedMutexGuard<Memory>,
+        newest: &StoredCheckpoint,
+    ) -> Result<OwnedMutexGuard<Memory>, NotaryError> {
+        let (last, at) = (identity(newest), newest.at);
+        if memory.last == Some(last) {
+            return Ok(memory);
+        }
+        let file = self.file.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            if let Some(file) = file {
+                file.replace(&last, at)?;
+            }
+            memory.last = Some(last);
+            Ok(memory)
+        });
+        kept.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     fn signed(&self, tree: &TreeState, at: UnixMillis) -> Result<StoredCheckpoint, NotaryError> {
@@ -119,4 +187,13 @@ impl Notary {
         let note = note::sign(&text, &origin, &self.key).ok_or(NotaryError::Name)?;
         Ok(StoredCheckpoint { incarnation, size, root, at, note })
     }
+}
+
+fn identity(checkpoint: &StoredCheckpoint) -> Signed {
+    let &StoredCheckpoint { incarnation, size, root, .. } = checkpoint;
+    Signed { incarnation, size, root }
+}
+
+fn state(tree: &TreeState) -> Signed {
+    Signed { incarnation: tree.incarnation, size: tree.edge.size(), root: tree.edge.root() }
 }

@@ -13,7 +13,7 @@ use crate::domain::time::UnixMillis;
 /// Tries from one address that were refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedSignIns {
-    /// Where they came from; nothing where that is not known, or from more places than are told apart.
+    /// Where the last came from; nothing where that is not known, or from more places than are told apart.
     pub ip: Option<IpAddr>,
     /// How many.
     pub failures: u64,

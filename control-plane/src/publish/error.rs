@@ -3,6 +3,7 @@
 use keyward_shared::snapshot::{DecodeError, EncodeError, HeadOrder};
 
 use super::kv::KvError;
+use crate::lifecycle::last_signed::LastSignedError;
 use crate::store::StoreError;
 
 /// What keeps the newest generation from being published.
@@ -58,4 +59,7 @@ pub enum PublishError {
     /// Workers KV does not answer, or refuses.
     #[error(transparent)]
     Kv(#[from] KvError),
+    /// What was signed last of the audit log cannot be read, or not be kept.
+    #[error(transparent)]
+    LastSigned(#[from] LastSignedError),
 }

@@ -25,17 +25,20 @@ use super::error::PublishError;
 use super::kv::KvClient;
 use super::source::PublicationStore;
 use super::upload::HEAD_KEY;
-use crate::domain::audit::checkpoint::{Checkpoint, origin};
-use crate::domain::audit::merkle::{fold, peaks};
+use crate::domain::audit::checkpoint::{Checkpoint, incarnation_of};
 use crate::domain::audit::note::{self, VerifierKey};
 use crate::domain::audit::publishing::{Counters, Witnessed, epoch_raised};
 use crate::domain::time::UnixMillis;
+use crate::lifecycle::last_signed::{LastSigned, Signed};
 use crate::store::audit::TreeState;
 use crate::store::publication::Raise;
 
 /// From this many objects on they are asked for at a pace that the API allows: 1,200 calls in five
 /// minutes.
 const UNPACED_OBJECTS: usize = 1_000;
+/// Further than epoch and generation can have come since a backup. They go up by this much where KV cannot
+/// say how far they came.
+const UNSEEN: u64 = 1_000_000;
 const PACE: Duration = Duration::from_millis(260);
 
 /// A key that this database would let pass in a way that KV's last state did not.
@@ -71,22 +74,24 @@ pub struct Raised {
     pub epoch: u64,
     /// The generation.
     pub generation: u64,
-    /// The incarnation of the audit log, where it had to become another.
-    pub renamed: Option<u32>,
+    /// The incarnation of the audit log, of which nothing was ever signed.
+    pub incarnation: u32,
 }
 
 /// Both histories.
 pub struct RaiseEpoch {
     /// The database.
     pub store: Arc<dyn PublicationStore>,
-    /// The namespace.
-    pub kv: KvClient,
+    /// The namespace; nothing where edges read over http alone, and so nothing can be compared.
+    pub kv: Option<KvClient>,
     /// Name of the deployment.
     pub deployment: String,
     /// The key that heads are signed with.
     pub public_key: PublicKey,
     /// The pepper that this database's fingerprints were made with.
     pub pepper: PepperId,
+    /// Where what was signed last of the audit log is kept.
+    pub last_signed: Option<LastSigned>,
 }
 
 impl RaiseEpoch {
@@ -94,7 +99,11 @@ impl RaiseEpoch {
     /// disables the orphans, and then raises.
     pub async fn compare(&self) -> Result<Comparison, PublishError> {
         let trusted = TrustedKeys::new(vec![self.public_key]).ok_or(PublishError::Mismatch { what: "key" })?;
-        let Some(bytes) = self.kv.get(HEAD_KEY, MAX_HEAD_BYTES).await? else {
+        let bytes = match &self.kv {
+            Some(kv) => kv.get(HEAD_KEY, MAX_HEAD_BYTES).await?,
+            None => None,
+        };
+        let Some(bytes) = bytes else {
             return Ok(Comparison {
                 kv: None,
                 carried: 0,
@@ -113,8 +122,8 @@ impl RaiseEpoch {
         Ok(Comparison { kv: Some(head.order()), carried: head.narrowed_through, expires_at, checkpoint, orphans })
     }
 
-    /// Lifts epoch and generation above both histories, and tells the audit log, which goes on under another
-    /// name where KV's history of it is another.
+    /// Lifts epoch and generation above both histories, and tells the audit log, which goes on under a name
+    /// of its own: whatever was signed of a history that is lost, nothing contradicts it.
     pub async fn raise(&self, comparison: &Comparison, now: UnixMillis) -> Result<Raised, PublishError> {
         let recorded = self.store.recorded_head().await?.map(|recorded| recorded.order);
         let committed = self.store.generation().await?.0;
@@ -123,12 +132,12 @@ impl RaiseEpoch {
             epoch: orders().map(|order| order.epoch).max().unwrap_or(0),
             generation: orders().map(|order| order.generation).max().unwrap_or(0),
         };
-        let generation = told.generation.max(committed).max(comparison.carried) + 1;
-        let after = Counters { epoch: told.epoch + 1, generation };
+        let lift = if comparison.kv.is_some() { 1 } else { UNSEEN };
+        let generation = told.generation.max(committed).max(comparison.carried) + lift;
+        let after = Counters { epoch: told.epoch + lift, generation };
         let before = Counters { epoch: recorded.map_or(0, |order| order.epoch), generation: committed };
         let tree = self.store.tree().await?;
-        let is_behind = comparison.kv > recorded;
-        let incarnation = self.incarnation(comparison.checkpoint.as_deref(), is_behind, &tree).await?;
+        let incarnation = self.incarnation(comparison.checkpoint.as_deref(), &tree)?;
         let kv = comparison.kv.map(|order| Witnessed {
             counters: Counters { epoch: order.epoch, generation: order.generation },
             checkpoint: comparison.checkpoint.clone(),
@@ -137,37 +146,27 @@ impl RaiseEpoch {
         let event = epoch_raised(now, (before, after), incarnations, kv.as_ref(), comparison.orphans.len());
         let raise = Raise { epoch: after.epoch, generation, expiry: comparison.expires_at, incarnation, event };
         self.store.raise_counters(&raise).await?;
-        let renamed = (incarnation != tree.incarnation).then_some(incarnation);
-        Ok(Raised { epoch: after.epoch, generation, renamed })
+        // Until this is kept too, nothing of the new name is signed, and this can be run again.
+        if let Some(last_signed) = &self.last_signed {
+            last_signed.replace(&Signed::nothing_of(incarnation), now)?;
+        }
+        Ok(Raised { epoch: after.epoch, generation, incarnation })
     }
 
-    /// The incarnation in which this database's log goes on: its own where all that was signed is of it, else
-    /// one that never signed anything. A database that `is_behind` has lost what was signed last.
-    async fn incarnation(&self, note: Option<&str>, is_behind: bool, tree: &TreeState) -> Result<u32, PublishError> {
-        let (named, is_of_it) = match note.map(|note| self.open(note)) {
-            None => (tree.incarnation, true),
-            // It came in a head of ours and is none of ours: nothing can be said of what was signed.
-            Some(None) => (tree.incarnation, false),
-            // What was signed under an older name this one does not contradict.
-            Some(Some((named, _))) if named < tree.incarnation => (named, true),
-            Some(Some((named, witnessed))) => {
-                let is_of_it = named == tree.incarnation
-                    && witnessed.size <= tree.edge.size()
-                    && fold(&self.store.hashes(&peaks(witnessed.size)).await?) == Some(witnessed.root);
-                (named, is_of_it)
-            }
-        };
-        let own = tree.incarnation;
-        Ok(if is_of_it && !is_behind { own } else { named.max(own).saturating_add(1) })
+    /// A name under which nothing was signed, as far as KV, the data directory and this database know. Edges
+    /// may have seen more than any of them, also where what KV holds is the beginning of this log.
+    fn incarnation(&self, note: Option<&str>, tree: &TreeState) -> Result<u32, PublishError> {
+        let last = self.last_signed.as_ref().map(LastSigned::read).transpose()?.flatten();
+        let named = note.and_then(|note| self.incarnation_signed(note));
+        let used = [Some(tree.incarnation), last.map(|last| last.incarnation), named];
+        Ok(used.into_iter().flatten().max().unwrap_or(0).saturating_add(1))
     }
 
-    /// A checkpoint that this deployment signed, and of which incarnation.
-    fn open(&self, note: &str) -> Option<(u32, Checkpoint)> {
-        let name = note.lines().next()?;
-        let named = name.rsplit('/').next()?.parse().ok()?;
-        let key = VerifierKey::new(name, &self.public_key.to_bytes())?;
+    /// Of which incarnation a checkpoint is that this deployment signed.
+    fn incarnation_signed(&self, note: &str) -> Option<u32> {
+        let key = VerifierKey::new(note.lines().next()?, &self.public_key.to_bytes())?;
         let checkpoint = Checkpoint::parse(note::open(note, &[key]).ok()?).ok()?;
-        (checkpoint.origin == origin(&self.deployment, named)).then_some((named, checkpoint))
+        incarnation_of(&self.deployment, &checkpoint.origin)
     }
 
     async fn orphans(&self, head: &Head) -> Result<Vec<Orphan>, PublishError> {
@@ -231,7 +230,10 @@ impl RaiseEpoch {
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Vec<u8>, PublishError> {
-        let bytes = self.kv.get(&name.kv_key(), MAX_OBJECT_BYTES).await?;
+        let bytes = match &self.kv {
+            Some(kv) => kv.get(&name.kv_key(), MAX_OBJECT_BYTES).await?,
+            None => None,
+        };
         let bytes = bytes.ok_or(PublishError::ObjectGone { name: *name })?;
         let got = ObjectName::of(&bytes);
         if got == *name { Ok(bytes) } else { Err(DecodeError::Name { expected: *name, got }.into()) }

@@ -32,6 +32,8 @@ const BETWEEN_HEADS: Duration = Duration::from_millis(250);
 const LEASE: Duration = Duration::from_secs(30);
 const LEASE_RENEWAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
+/// Until the audit log is signed again after that went wrong, or took too long.
+const SIGN_AGAIN: Duration = Duration::from_secs(5);
 /// A start waits for KV's answer no longer than this: edges wait for its first head.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// A successor writes its head again after this, in case a superseded publisher's write came late.
@@ -66,6 +68,14 @@ pub struct Publisher {
     pub(super) shared: Arc<Shared>,
     pub(super) options: PublishOptions,
     kv: Option<KvClient>,
+}
+
+/// What outlasts an interruption.
+#[derive(Default)]
+struct Kept {
+    epoch: Option<u64>,
+    /// When events of the audit log will have gone without a checkpoint for as long as they may.
+    checkpoint_due: Option<Instant>,
 }
 
 /// A running publisher.
@@ -132,14 +142,19 @@ impl Publisher {
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
         });
+        let mut kept = Kept::default();
         loop {
             let error = tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => break,
-                result = self.publish() => match result {
+                result = self.publish(&mut kept) => match result {
                     Ok(never) => match never {},
                     Err(error) => error,
                 },
             };
+            if matches!(error, PublishError::ClockSetBack { .. }) {
+                // Heads of a new epoch go by the clock as it is now.
+                kept.epoch = None;
+            }
             tracing::error!(%error, "publishing is interrupted; it starts again from what is recorded");
             self.shared.note_build(Some(error.to_string()));
             tokio::select! {
@@ -154,14 +169,21 @@ impl Publisher {
     }
 
     /// Publishes until something goes wrong.
-    async fn publish(&self) -> Result<core::convert::Infallible, PublishError> {
+    async fn publish(&self, kept: &mut Kept) -> Result<core::convert::Infallible, PublishError> {
         let shared = &self.shared;
         let until = |now: UnixMillis| UnixMillis::from_millis(now.as_millis() + millis(LEASE));
         let now = shared.now();
         // Before the epoch changes, for that is an event.
         let mut logged = shared.store.logged();
-        let epoch =
-            shared.store.acquire_lease(&self.options.holder, now, until(now)).await?.ok_or(PublishError::Superseded)?;
+        let epoch = match kept.epoch {
+            // A new one for each time that something goes wrong would fill the audit log.
+            Some(epoch) if shared.store.renew_lease(&self.options.holder, until(now)).await? => epoch,
+            _ => {
+                let acquired = shared.store.acquire_lease(&self.options.holder, now, until(now)).await?;
+                acquired.ok_or(PublishError::Superseded)?
+            }
+        };
+        kept.epoch = Some(epoch);
         let built_for = BuildFor { deployment: self.options.deployment.clone(), pepper: self.options.pepper, epoch };
         self.look_at_kv_first().await?;
         let mut state = State::resume(self, built_for).await?;
@@ -170,7 +192,7 @@ impl Publisher {
         let mut second_write = Some(Instant::now() + SECOND_WRITE);
         let mut heartbeat = Instant::now();
         let mut next_head = Instant::now();
-        let mut checkpoint_due = None;
+        let checkpoint_due = &mut kept.checkpoint_due;
         loop {
             if shared.is_halted() {
                 // Until it is stopped: what an operator runs then needs this process gone.
@@ -183,10 +205,12 @@ impl Publisher {
                 _ => Occasion::News,
             };
             if occasion == Occasion::Checkpoint {
-                checkpoint_due = None;
                 logged.mark_unchanged();
             }
             let published = state.step(occasion).await?;
+            if occasion == Occasion::Checkpoint {
+                *checkpoint_due = (!state.log.is_of_then).then(|| Instant::now() + SIGN_AGAIN);
+            }
             if published || state.waits_for_tree {
                 // Also where nothing could be said: otherwise each commit would have everything that
                 // waits looked at again.
@@ -201,7 +225,7 @@ impl Publisher {
                 heartbeat = Instant::now();
             }
             state.start_building_where_due();
-            let wake = [Some(heartbeat), second_write, checkpoint_due, state.build_at()]
+            let wake = [Some(heartbeat), second_write, *checkpoint_due, state.build_at()]
                 .into_iter()
                 .flatten()
                 .min()
@@ -212,11 +236,16 @@ impl Publisher {
                     if !shared.store.renew_lease(&self.options.holder, until(shared.now())).await? {
                         return Err(PublishError::Superseded);
                     }
+                    // Other processes log too, and wake nobody here.
+                    if checkpoint_due.is_none() && shared.store.tree().await?.edge.size() > state.log.events {
+                        let since = self.options.checkpoint_every.saturating_sub(LEASE_RENEWAL);
+                        *checkpoint_due = Some(Instant::now() + since);
+                    }
                 }
                 built = finished(&mut state.building) => state.adopt(built?).await?,
                 _ = committed.changed(), if !state.behind => {}
                 _ = logged.changed(), if checkpoint_due.is_none() => {
-                    checkpoint_due = Some(Instant::now() + self.options.checkpoint_every);
+                    *checkpoint_due = Some(Instant::now() + self.options.checkpoint_every);
                 }
                 () = sleep_until(wake) => {}
                 () = sleep(Duration::ZERO), if state.behind => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{HeadOrder, MAX_CLOCK_AHEAD_MS, ObjectName, Stamp, decode_settings, encode_settings};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::builder::{self, BuildFor, BuiltTree, Wanted};
 use super::error::PublishError;
@@ -17,6 +17,8 @@ use super::recent::{Recent, SINGLE_ENTRIES, SecretChange, Span};
 use super::restore;
 use super::run::Publisher;
 use crate::domain::time::UnixMillis;
+use crate::lifecycle::notary::NotaryError;
+use crate::store::audit::StoredCheckpoint;
 use crate::store::publication::{NewHead, OutboxRow};
 
 /// How long changes may stay in `recent` alone before the tree takes them up.
@@ -32,6 +34,8 @@ const AHEAD: u32 = 512;
 const SET_BACK_MS: u64 = MAX_CLOCK_AHEAD_MS / 10;
 /// A checkpoint that is younger is old enough for a head that is made for something else.
 const CHECKPOINT_LEAST_MS: i64 = 5_000;
+/// How long a head waits for its checkpoint before it goes with the one before.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(1);
 /// Entries from which on the tree takes them up without waiting.
 const HALF_FULL: usize = 256;
 
@@ -46,6 +50,19 @@ pub(super) enum Occasion {
     Checkpoint,
 }
 
+type Signing = JoinHandle<Result<Option<StoredCheckpoint>, NotaryError>>;
+
+/// How the audit log stood when it was signed last.
+#[derive(Default)]
+pub(super) struct SignedLog {
+    note: String,
+    pub(super) events: u64,
+    /// At the last look it was signed as it was then.
+    pub(super) is_of_then: bool,
+    /// A signature that no head waits for any more.
+    signing: Option<Signing>,
+}
+
 /// What the publisher knows of what it published.
 pub(super) struct State<'a> {
     publisher: &'a Publisher,
@@ -58,8 +75,7 @@ pub(super) struct State<'a> {
     order: HeadOrder,
     /// The newest head that said something new beside a checkpoint, or was a heartbeat.
     news: HeadOrder,
-    /// How the audit log stood when it was signed last.
-    checkpoint: String,
+    pub(super) log: SignedLog,
     /// To be named and retired by the next head.
     named: Vec<ObjectName>,
     retired: Vec<ObjectName>,
@@ -115,7 +131,7 @@ impl<'a> State<'a> {
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
             news: floor,
-            checkpoint: String::new(),
+            log: SignedLog::default(),
             named,
             retired: Vec::new(),
             afresh,
@@ -197,20 +213,34 @@ impl<'a> State<'a> {
     async fn look_for_checkpoint(&mut self, occasion: Occasion) -> bool {
         let shared = &self.publisher.shared;
         let least = if occasion == Occasion::Checkpoint { 0 } else { CHECKPOINT_LEAST_MS };
-        match shared.notary.sign_where_older(shared.now(), least).await {
-            Ok(signed) => {
+        self.log.is_of_then = false;
+        // One that was slow already is looked at and not waited for.
+        let slow = self.log.signing.take();
+        let patience = if slow.is_some() { Duration::ZERO } else { CHECKPOINT_PATIENCE };
+        let mut signing = slow.unwrap_or_else(|| {
+            let (notary, now) = (Arc::clone(&shared.notary), shared.now());
+            tokio::spawn(async move { notary.sign_where_older(now, least).await })
+        });
+        let error = match timeout(patience, &mut signing).await {
+            Ok(Ok(Ok(signed))) => {
                 shared.note_log(None);
-                let note = signed.map(|signed| signed.note).unwrap_or_default();
-                let is_another = note != self.checkpoint;
-                self.checkpoint = note;
-                is_another
+                // What was slow may have been begun before the newest events came.
+                self.log.is_of_then = patience > Duration::ZERO;
+                let (events, note) = signed.map(|signed| (signed.size, signed.note)).unwrap_or_default();
+                let is_another = note != self.log.note;
+                (self.log.events, self.log.note) = (events, note);
+                return is_another;
             }
-            Err(error) => {
-                tracing::error!(%error, "the audit log is not signed");
-                shared.note_log(Some(error.to_string()));
-                false
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                self.log.signing = Some(signing);
+                "it takes long to sign the audit log".to_owned()
             }
-        }
+        };
+        tracing::error!(error, "the audit log is not signed");
+        shared.note_log(Some(error));
+        false
     }
 
     async fn serve(&mut self, is_news: bool) -> Result<(), PublishError> {
@@ -231,7 +261,7 @@ impl<'a> State<'a> {
             settings: self.settings.1,
             tree: self.trees.current.to_tree(),
             next: self.trees.next.as_ref().map(|next| next.names.to_tree()),
-            checkpoint: &self.checkpoint,
+            checkpoint: &self.log.note,
             recent: &self.recent,
         })?;
         if is_news {

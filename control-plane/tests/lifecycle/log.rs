@@ -6,6 +6,7 @@ use keyward_control_plane::domain::audit::checkpoint::Checkpoint;
 use keyward_control_plane::domain::audit::merkle::{self, Edge, Hash, fold};
 use keyward_control_plane::domain::audit::{self, note};
 use keyward_control_plane::lifecycle::DisableKey;
+use keyward_control_plane::lifecycle::last_signed::LastSigned;
 use keyward_control_plane::lifecycle::notary::{Notary, NotaryError};
 use keyward_control_plane::store::AuditStore as _;
 
@@ -114,4 +115,64 @@ async fn a_change_that_is_refused_leaves_no_leaf() {
     assert_eq!(house.store.tree().await.expect("the tree"), before);
     house.workspace("Acme").await;
     assert_eq!(house.store.tree().await.expect("the tree").edge.size(), before.edge.size() + 1);
+}
+
+/// Takes away all of the log behind an event, as a backup does, with what was signed of it.
+async fn lose_all_but_two(house: &House) {
+    house
+        .rows(
+            "DELETE FROM audit_node WHERE place >= 3; UPDATE audit_log SET size = 2;
+             DELETE FROM audit_checkpoint WHERE size > 2;
+             DELETE FROM audit_event WHERE seq > 2; UPDATE counter SET audit_seq = 2",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_notary_remembers_what_it_signed_when_the_database_does_not() {
+    let house = House::new().await;
+    let notary = notary(&house);
+    house.workspace("one").await;
+    notary.sign(house.now()).await.expect("signed").expect("a checkpoint");
+    lose_all_but_two(&house).await;
+    for name in ["two", "three"] {
+        house.workspace(name).await;
+        let refused = notary.sign(house.now()).await.expect_err("not signed");
+        assert!(matches!(refused, NotaryError::Contradicted { size: 3 }), "{refused}");
+    }
+    house.rows("UPDATE audit_log SET incarnation = 2").await;
+    let refused = notary.sign(house.now()).await.expect_err("not signed");
+    assert!(matches!(refused, NotaryError::Renamed { signed: 1, found: 2 }), "{refused}");
+}
+
+#[tokio::test]
+async fn what_was_signed_is_remembered_over_restarts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = LastSigned::of("test", dir.path());
+    let house = House::new().await;
+    let keeping = |house: &House| notary(house).keeping(file.clone());
+    house.workspace("one").await;
+    let first = keeping(&house).sign(house.now()).await.expect("signed").expect("a checkpoint");
+    let known = file.read().expect("the file").expect("something");
+    assert_eq!((known.incarnation, known.size, known.root), (1, first.size, first.root));
+    house.workspace("two").await;
+    assert!(keeping(&house).sign(house.now()).await.expect("signed").is_some(), "it goes on");
+    lose_all_but_two(&house).await;
+    for name in ["three", "four", "five"] {
+        house.workspace(name).await;
+        let refused = keeping(&house).sign(house.now()).await.expect_err("not signed");
+        assert!(matches!(refused, NotaryError::Contradicted { size: 4 }), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_not_handed_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = LastSigned::of("test", &dir.path().join("away"));
+    let house = House::new().await;
+    let notary = notary(&house).keeping(file);
+    assert!(matches!(notary.sign(house.now()).await, Err(NotaryError::LastSigned(_))));
+    assert_eq!(house.store.newest_checkpoint().await.expect("the database"), None);
+    std::fs::create_dir(dir.path().join("away")).expect("a directory");
+    assert!(notary.sign(house.now()).await.expect("signed").is_some());
 }

@@ -47,6 +47,16 @@ async fn publisher_by(house: &House, holder: &str, clock: Arc<dyn Clock>) -> Pub
 }
 
 async fn publisher_with(house: &House, holder: &str, clock: Arc<dyn Clock>, warm_up: Duration) -> PublisherHandle {
+    let notary = Notary::new(Arc::new(house.store.clone()), "test", &[3; 32]);
+    publisher_signing(house, holder, (clock, warm_up), notary).await
+}
+
+async fn publisher_signing(
+    house: &House,
+    holder: &str,
+    (clock, warm_up): (Arc<dyn Clock>, Duration),
+    notary: Notary,
+) -> PublisherHandle {
     let options = PublishOptions {
         deployment: "test".to_owned(),
         signing_seed: Zeroizing::new([3; 32]),
@@ -60,8 +70,7 @@ async fn publisher_with(house: &House, holder: &str, clock: Arc<dyn Clock>, warm
         holder: holder.to_owned(),
     };
     let store = Arc::new(house.store.clone());
-    let notary = Arc::new(Notary::new(Arc::clone(&store) as Arc<_>, "test", &options.signing_seed));
-    Publisher::new(store, notary, clock, options).await.expect("a publisher").spawn()
+    Publisher::new(store, Arc::new(notary), clock, options).await.expect("a publisher").spawn()
 }
 
 /// Follows the publisher until everything committed is published, then compares.

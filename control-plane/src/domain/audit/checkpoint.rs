@@ -30,6 +30,12 @@ pub fn origin(deployment: &str, incarnation: u32) -> String {
     format!("keyward/{deployment}/audit/{incarnation}")
 }
 
+/// Of which incarnation a log of this name is; none where it is not of this deployment.
+pub fn incarnation_of(deployment: &str, name: &str) -> Option<u32> {
+    let incarnation = name.rsplit('/').next()?.parse().ok()?;
+    (origin(deployment, incarnation) == name).then_some(incarnation)
+}
+
 impl Checkpoint {
     /// The text that is signed.
     pub fn text(&self) -> String {

@@ -27,7 +27,8 @@ impl House {
         let store = Arc::new(SqliteStore::open(&url).await.expect("a store"));
         let raise = RaiseEpoch {
             store: Arc::clone(&store) as Arc<_>,
-            kv: KvClient::new("http://127.0.0.1:9", None).expect("a client"),
+            kv: None,
+            last_signed: None,
             deployment: "test".to_owned(),
             public_key: PublicKey::from_bytes(Ed25519::from_bytes(&SEED).verifying_key().as_bytes()).expect("a key"),
             pepper: keyward_shared::fingerprint::Pepper::new([1; 32]).id(),
@@ -72,8 +73,7 @@ async fn what_was_raised_is_told_with_what_kv_held() {
     let note = house.signed(SEED).await;
     let order = HeadOrder { epoch: 5, generation: 40, issued_at: 1 };
     let raised = house.raise(Some(order), Some(&note)).await;
-    // KV's head stands above all that is on record here, so the record is an older one.
-    assert_eq!(raised, Raised { epoch: 6, generation: 41, renamed: Some(2) });
+    assert_eq!(raised, Raised { epoch: 6, generation: 41, incarnation: 2 });
     let event = house.newest().await;
     assert_eq!([&event["action"], &event["entity"], &event["actor"]["name"]], ["Update", "Snapshots", "raise-epoch"]);
     assert_eq!(event["generation"], 41);
@@ -90,36 +90,52 @@ async fn what_was_raised_is_told_with_what_kv_held() {
     // What is signed from here on has another name, and goes on.
     assert!(house.signed(SEED).await.starts_with("keyward/test/audit/2\n3\n"));
     assert_eq!(house.store.generation().await.expect("the database").0, 41);
-    // A second run finds nothing lost.
-    let again = house.raise(Some(order), Some(&note)).await;
-    assert_eq!(again.renamed, None);
 }
 
 #[tokio::test]
-async fn a_log_that_goes_on_from_what_kv_holds_keeps_its_name() {
-    let house = House::with(3).await;
-    let note = house.signed(SEED).await;
-    house.store.acquire_lease("test", NOW, NOW).await.expect("the database");
-    for checkpoint in [Some(&*note), None] {
-        assert_eq!(house.raise(None, checkpoint).await.renamed, None);
-    }
-    assert_eq!(house.incarnation().await, 1);
-    assert_eq!(house.newest().await["details"]["kv"], Value::Null);
-}
-
-#[tokio::test]
-async fn a_log_that_kv_knows_otherwise_goes_on_under_another_name() {
+async fn a_log_gets_a_name_of_its_own_whatever_kv_knows_of_it() {
+    // Edges may have seen more than KV has, and there may be no KV at all.
     let longer = House::with(9).await.signed(SEED).await;
-    let other = {
-        let house = House::with(0).await;
-        house.store.acquire_lease("another", NOW, NOW).await.expect("the database");
-        house.signed(SEED).await
-    };
     let forged = House::with(2).await.signed([4; 32]).await;
-    for note in [&*longer, &other, &forged, "no note at all"] {
-        let house = House::with(2).await;
-        assert_eq!(house.raise(None, Some(note)).await.renamed, Some(2), "{note}");
+    let house = House::with(3).await;
+    let its_own = house.signed(SEED).await;
+    let mut incarnation = house.incarnation().await;
+    for note in [Some(&*its_own), None, Some(&*longer), Some(&*forged), Some("no note at all")] {
+        incarnation += 1;
+        assert_eq!(house.raise(None, note).await.incarnation, incarnation, "{note:?}");
+        assert_eq!(house.newest().await["details"]["kv"], Value::Null);
     }
+    assert_eq!(house.incarnation().await, incarnation);
+}
+
+#[tokio::test]
+async fn without_kv_epoch_and_generation_go_further_than_they_can_have_come() {
+    let house = House::with(3).await;
+    let comparison = house.raise.compare().await.expect("nothing to compare with");
+    let raised = house.raise.raise(&comparison, NOW).await.expect("raised");
+    assert!(raised.epoch >= UNSEEN && raised.generation >= UNSEEN, "{raised:?}");
+}
+
+#[tokio::test]
+async fn a_restored_database_signs_again_only_under_a_name_that_the_data_directory_knows_of() {
+    let data_dir = tempfile::tempdir().expect("a directory");
+    let file = LastSigned::of("test", data_dir.path());
+    let notary = |house: &House| Notary::new(Arc::clone(&house.store) as Arc<_>, "test", &SEED).keeping(file.clone());
+    notary(&House::with(9).await).sign(NOW).await.expect("signed");
+    let mut house = House::with(2).await;
+    assert!(notary(&house).sign(NOW).await.is_err());
+    // Whoever has the database can raise the number there, and gains nothing by it.
+    house.raise(None, None).await;
+    let refused = notary(&house).sign(NOW).await.expect_err("a name that the file does not know of");
+    assert!(refused.to_string().contains("raise-epoch"), "{refused}");
+    house.raise.last_signed = Some(file.clone());
+    assert_eq!(house.raise(None, None).await.incarnation, 3);
+    let signed = notary(&house).sign(NOW).await.expect("signed").expect("a checkpoint");
+    assert_eq!((signed.incarnation, signed.size), (3, 4));
+    // Another copy of that old database must not take this name.
+    let mut again = House::with(2).await;
+    again.raise.last_signed = Some(file.clone());
+    assert_eq!(again.raise(None, None).await.incarnation, 4);
 }
 
 #[tokio::test]
@@ -134,5 +150,5 @@ async fn a_name_under_which_something_was_signed_is_not_used_again() {
     };
     assert!(later.starts_with("keyward/test/audit/3\n"));
     let house = House::with(2).await;
-    assert_eq!(house.raise(None, Some(&later)).await.renamed, Some(4));
+    assert_eq!(house.raise(None, Some(&later)).await.incarnation, 4);
 }

@@ -13,6 +13,7 @@ use super::*;
 use crate::api::snapshot::SnapshotSource as _;
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{AuditEvent, note};
+use crate::lifecycle::last_signed::LastSigned;
 use crate::publish::kv::KvClient;
 use crate::publish::upload::Uploader;
 
@@ -138,4 +139,29 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     assert_eq!(written.recv().await, expected.pop_front());
     assert_eq!(checkpoint(&house.publisher).size + 1, size(&house).await, "with a checkpoint of a moment ago");
     uploading.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_that_takes_long_holds_up_no_head() {
+    let mut house = House::new().await;
+    let pipe = house.dir.path().join("audit-checkpoint.new");
+    let file = LastSigned::of("test", house.dir.path());
+    let shared = Arc::get_mut(&mut house.publisher.shared).expect("nobody else has it");
+    let notary = Notary::new(Arc::clone(&shared.store) as Arc<_>, "test", &[3; 32]).keeping(file);
+    shared.notary = Arc::new(notary);
+    let mut state = resumed(&house.publisher).await;
+    let before = checkpoint(&house.publisher);
+    // Whoever writes it waits until it is read.
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    for (status, patience) in [(WorkspaceStatus::Suspended, 5), (WorkspaceStatus::Active, 1)] {
+        house.set(status).await;
+        let began = Instant::now();
+        assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
+        assert!(began.elapsed() < Duration::from_secs(patience), "{:?}", began.elapsed());
+        assert!(!state.log.is_of_then);
+        assert_eq!(checkpoint(&house.publisher), before);
+    }
+    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe));
+    assert!(read.await.expect("read").expect("text").starts_with("keyward/test/audit/1\n"));
 }
