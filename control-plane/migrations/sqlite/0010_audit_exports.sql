@@ -9,7 +9,7 @@ CREATE TABLE audit_export (
     -- The only workspace that whoever asked sees.
     workspace_id INTEGER,
     created_at   INTEGER NOT NULL,
-    -- How often it could not be sent.
+    -- How often it was tried.
     failures     INTEGER NOT NULL,
     -- When it is to be sent; NULL once it was.
     due_at       INTEGER,

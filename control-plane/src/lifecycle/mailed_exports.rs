@@ -13,14 +13,20 @@ use crate::domain::audit::{Action, AuditEvent, Details, Entity};
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::secrets::same_token;
-use crate::store::{ExportLink, MailedExport};
+use crate::store::{DueExport, ExportLink, MailedExport};
 
 /// Seconds after which a mail is tried again that could not be sent; one that then cannot is given up.
 const RETRIES_SECONDS: [u32; 4] = [60, 300, 1_800, 7_200];
+/// Seconds after which the last time is given up of which nothing was noted.
+const LAST_SECONDS: u32 = 7_200;
 /// Days for which a link is known to have ended.
 const ENDED_DAYS: i64 = 30;
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
+
+fn retry(export: &MailedExport) -> Option<u32> {
+    RETRIES_SECONDS.get(export.failures as usize).copied()
+}
 
 /// A file that a link opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +45,30 @@ impl Lifecycle {
         self.store.logged()
     }
 
-    /// An export that is to be sent now.
+    /// An export that is to be sent now, and that counts as tried: what becomes of it cannot be noted where the
+    /// database is full or away, and a mail must not go out again and again for that.
     pub async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, Refusal> {
-        Ok(self.store.due_export(now).await?)
+        loop {
+            let export = match self.store.due_export(now).await? {
+                Some(DueExport::Readable(export)) => *export,
+                Some(DueExport::Unreadable(id)) => {
+                    tracing::error!(
+                        id,
+                        "an export of the audit log that is to be mailed cannot be read, and is given up"
+                    );
+                    self.store.drop_export(&id).await?;
+                    continue;
+                }
+                None => return Ok(None),
+            };
+            if export.failures as usize > RETRIES_SECONDS.len() {
+                tracing::error!(id = export.id, "gave up to mail an export of the audit log");
+                self.store.drop_export(&export.id).await?;
+                continue;
+            }
+            self.store.try_export(&export.id, now.plus_seconds(retry(&export).unwrap_or(LAST_SECONDS))).await?;
+            return Ok(Some(export));
+        }
     }
 
     /// Begins an export that goes by mail.
@@ -63,9 +90,9 @@ impl Lifecycle {
 
     /// Notes that an export could not be sent, and says whether it is tried again.
     pub async fn export_failed(&self, export: &MailedExport, is_final: bool, now: UnixMillis) -> Result<bool, Refusal> {
-        let retry = RETRIES_SECONDS.get(export.failures as usize).filter(|_| !is_final);
+        let retry = retry(export).filter(|_| !is_final);
         if let Some(seconds) = retry {
-            self.store.postpone_export(&export.id, now.plus_seconds(*seconds)).await?;
+            self.store.postpone_export(&export.id, now.plus_seconds(seconds)).await?;
         } else {
             self.store.drop_export(&export.id).await?;
         }

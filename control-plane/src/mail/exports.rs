@@ -177,7 +177,9 @@ impl ExportMail {
     async fn write(&self, export: &MailedExport, path: &Path, now: UnixMillis) -> Result<Written, ExportMailError> {
         let mut opened = self.lifecycle.open_mailed_export(export, now).await?;
         fs::create_dir_all(&self.directory).await?;
-        let mut file = File::from(private(path)?);
+        // A link that was sent before leads to the file that is there, until this one is whole.
+        let part = path.with_extension("part");
+        let mut file = File::from(private(&part)?);
         let mut bytes = 0;
         let mut piece = export.format.preface(opened.preface())?;
         loop {
@@ -189,6 +191,7 @@ impl ExportMail {
         let end = export.format.end(opened.events())?;
         file.write_all(&end).await?;
         file.flush().await?;
+        fs::rename(&part, path).await?;
         Ok(Written { preface: opened.preface().clone(), events: opened.events(), bytes: bytes + end.len() as u64 })
     }
 

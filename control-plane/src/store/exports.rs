@@ -25,8 +25,17 @@ pub struct MailedExport {
     pub sees: Option<WorkspaceId>,
     /// When it was asked for.
     pub created_at: UnixMillis,
-    /// How often it could not be sent.
+    /// How often it was tried, as far as is known in vain.
     pub failures: u32,
+}
+
+/// An export that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueExport {
+    /// This one.
+    Readable(Box<MailedExport>),
+    /// One with this identifier, of which the rest cannot be read.
+    Unreadable(String),
 }
 
 /// Where an export is fetched that is too large for a mail.
@@ -54,12 +63,15 @@ pub trait ExportTx: Send {
 #[async_trait]
 pub trait ExportStore: Send + Sync {
     /// One that is to be sent at `now`, the one that waits longest.
-    async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, StoreError>;
+    async fn due_export(&self, now: UnixMillis) -> Result<Option<DueExport>, StoreError>;
+
+    /// Counts that it is tried, and where nothing else is noted of it is to be again at `due_at`.
+    async fn try_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError>;
 
     /// Lets it be fetched.
     async fn link_export(&self, id: &str, link: &ExportLink) -> Result<(), StoreError>;
 
-    /// Notes that it could not be sent, and is to be at `due_at`.
+    /// Notes that it is to be sent at `due_at`.
     async fn postpone_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError>;
 
     /// Notes that it was sent, and is fetched from now on.

@@ -17,13 +17,14 @@ use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::store::StoreError;
-use crate::store::exports::{ExportLink, ExportStore, ExportTx, MailedExport};
+use crate::store::exports::{DueExport, ExportLink, ExportStore, ExportTx, MailedExport};
 
 const COUNT: &str = include_str!("sql/export_count.sql");
 const INSERT: &str = include_str!("sql/export_insert.sql");
 const DUE: &str = concat!(include_str!("sql/export_select.sql"), include_str!("sql/export_due.sql"));
 const BY_ID: &str = concat!(include_str!("sql/export_select.sql"), include_str!("sql/export_by_id.sql"));
 const LINK: &str = include_str!("sql/export_link.sql");
+const TRY: &str = include_str!("sql/export_try.sql");
 const POSTPONE: &str = include_str!("sql/export_postpone.sql");
 const SETTLE: &str = include_str!("sql/export_settle.sql");
 const DROP: &str = include_str!("sql/export_drop.sql");
@@ -93,10 +94,19 @@ impl ExportTx for SqliteTx {
 
 #[async_trait]
 impl ExportStore for SqliteStore {
-    async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, StoreError> {
+    async fn due_export(&self, now: UnixMillis) -> Result<Option<DueExport>, StoreError> {
         let query = sqlx::query_as(DUE).bind(now.as_millis());
         let row: Option<Row> = query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
-        Ok(row.map(Row::read).transpose()?.map(|(export, _)| export))
+        Ok(row.map(|row| {
+            let id = row.id.clone();
+            row.read().map_or(DueExport::Unreadable(id), |(export, _)| DueExport::Readable(Box::new(export)))
+        }))
+    }
+
+    async fn try_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError> {
+        let query = sqlx::query(TRY).bind(id).bind(due_at.as_millis());
+        let tried = execute(&mut *self.writer.alone().await?, query).await?;
+        one_row(tried, "audit_export")
     }
 
     async fn link_export(&self, id: &str, link: &ExportLink) -> Result<(), StoreError> {
