@@ -109,7 +109,7 @@ codes! {
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "Still being answered",
         "The first request with this `Idempotency-Key` is still running. Ask again.";
     ExportExpired = "export_expired", GONE, "The link has ended",
-        "An export of the audit log was to be fetched until a time that has passed.";
+        "An export of the audit log was to be fetched until a time that has passed, or by somebody who may not now.";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Changed in the meantime",
         "`If-Match` names a version that is not the present one.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large",

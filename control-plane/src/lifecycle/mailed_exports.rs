@@ -1,19 +1,22 @@
 //! Exports of the audit log on their way by mail, and those that are fetched by a link.
 //!
-//! A link is what opens it: whoever has it may fetch the file, until it ends. Only a hash of it is kept.
+//! A link is what opens it: whoever has it may fetch the file, until it ends. Only a hash of it is kept. Neither
+//! outlives the right to it: before a mail goes out, and at each fetch, it is asked again whether whoever asked
+//! may read the log, and whether the recipient is of the workspace still.
 
 use tokio::sync::watch;
 
 use super::export_audit::{self, AuditExport, ExportScope};
 use super::refusal::{ExportRefusal, Missing};
 use super::{Lifecycle, Refusal};
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, ActorKind};
 use crate::domain::audit::export::Format;
 use crate::domain::audit::{Action, AuditEvent, Details, Entity};
+use crate::domain::scope::Scopes;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::secrets::same_token;
-use crate::store::{DueExport, ExportLink, MailedExport};
+use crate::store::{Asker, DueExport, ExportLink, MailedExport};
 
 /// Seconds after which a mail is tried again that could not be sent; one that then cannot is given up.
 const RETRIES_SECONDS: [u32; 4] = [60, 300, 1_800, 7_200];
@@ -66,8 +69,42 @@ impl Lifecycle {
                 self.store.drop_export(&export.id).await?;
                 continue;
             }
+            if !self.may_have(&export, now).await? {
+                tracing::warn!(
+                    id = export.id,
+                    "an export of the audit log is not mailed: whoever asked may not have it now"
+                );
+                self.store.drop_export(&export.id).await?;
+                continue;
+            }
             self.store.try_export(&export.id, now.plus_seconds(retry(&export).unwrap_or(LAST_SECONDS))).await?;
             return Ok(Some(export));
+        }
+    }
+
+    /// Whether whoever asked for an export may have it still, and whoever it goes to.
+    async fn may_have(&self, export: &MailedExport, now: UnixMillis) -> Result<bool, Refusal> {
+        let Asker { token, member, on_behalf_of } = export.asked_by;
+        let scopes = match token {
+            Some(token) => match self.store.token(token).await?.filter(|token| token.usable_at(now)) {
+                Some(token) => token.scopes,
+                None => return Ok(false),
+            },
+            None => Scopes::all(),
+        };
+        let kind = if member.is_some() { ActorKind::Member } else { ActorKind::Operator };
+        let actor = Actor { kind, token, member, on_behalf_of, scopes, ..Actor::system("mail") };
+        let rights = match self.rights(&actor).await {
+            Ok(rights) => rights,
+            Err(Refusal::Store(error)) => return Err(error.into()),
+            Err(_) => return Ok(false),
+        };
+        if rights.workspace() != export.sees || rights.admit(ExportScope::needs(&export.filter)).is_err() {
+            return Ok(false);
+        }
+        match export.sees {
+            Some(workspace) => Ok(self.store.is_of_workspace(workspace, &export.recipient).await?),
+            None => Ok(true),
         }
     }
 
@@ -111,6 +148,9 @@ impl Lifecycle {
         let found = found.filter(|(_, link)| same_token(&TokenHash::of(secret), &link.secret));
         let (export, link) = found.ok_or(Refusal::NotFound(Missing::Export))?;
         if link.expires_at <= now {
+            return Err(ExportRefusal::Expired.into());
+        }
+        if !self.may_have(&export, now).await? {
             return Err(ExportRefusal::Expired.into());
         }
         let scope = ExportScope { filter: export.filter, sees: export.sees };

@@ -1,7 +1,7 @@
 //! `POST /v1/audit/export`, and the link that is sent where the file is large. What sends is not here.
 
 use axum::http::Method;
-use keyward_control_plane::domain::limits::MAILED_EXPORTS;
+use keyward_control_plane::domain::limits::{MAILED_EXPORTS, MAILED_EXPORTS_OF_WORKSPACE};
 use serde_json::{Value, json};
 
 use crate::mutations::Mutation;
@@ -77,6 +77,54 @@ async fn what_cannot_be_mailed_is_refused() {
         service.post(PATH, body.clone()).await.is(202);
     }
     service.post(PATH, body).await.is_problem(409, "export_limit", None);
+}
+
+#[tokio::test]
+async fn no_workspace_takes_what_others_may_ask_for() {
+    let service = Service::start().await;
+    let mut admins = Vec::new();
+    for name in ["Acme", "Beta"] {
+        let workspace = service.workspace(name).await;
+        let body = json!({ "name": "Ada", "role": "admin", "email": "ada@example.com" });
+        service.post(&format!("{workspace}/members"), body).await.is(201);
+        admins.push(service.somebody(&workspace, "admin").await.1);
+    }
+    let body = json!({ "email": "ada@example.com", "format": "csv" });
+    for admin in &admins {
+        let ask = async || service.request(Method::POST, PATH).bearer(admin).json(&body).send().await;
+        for _ in 0..MAILED_EXPORTS_OF_WORKSPACE {
+            ask().await.is(202);
+        }
+        ask().await.is_problem(409, "export_limit", None);
+    }
+    for _ in 0..MAILED_EXPORTS {
+        service.post(PATH, body.clone()).await.is(202);
+    }
+}
+
+#[tokio::test]
+async fn a_link_ends_with_the_right_to_what_it_opens() {
+    for role in ["admin", "lite"] {
+        let service = linked().await;
+        let workspace = service.workspace("Acme").await;
+        let body = json!({ "name": "Ada", "role": "admin", "email": "ada@example.com" });
+        service.post(&format!("{workspace}/members"), body).await.is(201);
+        let (member, _) = service.somebody(&workspace, "admin").await;
+        service
+            .behind(
+                "UPDATE audit_export SET (member_id, workspace_id) =
+                    (SELECT id, workspace_id FROM member WHERE role = 'admin' AND name <> 'Ada')",
+            )
+            .await;
+        fetch(&service, ID, SECRET).await.is(200);
+        service.change_role(&member, role).await;
+        let again = fetch(&service, ID, SECRET).await;
+        if role == "admin" {
+            again.is(200);
+        } else {
+            again.is_problem(410, "export_expired", None);
+        }
+    }
 }
 
 /// An export that was sent as a link, which ends in an hour.

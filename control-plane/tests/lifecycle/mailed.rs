@@ -3,6 +3,7 @@
 use keyward_control_plane::domain::audit::export::Format;
 use keyward_control_plane::domain::audit::filter::EventFilter;
 use keyward_control_plane::domain::audit::search::Wanted;
+use keyward_control_plane::domain::member::Role;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::lifecycle::refusal::{ExportRefusal, Missing};
 use keyward_control_plane::lifecycle::{ExportLink, MailExport, MailedExport, Refusal};
@@ -104,4 +105,27 @@ async fn what_cannot_be_read_does_not_hold_up_what_can() {
     let export = asked(&house).await;
     assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), Some(export));
     assert_eq!(house.number("SELECT count(*) FROM audit_export").await, 1);
+}
+
+#[tokio::test]
+async fn a_mail_is_not_sent_to_who_may_not_have_it_by_then() {
+    for harm in [
+        "UPDATE member SET role = 'lite'",
+        "UPDATE member SET email = NULL",
+        "DELETE FROM member WHERE is_default = 0",
+        "SELECT 1",
+    ] {
+        let house = House::new().await;
+        let workspace = house.workspace("Acme").await.id;
+        let admin = house.member(workspace, Role::Admin).await;
+        house.rows("UPDATE member SET email = 'ada@example.com' WHERE is_default = 0").await;
+        let email = "ada@example.com".to_owned();
+        let verb = MailExport { email, format: Format::Csv, filter: EventFilter::default() };
+        let filter = EventFilter { workspace: Some(workspace), ..EventFilter::default() };
+        house.run_as(admin, MailExport { filter, ..verb }).await.expect("asked for");
+        house.rows(harm).await;
+        let due = house.lifecycle.due_export(house.now()).await.expect("the database");
+        assert_eq!(due.is_some(), harm == "SELECT 1", "{harm}");
+        assert_eq!(house.number("SELECT count(*) FROM audit_export").await, i64::from(due.is_some()), "{harm}");
+    }
 }
