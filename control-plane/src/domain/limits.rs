@@ -74,6 +74,9 @@ pub const MAILED_EXPORTS_OF_WORKSPACES: u64 = 60;
 /// Bytes of the files of exports that wait; those of workspaces take half of it at most.
 pub const MAILED_EXPORTS_BYTES: u64 = 8 << 30;
 
+/// Exports of the audit log that one caller has streamed at a time.
+pub const EXPORTS_OF_CALLER: u64 = 3;
+
 /// Teams that a filter of the audit log names, of either kind.
 pub const TEAMS_ASKED_FOR: usize = 20;
 
@@ -106,6 +109,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("such exports of one workspace", MAILED_EXPORTS_OF_WORKSPACE, "exports"),
     ("such exports of all workspaces", MAILED_EXPORTS_OF_WORKSPACES, "exports"),
     ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
+    ("exports of the audit log that one caller has streamed at a time", EXPORTS_OF_CALLER, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),

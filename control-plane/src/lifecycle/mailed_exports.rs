@@ -111,7 +111,8 @@ impl Lifecycle {
     /// Begins an export that goes by mail.
     pub async fn open_mailed_export(&self, export: &MailedExport, now: UnixMillis) -> Result<AuditExport, Refusal> {
         let scope = ExportScope { filter: export.filter.clone(), sees: export.sees };
-        self.open_export(scope, now).await
+        let covers = self.store.tree().await?.edge.size();
+        self.open_export(scope, covers, now).await
     }
 
     /// Lets an export be fetched by a link.
@@ -136,14 +137,12 @@ impl Lifecycle {
         Ok(retry.is_some())
     }
 
-    /// Opens a link. The audit log is told that it was fetched, by whom as far as that is known.
-    pub async fn fetch_export(
-        &self,
-        visitor: &Actor,
-        id: &str,
-        secret: &str,
-        now: UnixMillis,
-    ) -> Result<LinkedFile, Refusal> {
+    /// What a link opens. Nothing is told.
+    pub async fn linked_file(&self, id: &str, secret: &str, now: UnixMillis) -> Result<LinkedFile, Refusal> {
+        self.linked(id, secret, now).await.map(|(_, file)| file)
+    }
+
+    async fn linked(&self, id: &str, secret: &str, now: UnixMillis) -> Result<(MailedExport, LinkedFile), Refusal> {
         let found = self.store.linked_export(id).await?;
         let found = found.filter(|(_, link)| same_token(&TokenHash::of(secret), &link.secret));
         let (export, link) = found.ok_or(Refusal::NotFound(Missing::Export))?;
@@ -153,6 +152,19 @@ impl Lifecycle {
         if !self.may_have(&export, now).await? {
             return Err(ExportRefusal::Expired.into());
         }
+        let file = LinkedFile { id: export.id.clone(), format: export.format, file_name: link.file_name };
+        Ok((export, file))
+    }
+
+    /// Opens a link. The audit log is told that it was fetched, by whom as far as that is known.
+    pub async fn fetch_export(
+        &self,
+        visitor: &Actor,
+        id: &str,
+        secret: &str,
+        now: UnixMillis,
+    ) -> Result<LinkedFile, Refusal> {
+        let (export, file) = self.linked(id, secret, now).await?;
         let scope = ExportScope { filter: export.filter, sees: export.sees };
         let details = Details::new("download", None, None).with("recipient", &export.recipient);
         let event = AuditEvent {
@@ -167,7 +179,7 @@ impl Lifecycle {
             details,
         };
         self.store.tell(vec![event]).await?;
-        Ok(LinkedFile { id: export.id, format: export.format, file_name: link.file_name })
+        Ok(file)
     }
 
     /// Forgets links that ended long ago, and tells of which exports the file is needed still.

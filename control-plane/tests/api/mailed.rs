@@ -164,6 +164,19 @@ async fn a_link_is_all_that_opens_a_file_and_each_time_is_told() {
 }
 
 #[tokio::test]
+async fn to_look_at_a_link_is_not_to_fetch_the_file() {
+    let service = linked().await;
+    let events = service.audit_events().await;
+    for (secret, status) in [(SECRET, 200), ("x", 404)] {
+        let path = format!("/v1/audit/exports/{ID}/{secret}");
+        let looked = service.request(Method::HEAD, &path).without("authorization").send().await;
+        assert_eq!(looked.status, status);
+        assert!(status != 200 || looked.header("content-length") == CONTENT.len().to_string());
+    }
+    assert_eq!(service.audit_events().await, events);
+}
+
+#[tokio::test]
 async fn a_wrong_link_finds_nothing_and_an_old_one_has_ended() {
     let service = linked().await;
     let events = service.audit_events().await;

@@ -15,6 +15,12 @@ pub enum ExportRefusal {
         /// As many as there may be.
         limit: u64,
     },
+    /// Whoever asks has as many exports running as they may.
+    #[error("{limit} exports of yours are running: ask again when one has ended")]
+    Running {
+        /// As many as there may be.
+        limit: u64,
+    },
     /// The link to it has ended, or whoever asked for it may not have it any more.
     #[error("the link has ended; ask for the export again")]
     Expired,
