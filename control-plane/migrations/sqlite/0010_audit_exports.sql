@@ -8,8 +8,12 @@ CREATE TABLE audit_export (
     filter       TEXT    NOT NULL,
     -- The only workspace that whoever asked sees.
     workspace_id INTEGER,
+    -- Whoever asked: by which token, as which member, for which one. What they may do is asked again.
+    token_id     INTEGER,
+    member_id    INTEGER,
+    on_behalf_of INTEGER,
     created_at   INTEGER NOT NULL,
-    -- How often it could not be sent.
+    -- How often it was tried.
     failures     INTEGER NOT NULL,
     -- When it is to be sent; NULL once it was.
     due_at       INTEGER,

@@ -105,11 +105,12 @@ codes! {
     MailNotConfigured = "mail_not_configured", CONFLICT, "No mail is sent",
         "Something is to be sent by mail, and the control plane has no `smtp_url`.";
     ExportLimit = "export_limit", CONFLICT, "As many exports as allowed",
-        "As many exports of the audit log as there may be are on their way by mail, or wait to be fetched.";
+        "As many exports of the audit log as there may be are on their way by mail, wait to be fetched, or run for \
+         whoever asks.";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "Still being answered",
         "The first request with this `Idempotency-Key` is still running. Ask again.";
     ExportExpired = "export_expired", GONE, "The link has ended",
-        "An export of the audit log was to be fetched until a time that has passed.";
+        "An export of the audit log was to be fetched until a time that has passed, or by somebody who may not now.";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Changed in the meantime",
         "`If-Match` names a version that is not the present one.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large",

@@ -64,8 +64,18 @@ pub const IDEMPOTENCY_HOURS: u32 = 24;
 /// Bytes of an answer that is kept for an idempotent call.
 pub const IDEMPOTENT_ANSWER_BYTES: usize = 1 << 20;
 
-/// Exports of the audit log that are on their way by mail, or wait to be fetched, at a time.
+/// Exports of the audit log that are on their way by mail, or wait to be fetched, at a time, of those that were
+/// asked for by somebody who sees all of it.
 pub const MAILED_EXPORTS: u64 = 20;
+/// Those of one workspace.
+pub const MAILED_EXPORTS_OF_WORKSPACE: u64 = 3;
+/// Those of all workspaces.
+pub const MAILED_EXPORTS_OF_WORKSPACES: u64 = 60;
+/// Bytes of the files of exports that wait; those of workspaces take half of it at most.
+pub const MAILED_EXPORTS_BYTES: u64 = 8 << 30;
+
+/// Exports of the audit log that one caller has streamed at a time.
+pub const EXPORTS_OF_CALLER: u64 = 3;
 
 /// Teams that a filter of the audit log names, of either kind.
 pub const TEAMS_ASKED_FOR: usize = 20;
@@ -95,7 +105,11 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("a secret that is brought, without a warning, least", SHORT_SECRET_BYTES as u64, "bytes"),
     ("path, authorization, key_header, referrer of a request to be explained", EXPLAINED_BYTES as u64, "bytes"),
     ("changes that an explanation tells of, of the key and of its workspace each", EXPLAINED_EVENTS as u64, "events"),
-    ("exports of the audit log on their way by mail, or to be fetched, at a time", MAILED_EXPORTS, "exports"),
+    ("exports of the audit log on their way by mail, or to be fetched, of operators", MAILED_EXPORTS, "exports"),
+    ("such exports of one workspace", MAILED_EXPORTS_OF_WORKSPACE, "exports"),
+    ("such exports of all workspaces", MAILED_EXPORTS_OF_WORKSPACES, "exports"),
+    ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
+    ("exports of the audit log that one caller has streamed at a time", EXPORTS_OF_CALLER, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),

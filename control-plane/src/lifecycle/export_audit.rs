@@ -10,18 +10,21 @@ use std::sync::Arc;
 use keyward_shared::id::WorkspaceId;
 
 use super::refusal::ExportRefusal;
-use super::{Lifecycle, Needs, Refusal, Rights};
+use super::{Lifecycle, Needs, Refusal, Rights, exporting};
 use crate::domain::actor::Actor;
 use crate::domain::audit::export::{Exported, Format, Preface};
 use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::merkle::{Hash, Leaves, Place, fold, inclusion, peaks};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, LoggedEvent, NotCanonical, Target};
+use crate::domain::limits::EXPORTS_OF_CALLER;
 use crate::domain::permission::Permission;
 use crate::domain::time::UnixMillis;
 use crate::store::{EventQuery, Order, Store, StoreError, StoredCheckpoint};
 
 /// Events that are read at a time.
 const PIECE: u16 = 500;
+/// Milliseconds for which a checkpoint that tells of an export is good enough for it.
+const FRESH_MS: i64 = 1_000;
 
 /// What is exported, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct AuditExport {
     next: Option<StoredCheckpoint>,
     events: u64,
     ended: bool,
+    /// What it takes of what whoever asks may have running.
+    _place: Option<exporting::Place>,
 }
 
 impl Lifecycle {
@@ -86,21 +91,35 @@ impl Lifecycle {
         let rights = self.rights(actor).await?;
         rights.admit(ExportScope::needs(&filter))?;
         let scope = ExportScope::of(&rights, filter);
-        self.store.tell(vec![told(&scope, actor, format, "stream", now)]).await?;
-        self.open_export(scope, format, now).await
+        let limit = EXPORTS_OF_CALLER;
+        let place = self.exporting.begin(actor).ok_or(ExportRefusal::Running { limit })?;
+        let told = self.store.tell(vec![told(&scope, actor, format, "stream", now)]).await?;
+        let export = self.open_export(scope, format, told, now).await?;
+        Ok(AuditExport { _place: Some(place), ..export })
     }
 
-    /// Begins an export that was told to the audit log before.
+    /// Refuses what [`Self::export_audit`] would not begin for `actor`. Nothing is told.
+    pub async fn admit_export(&self, actor: &Actor, filter: &EventFilter) -> Result<(), Refusal> {
+        self.admit(actor, ExportScope::needs(filter)).await
+    }
+
+    /// Begins an export that was told to the audit log before, of the first `covers` events at least.
     pub(super) async fn open_export(
         &self,
         scope: ExportScope,
         format: Format,
+        covers: u64,
         now: UnixMillis,
     ) -> Result<AuditExport, Refusal> {
         let notary = self.notary.as_ref().ok_or(ExportRefusal::NoNotary)?;
         let pruned = self.store.tree().await?.pruned;
         let edge = self.store.hashes(&peaks(pruned)).await?;
-        let signed = notary.sign(now).await?.ok_or(ExportRefusal::NoNotary)?;
+        // Exports that are asked for at once share a signature.
+        let fresh = notary.sign_where_older(now, FRESH_MS).await?.filter(|signed| signed.size >= covers);
+        let signed = match fresh {
+            Some(signed) => signed,
+            None => notary.sign(now).await?.ok_or(ExportRefusal::NoNotary)?,
+        };
         let filter = scope.narrowed()?;
         let next = match filter {
             None => self.store.checkpoint_covering(pruned + 1).await?,
@@ -124,7 +143,7 @@ impl Lifecycle {
         // A table has no place for the tree's edge over what was pruned, without which it is not recomputed.
         let has_proofs = preface.is_filtered() || (format == Format::Csv && pruned > 0);
         let store = Arc::clone(&self.store);
-        Ok(AuditExport { store, preface, query, has_proofs, next, events: 0, ended: false })
+        Ok(AuditExport { store, preface, query, has_proofs, next, events: 0, ended: false, _place: None })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Mail an export of the audit log: what is asked for is noted, and sent by whoever sends mail.
 
 use async_trait::async_trait;
+use keyward_shared::id::WorkspaceId;
 
 use super::export_audit::{self, ExportScope};
 use super::refusal::ExportRefusal;
@@ -10,9 +11,9 @@ use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
-use crate::domain::limits::MAILED_EXPORTS;
+use crate::domain::limits::{MAILED_EXPORTS, MAILED_EXPORTS_OF_WORKSPACE, MAILED_EXPORTS_OF_WORKSPACES};
 use crate::domain::text::Email;
-use crate::store::{MailedExport, Tx};
+use crate::store::{Asker, MailedCount, MailedExport, Tx};
 
 /// Mails an export. The address is not yet judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +45,12 @@ impl Verb for MailExport {
         {
             return Err(Invalid::new(EMAIL, Fault::Unknown, "no member of the workspace has the address").into());
         }
-        if tx.mailed_exports(call.context.now).await? >= MAILED_EXPORTS {
-            return Err(ExportRefusal::TooMany.into());
-        }
+        check_count(tx.mailed_exports(scope.sees, call.context.now).await?, scope.sees)?;
+        let actor = &call.context.actor;
         let [first, second, _] = call.context.entropy.ids;
         let event = AuditEvent {
             reason: call.context.reason.clone(),
-            ..export_audit::told(&scope, &call.context.actor, self.format, "mail", call.context.now)
+            ..export_audit::told(&scope, actor, self.format, "mail", call.context.now)
         };
         let event = AuditEvent { details: event.details.with("recipient", &recipient), ..event };
         let export = MailedExport {
@@ -59,6 +59,7 @@ impl Verb for MailExport {
             format: self.format,
             filter: scope.filter,
             sees: scope.sees,
+            asked_by: Asker { token: actor.token, member: actor.member, on_behalf_of: actor.on_behalf_of },
             created_at: call.context.now,
             failures: 0,
         };
@@ -66,4 +67,18 @@ impl Verb for MailExport {
         let change = Change::new(tx.generation(), event);
         Ok((export, change))
     }
+}
+
+/// No workspace takes another's share, and all of them together not that of operators.
+fn check_count(MailedCount { own, all }: MailedCount, sees: Option<WorkspaceId>) -> Result<(), ExportRefusal> {
+    let (of_own, of_all) = match sees {
+        Some(_) => (MAILED_EXPORTS_OF_WORKSPACE, MAILED_EXPORTS_OF_WORKSPACES),
+        None => (MAILED_EXPORTS, MAILED_EXPORTS),
+    };
+    for (count, limit) in [(own, of_own), (all, of_all)] {
+        if count >= limit {
+            return Err(ExportRefusal::TooMany { limit });
+        }
+    }
+    Ok(())
 }

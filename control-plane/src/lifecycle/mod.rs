@@ -15,6 +15,7 @@ mod run;
 pub mod vault;
 
 mod authenticate;
+mod exporting;
 mod key_input;
 mod key_support;
 mod mailed_exports;
@@ -148,6 +149,7 @@ pub struct Lifecycle {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     running: idempotency::Running,
+    exporting: exporting::Exporting,
     /// Who signs how the audit log stands; nobody where it is only written.
     notary: Option<Arc<Notary>>,
 }
@@ -155,7 +157,13 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// The use cases over this database and this vault.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
-        Self { store, vault, running: idempotency::Running::default(), notary: None }
+        Self {
+            store,
+            vault,
+            running: idempotency::Running::default(),
+            exporting: exporting::Exporting::default(),
+            notary: None,
+        }
     }
 
     /// The same with somebody who signs the audit log.

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt as _;
+use tokio::fs;
 use zeroize::Zeroizing;
 
 use super::sender::{Attached, Mail, Mailer, SendError};
+use super::waiting_file::WaitingFile;
 use crate::clock::Clock;
 use crate::domain::audit::export::{Preface, WriteError};
+use crate::domain::limits::MAILED_EXPORTS_BYTES;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::entropy::{self, Entropy, EntropyError};
@@ -134,7 +135,7 @@ impl ExportMail {
     async fn send(&self, export: &MailedExport) -> Result<bool, ExportMailError> {
         let now = self.clock.now();
         let file = self.directory.join(&export.id);
-        let written = self.write(export, &file, now).await?;
+        let written = self.write(export, now).await?;
         let file_name = written.preface.file_name(export.format);
         let mut attached = vec![Attached {
             name: format!("{file_name}.checkpoint"),
@@ -174,22 +175,16 @@ impl ExportMail {
     }
 
     /// Writes the whole export anew, for nobody else to read.
-    async fn write(&self, export: &MailedExport, path: &Path, now: UnixMillis) -> Result<Written, ExportMailError> {
+    async fn write(&self, export: &MailedExport, now: UnixMillis) -> Result<Written, ExportMailError> {
         let mut opened = self.lifecycle.open_mailed_export(export, now).await?;
-        fs::create_dir_all(&self.directory).await?;
-        let mut file = File::from(private(path)?);
-        let mut bytes = 0;
-        let mut piece = export.format.preface(opened.preface())?;
-        loop {
-            file.write_all(&piece).await?;
-            bytes += piece.len() as u64;
-            let Some(events) = opened.next().await? else { break };
-            piece = export.format.events(&events)?;
+        let most = if export.sees.is_some() { MAILED_EXPORTS_BYTES / 2 } else { MAILED_EXPORTS_BYTES };
+        let mut file = WaitingFile::begin(&self.directory, &export.id, most).await?;
+        file.write(&export.format.preface(opened.preface())?).await?;
+        while let Some(events) = opened.next().await? {
+            file.write(&export.format.events(&events)?).await?;
         }
-        let end = export.format.end(opened.events())?;
-        file.write_all(&end).await?;
-        file.flush().await?;
-        Ok(Written { preface: opened.preface().clone(), events: opened.events(), bytes: bytes + end.len() as u64 })
+        file.write(&export.format.end(opened.events())?).await?;
+        Ok(Written { preface: opened.preface().clone(), events: opened.events(), bytes: file.finish().await? })
     }
 
     /// Removes files that nobody can fetch any more.
@@ -206,11 +201,6 @@ impl ExportMail {
         }
         Ok(())
     }
-}
-
-fn private(path: &Path) -> io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn text(written: &Written, asked_at: UnixMillis, how: &str) -> String {

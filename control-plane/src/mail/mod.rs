@@ -2,6 +2,7 @@
 
 mod exports;
 mod sender;
+mod waiting_file;
 
 pub use exports::{EXPORTS_DIR, ExportMail, run};
 pub use sender::{Mailer, SendError};

@@ -1,7 +1,7 @@
 //! What is asked of a database about exports of the audit log that go by mail.
 
 use async_trait::async_trait;
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::id::{MemberId, TokenId, WorkspaceId};
 
 use super::StoreError;
 use crate::domain::audit::export::Format;
@@ -9,6 +9,27 @@ use crate::domain::audit::filter::EventFilter;
 use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
+
+/// Who asked for an export.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asker {
+    /// By which token; none is Keyward itself, or somebody who needed none.
+    pub token: Option<TokenId>,
+    /// As which member.
+    pub member: Option<MemberId>,
+    /// For which member.
+    pub on_behalf_of: Option<MemberId>,
+}
+
+/// How many exports are on their way, or can be fetched: of everybody's where they are asked for by somebody who
+/// sees all of the log, else of workspaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailedCount {
+    /// Those of the same workspace.
+    pub own: u64,
+    /// Those of all workspaces.
+    pub all: u64,
+}
 
 /// An export that goes by mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +44,21 @@ pub struct MailedExport {
     pub filter: EventFilter,
     /// The only workspace that whoever asked sees; none for one who sees all of the log.
     pub sees: Option<WorkspaceId>,
+    /// Who asked.
+    pub asked_by: Asker,
     /// When it was asked for.
     pub created_at: UnixMillis,
-    /// How often it could not be sent.
+    /// How often it was tried, as far as is known in vain.
     pub failures: u32,
+}
+
+/// An export that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueExport {
+    /// This one.
+    Readable(Box<MailedExport>),
+    /// One with this identifier, of which the rest cannot be read.
+    Unreadable(String),
 }
 
 /// Where an export is fetched that is too large for a mail.
@@ -43,8 +75,8 @@ pub struct ExportLink {
 /// Exports by mail, within a transaction.
 #[async_trait]
 pub trait ExportTx: Send {
-    /// How many are on their way, or can be fetched at `now`.
-    async fn mailed_exports(&mut self, now: UnixMillis) -> Result<u64, StoreError>;
+    /// How many are on their way, or can be fetched at `now`, of this workspace, or of those who see all.
+    async fn mailed_exports(&mut self, sees: Option<WorkspaceId>, now: UnixMillis) -> Result<MailedCount, StoreError>;
 
     /// Adds one, which is to be sent at once.
     async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError>;
@@ -54,12 +86,18 @@ pub trait ExportTx: Send {
 #[async_trait]
 pub trait ExportStore: Send + Sync {
     /// One that is to be sent at `now`, the one that waits longest.
-    async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, StoreError>;
+    async fn due_export(&self, now: UnixMillis) -> Result<Option<DueExport>, StoreError>;
+
+    /// Counts that it is tried, and where nothing else is noted of it is to be again at `due_at`.
+    async fn try_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError>;
+
+    /// Whether a member of the workspace has this address.
+    async fn is_of_workspace(&self, workspace: WorkspaceId, email: &Email) -> Result<bool, StoreError>;
 
     /// Lets it be fetched.
     async fn link_export(&self, id: &str, link: &ExportLink) -> Result<(), StoreError>;
 
-    /// Notes that it could not be sent, and is to be at `due_at`.
+    /// Notes that it is to be sent at `due_at`.
     async fn postpone_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError>;
 
     /// Notes that it was sent, and is fetched from now on.

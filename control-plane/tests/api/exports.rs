@@ -210,3 +210,17 @@ async fn what_is_asked_for_wrongly_is_refused_before_anything_is_told() {
     }
     assert_eq!(service.audit_events().await, events);
 }
+
+#[tokio::test]
+async fn to_look_whether_there_is_an_export_makes_none() {
+    let service = Service::start().await;
+    let workspace = some_changes(&service).await;
+    let (_, staff) = service.somebody(&workspace, "staff").await;
+    let events = service.audit_events().await;
+    let looked = service.request(Method::HEAD, "/v1/audit/export?format=csv").send().await;
+    assert_eq!((looked.status.as_u16(), looked.bytes.len()), (200, 0));
+    assert_eq!(looked.header("content-type"), "text/csv; charset=utf-8; header=present");
+    let refused = service.request(Method::HEAD, "/v1/audit/export?format=csv").bearer(&staff).send().await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(service.audit_events().await, events);
+}

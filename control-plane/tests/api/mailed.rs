@@ -1,7 +1,7 @@
 //! `POST /v1/audit/export`, and the link that is sent where the file is large. What sends is not here.
 
 use axum::http::Method;
-use keyward_control_plane::domain::limits::MAILED_EXPORTS;
+use keyward_control_plane::domain::limits::{MAILED_EXPORTS, MAILED_EXPORTS_OF_WORKSPACE};
 use serde_json::{Value, json};
 
 use crate::mutations::Mutation;
@@ -79,6 +79,54 @@ async fn what_cannot_be_mailed_is_refused() {
     service.post(PATH, body).await.is_problem(409, "export_limit", None);
 }
 
+#[tokio::test]
+async fn no_workspace_takes_what_others_may_ask_for() {
+    let service = Service::start().await;
+    let mut admins = Vec::new();
+    for name in ["Acme", "Beta"] {
+        let workspace = service.workspace(name).await;
+        let body = json!({ "name": "Ada", "role": "admin", "email": "ada@example.com" });
+        service.post(&format!("{workspace}/members"), body).await.is(201);
+        admins.push(service.somebody(&workspace, "admin").await.1);
+    }
+    let body = json!({ "email": "ada@example.com", "format": "csv" });
+    for admin in &admins {
+        let ask = async || service.request(Method::POST, PATH).bearer(admin).json(&body).send().await;
+        for _ in 0..MAILED_EXPORTS_OF_WORKSPACE {
+            ask().await.is(202);
+        }
+        ask().await.is_problem(409, "export_limit", None);
+    }
+    for _ in 0..MAILED_EXPORTS {
+        service.post(PATH, body.clone()).await.is(202);
+    }
+}
+
+#[tokio::test]
+async fn a_link_ends_with_the_right_to_what_it_opens() {
+    for role in ["admin", "lite"] {
+        let service = linked().await;
+        let workspace = service.workspace("Acme").await;
+        let body = json!({ "name": "Ada", "role": "admin", "email": "ada@example.com" });
+        service.post(&format!("{workspace}/members"), body).await.is(201);
+        let (member, _) = service.somebody(&workspace, "admin").await;
+        service
+            .behind(
+                "UPDATE audit_export SET (member_id, workspace_id) =
+                    (SELECT id, workspace_id FROM member WHERE role = 'admin' AND name <> 'Ada')",
+            )
+            .await;
+        fetch(&service, ID, SECRET).await.is(200);
+        service.change_role(&member, role).await;
+        let again = fetch(&service, ID, SECRET).await;
+        if role == "admin" {
+            again.is(200);
+        } else {
+            again.is_problem(410, "export_expired", None);
+        }
+    }
+}
+
 /// An export that was sent as a link, which ends in an hour.
 async fn linked() -> Service {
     let service = Service::start().await;
@@ -113,6 +161,19 @@ async fn a_link_is_all_that_opens_a_file_and_each_time_is_told() {
     assert_eq!((&event["actor"]["kind"], &event["actor"]["name"]), (&"system".into(), &"link".into()));
     assert_eq!(event["request_id"], file.header("x-request-id"));
     assert!(!event.to_string().contains(SECRET));
+}
+
+#[tokio::test]
+async fn to_look_at_a_link_is_not_to_fetch_the_file() {
+    let service = linked().await;
+    let events = service.audit_events().await;
+    for (secret, status) in [(SECRET, 200), ("x", 404)] {
+        let path = format!("/v1/audit/exports/{ID}/{secret}");
+        let looked = service.request(Method::HEAD, &path).without("authorization").send().await;
+        assert_eq!(looked.status, status);
+        assert!(status != 200 || looked.header("content-length") == CONTENT.len().to_string());
+    }
+    assert_eq!(service.audit_events().await, events);
 }
 
 #[tokio::test]

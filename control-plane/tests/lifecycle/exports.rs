@@ -3,16 +3,19 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use keyward_control_plane::domain::actor::{Actor, ActorKind};
 use keyward_control_plane::domain::audit::checkpoint::Checkpoint;
 use keyward_control_plane::domain::audit::export::{Exported, Format};
 use keyward_control_plane::domain::audit::filter::EventFilter;
 use keyward_control_plane::domain::audit::merkle::{Edge, verify_inclusion};
 use keyward_control_plane::domain::audit::{Action, AuditEvent, Details, Entity, Target, note};
+use keyward_control_plane::domain::limits::EXPORTS_OF_CALLER;
 use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::refusal::ExportRefusal;
 use keyward_control_plane::lifecycle::{AuditExport, Lifecycle, Refusal};
 use keyward_control_plane::store::AuditStore as _;
 use keyward_control_plane::verify::{RowsSource, Trust, Witness, verify};
+use keyward_shared::id::TokenId;
 
 use crate::house::{House, system, vault};
 
@@ -146,4 +149,38 @@ async fn where_nobody_signs_there_is_no_export() {
     let actor = system();
     let asked = house.lifecycle.export_audit(&actor, EventFilter::default(), Format::Csv, house.now());
     assert!(matches!(asked.await.err(), Some(Refusal::Export(ExportRefusal::NoNotary))));
+}
+
+#[tokio::test]
+async fn a_caller_has_so_many_exports_running_and_others_their_own() {
+    let office = Office::open().await;
+    office.happen(10).await;
+    let mut running = Vec::new();
+    for _ in 0..EXPORTS_OF_CALLER {
+        running.push(office.export(EventFilter::default()).await.expect("an export"));
+    }
+    let told = office.house.number("SELECT size FROM audit_log").await;
+    let refused = office.export(EventFilter::default()).await.map(|export| export.events());
+    assert!(matches!(refused, Err(Refusal::Export(ExportRefusal::Running { .. }))), "{refused:?}");
+    assert_eq!(office.house.number("SELECT size FROM audit_log").await, told, "what is refused is no export");
+    let other = Actor { kind: ActorKind::Operator, token: Some(TokenId::from_u64(7)), ..system() };
+    let now = office.house.now();
+    office.lifecycle.export_audit(&other, EventFilter::default(), Format::Csv, now).await.expect("an export");
+    running.pop();
+    office.export(EventFilter::default()).await.expect("an export");
+}
+
+#[tokio::test]
+async fn exports_that_are_asked_for_at_once_share_a_checkpoint() {
+    let office = Office::open().await;
+    office.happen(10).await;
+    let (first, second) = tokio::join!(office.export(EventFilter::default()), office.export(EventFilter::default()));
+    for export in [first, second] {
+        let export = export.expect("an export");
+        assert!(office.read(&export.preface().checkpoint).size >= 11);
+    }
+    // Each tells of itself, however young the newest is.
+    let third = office.export(EventFilter::default()).await.expect("an export");
+    let told = office.house.number("SELECT size FROM audit_log").await;
+    assert_eq!(i64::try_from(office.read(&third.preface().checkpoint).size), Ok(told));
 }

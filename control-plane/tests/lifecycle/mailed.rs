@@ -2,6 +2,8 @@
 
 use keyward_control_plane::domain::audit::export::Format;
 use keyward_control_plane::domain::audit::filter::EventFilter;
+use keyward_control_plane::domain::audit::search::Wanted;
+use keyward_control_plane::domain::member::Role;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::lifecycle::refusal::{ExportRefusal, Missing};
 use keyward_control_plane::lifecycle::{ExportLink, MailExport, MailedExport, Refusal};
@@ -64,4 +66,66 @@ async fn a_file_is_kept_as_long_as_it_may_be_needed() {
     house.pass(40 * 86_400);
     assert!(kept().await.is_empty());
     assert!(matches!(fetch().await, Err(Refusal::NotFound(Missing::Export))));
+}
+
+#[tokio::test]
+async fn a_mail_of_which_nothing_can_be_noted_is_sent_so_often_and_no_more() {
+    let house = House::new().await;
+    let export = asked(&house).await;
+    let mut sent = 0;
+    for _ in 0..1_000 {
+        sent += usize::from(house.lifecycle.due_export(house.now()).await.expect("the database").is_some());
+        house.pass(60);
+    }
+    assert_eq!(sent, 5);
+    assert_eq!(house.number("SELECT count(*) FROM audit_export").await, 0);
+    // Nor is it sent where not even that can be noted.
+    let waits = asked(&house).await;
+    assert_ne!(waits.id, export.id);
+    house.rows("CREATE TRIGGER full BEFORE UPDATE ON audit_export BEGIN SELECT RAISE(ABORT, 'full'); END").await;
+    assert!(house.lifecycle.due_export(house.now()).await.is_err());
+}
+
+#[tokio::test]
+async fn words_of_any_script_do_not_hold_up_the_mail() {
+    let house = House::new().await;
+    let words = Wanted::parse("q", "İbcd* ΟΔΟΣ").expect("words");
+    let filter = EventFilter { words, ..EventFilter::default() };
+    let verb = MailExport { email: "ada@example.com".to_owned(), format: Format::Csv, filter };
+    let export = house.run(verb).await.expect("asked for");
+    assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), Some(export));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_does_not_hold_up_what_can() {
+    let house = House::new().await;
+    let unreadable = asked(&house).await;
+    house.rows(&format!("UPDATE audit_export SET filter = '{{}}' WHERE id = '{}'", unreadable.id)).await;
+    house.pass(1);
+    let export = asked(&house).await;
+    assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), Some(export));
+    assert_eq!(house.number("SELECT count(*) FROM audit_export").await, 1);
+}
+
+#[tokio::test]
+async fn a_mail_is_not_sent_to_who_may_not_have_it_by_then() {
+    for harm in [
+        "UPDATE member SET role = 'lite'",
+        "UPDATE member SET email = NULL",
+        "DELETE FROM member WHERE is_default = 0",
+        "SELECT 1",
+    ] {
+        let house = House::new().await;
+        let workspace = house.workspace("Acme").await.id;
+        let admin = house.member(workspace, Role::Admin).await;
+        house.rows("UPDATE member SET email = 'ada@example.com' WHERE is_default = 0").await;
+        let email = "ada@example.com".to_owned();
+        let verb = MailExport { email, format: Format::Csv, filter: EventFilter::default() };
+        let filter = EventFilter { workspace: Some(workspace), ..EventFilter::default() };
+        house.run_as(admin, MailExport { filter, ..verb }).await.expect("asked for");
+        house.rows(harm).await;
+        let due = house.lifecycle.due_export(house.now()).await.expect("the database");
+        assert_eq!(due.is_some(), harm == "SELECT 1", "{harm}");
+        assert_eq!(house.number("SELECT count(*) FROM audit_export").await, i64::from(due.is_some()), "{harm}");
+    }
 }

@@ -63,7 +63,6 @@ impl EventFilter {
     pub fn read(value: &Value) -> Option<Self> {
         let written = Written::deserialize(value).ok()?;
         let at = |text: Option<String>| text.map_or(Some(None), |text| UnixMillis::parse(&text).map(Some));
-        let words = written.words.join(" ");
         Some(Self {
             workspace: written.workspace,
             teams: written.teams,
@@ -74,7 +73,7 @@ impl EventFilter {
             target: written.target,
             from: at(written.from)?,
             to: at(written.to)?,
-            words: if words.is_empty() { Vec::new() } else { Wanted::parse("words", &words).ok()? },
+            words: written.words.iter().map(|word| Wanted::read(word)).collect::<Option<_>>()?,
         })
     }
 }
@@ -110,7 +109,7 @@ mod tests {
             target: Some("key_1".to_owned()),
             from: Some(UnixMillis::from_millis(1_700_000_000_123)),
             to: Some(UnixMillis::from_millis(1_800_000_000_000)),
-            words: Wanted::parse("q", "nightly build* 7").expect("words"),
+            words: Wanted::parse("q", "nightly build* İbcd* 7").expect("words"),
         };
         for filter in [full, EventFilter::default()] {
             let written = serde_json::to_value(&filter).expect("JSON");

@@ -126,12 +126,17 @@ impl Found {
     }
 }
 
-/// The words of a text: letters, digits and `_`, in small letters. Everything else parts them.
-fn cut(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !is_of_a_word(c)).filter(|word| !word.is_empty()).map(|word| {
-        let small = word.to_lowercase();
-        small[..small.floor_char_boundary(WORD_BYTES)].to_owned()
-    })
+/// The words of a text: letters, digits and `_`, in small letters. Everything else parts them, and so does what
+/// a capital leaves behind that is no letter: a word that was cut is cut no further.
+fn cut(text: &str) -> Vec<String> {
+    let small: String = text.chars().flat_map(char::to_lowercase).map(same_everywhere).collect();
+    let words = small.split(|c: char| !is_of_a_word(c)).filter(|word| !word.is_empty());
+    words.map(|word| word[..word.floor_char_boundary(WORD_BYTES)].to_owned()).collect()
+}
+
+/// The sigma that ends a word is the one within it.
+const fn same_everywhere(c: char) -> char {
+    if c == 'ς' { 'σ' } else { c }
 }
 
 fn is_of_a_word(c: char) -> bool {
@@ -161,7 +166,7 @@ impl Wanted {
         let mut wanted = Vec::new();
         for part in text.split_whitespace() {
             let (part, is_prefix) = part.strip_suffix('*').map_or((part, false), |part| (part, true));
-            let words: Vec<String> = cut(part).collect();
+            let words = cut(part);
             let last = words.len().saturating_sub(1);
             for (index, word) in words.into_iter().enumerate() {
                 let is_prefix = is_prefix && index == last;
@@ -187,6 +192,13 @@ impl Wanted {
     /// Whether one of these words is the one that is searched for, or begins so.
     pub fn is_among<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> bool {
         words.any(|word| if self.is_prefix { word.starts_with(&self.word) } else { word == self.word })
+    }
+
+    /// Reads what [`Wanted::as_written`] wrote, word for word; none where it is anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        let (word, is_prefix) = text.strip_suffix('*').map_or((text, false), |word| (word, true));
+        let is_one = cut(word).as_slice() == [word];
+        is_one.then(|| Self { word: word.to_owned(), is_prefix })
     }
 
     /// The word as it is asked of the index: in quotation marks, which no word holds.
@@ -280,7 +292,34 @@ mod tests {
             assert_eq!(parse(common), Err(Fault::TooShort), "{common}");
         }
         assert_eq!(parse("key_9ab* team12*"), Ok("\"key_9ab\"* \"team12\"*".to_owned()));
+        // A capital whose small letter is two characters, of which the second is no letter.
+        assert_eq!(parse("İbc*"), Err(Fault::TooShort));
+        assert_eq!(parse("İbcd"), Ok("\"i\" \"bcd\"".to_owned()));
+        assert_eq!(parse("ΟΔΟΣ οδος"), Ok("\"οδοσ\" \"οδοσ\"".to_owned()));
         assert_eq!(parse(&"a ".repeat(WANTED + 1)), Err(Fault::TooMany));
         assert_eq!(parse(&"abc* ".repeat(PREFIXES + 1)), Err(Fault::TooMany));
+    }
+
+    #[test]
+    fn a_word_that_was_cut_is_cut_no_further() {
+        for letter in (char::MIN..=char::MAX).filter(|letter| letter.to_lowercase().ne([*letter])) {
+            for text in [format!("{letter}bc"), format!("ab{letter}"), "é".repeat(31) + &format!("a{letter}b")] {
+                for word in cut(&text) {
+                    assert_eq!(cut(&word), [word.as_str()], "{letter:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_searched_for_is_read_back_as_it_was_written() {
+        for text in ["İbcd*", "nightly Build* 7", "ΟΔΟΣ* ǅabc", &"ﬀ".repeat(100)] {
+            let wanted = Wanted::parse("q", text).expect("words");
+            let read: Option<Vec<Wanted>> = wanted.iter().map(|word| Wanted::read(&word.as_written())).collect();
+            assert_eq!(read, Some(wanted), "{text}");
+        }
+        for nothing in ["", "*", "a b", "a**", "A", "İ", "a\""] {
+            assert_eq!(Wanted::read(nothing), None, "{nothing}");
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! Refusals about exports of the audit log.
 
-use crate::domain::limits::MAILED_EXPORTS;
-
 /// Why the audit log is not exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportRefusal {
@@ -12,9 +10,18 @@ pub enum ExportRefusal {
     #[error("a part of the log went while it was exported")]
     Pruned,
     /// Many exports are on their way by mail already.
-    #[error("{MAILED_EXPORTS} exports are on their way by mail, or wait to be fetched")]
-    TooMany,
-    /// The link to it has ended.
+    #[error("{limit} exports are on their way by mail, or wait to be fetched")]
+    TooMany {
+        /// As many as there may be.
+        limit: u64,
+    },
+    /// Whoever asks has as many exports running as they may.
+    #[error("{limit} exports of yours are running: ask again when one has ended")]
+    Running {
+        /// As many as there may be.
+        limit: u64,
+    },
+    /// The link to it has ended, or whoever asked for it may not have it any more.
     #[error("the link has ended; ask for the export again")]
     Expired,
 }

@@ -1,7 +1,7 @@
 //! Exports of the audit log that go by mail: rows of `audit_export`.
 
 use async_trait::async_trait;
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::id::{MemberId, TokenId, WorkspaceId};
 use sqlx::FromRow;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -10,6 +10,7 @@ use sqlx::{Sqlite, SqliteConnection};
 use super::SqliteStore;
 use super::error::{failed, one_row};
 use super::json::write;
+use super::member;
 use super::tx::SqliteTx;
 use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
@@ -17,13 +18,14 @@ use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::store::StoreError;
-use crate::store::exports::{ExportLink, ExportStore, ExportTx, MailedExport};
+use crate::store::exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, MailedCount, MailedExport};
 
 const COUNT: &str = include_str!("sql/export_count.sql");
 const INSERT: &str = include_str!("sql/export_insert.sql");
 const DUE: &str = concat!(include_str!("sql/export_select.sql"), include_str!("sql/export_due.sql"));
 const BY_ID: &str = concat!(include_str!("sql/export_select.sql"), include_str!("sql/export_by_id.sql"));
 const LINK: &str = include_str!("sql/export_link.sql");
+const TRY: &str = include_str!("sql/export_try.sql");
 const POSTPONE: &str = include_str!("sql/export_postpone.sql");
 const SETTLE: &str = include_str!("sql/export_settle.sql");
 const DROP: &str = include_str!("sql/export_drop.sql");
@@ -37,6 +39,9 @@ struct Row {
     format: String,
     filter: String,
     workspace_id: Option<i64>,
+    token_id: Option<i64>,
+    member_id: Option<i64>,
+    on_behalf_of: Option<i64>,
     created_at: i64,
     failures: u32,
     secret_hash: Option<Vec<u8>>,
@@ -53,6 +58,11 @@ impl Row {
             format: Format::parse(&self.format).ok_or(StoreError::corrupt("audit_export.format"))?,
             filter: filter.ok_or(StoreError::corrupt("audit_export.filter"))?,
             sees: self.workspace_id.map(|id| WorkspaceId::from_u64(id.cast_unsigned())),
+            asked_by: Asker {
+                token: self.token_id.map(|id| TokenId::from_u64(id.cast_unsigned())),
+                member: self.member_id.map(|id| MemberId::from_u64(id.cast_unsigned())),
+                on_behalf_of: self.on_behalf_of.map(|id| MemberId::from_u64(id.cast_unsigned())),
+            },
             created_at: UnixMillis::from_millis(self.created_at),
             failures: self.failures,
         };
@@ -70,10 +80,10 @@ impl Row {
 
 #[async_trait]
 impl ExportTx for SqliteTx {
-    async fn mailed_exports(&mut self, now: UnixMillis) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar(COUNT).bind(now.as_millis()).fetch_one(self.conn()?).await.map_err(failed)?;
-        Ok(count.cast_unsigned())
+    async fn mailed_exports(&mut self, sees: Option<WorkspaceId>, now: UnixMillis) -> Result<MailedCount, StoreError> {
+        let query = sqlx::query_as(COUNT).bind(now.as_millis()).bind(sees.map(|id| id.as_u64().cast_signed()));
+        let (own, all): (i64, i64) = query.fetch_one(self.conn()?).await.map_err(failed)?;
+        Ok(MailedCount { own: own.cast_unsigned(), all: all.cast_unsigned() })
     }
 
     async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError> {
@@ -83,6 +93,9 @@ impl ExportTx for SqliteTx {
             .bind(export.format.as_str())
             .bind(write(&export.filter, "audit_export.filter")?)
             .bind(export.sees.map(|id| id.as_u64().cast_signed()))
+            .bind(export.asked_by.token.map(|id| id.as_u64().cast_signed()))
+            .bind(export.asked_by.member.map(|id| id.as_u64().cast_signed()))
+            .bind(export.asked_by.on_behalf_of.map(|id| id.as_u64().cast_signed()))
             .bind(export.created_at.as_millis())
             .execute(self.conn()?)
             .await
@@ -93,10 +106,23 @@ impl ExportTx for SqliteTx {
 
 #[async_trait]
 impl ExportStore for SqliteStore {
-    async fn due_export(&self, now: UnixMillis) -> Result<Option<MailedExport>, StoreError> {
+    async fn due_export(&self, now: UnixMillis) -> Result<Option<DueExport>, StoreError> {
         let query = sqlx::query_as(DUE).bind(now.as_millis());
         let row: Option<Row> = query.fetch_optional(&mut *self.reader().await?).await.map_err(failed)?;
-        Ok(row.map(Row::read).transpose()?.map(|(export, _)| export))
+        Ok(row.map(|row| {
+            let id = row.id.clone();
+            row.read().map_or(DueExport::Unreadable(id), |(export, _)| DueExport::Readable(Box::new(export)))
+        }))
+    }
+
+    async fn try_export(&self, id: &str, due_at: UnixMillis) -> Result<(), StoreError> {
+        let query = sqlx::query(TRY).bind(id).bind(due_at.as_millis());
+        let tried = execute(&mut *self.writer.alone().await?, query).await?;
+        one_row(tried, "audit_export")
+    }
+
+    async fn is_of_workspace(&self, workspace: WorkspaceId, email: &Email) -> Result<bool, StoreError> {
+        member::email_taken(&mut *self.reader().await?, workspace, email, None).await
     }
 
     async fn link_export(&self, id: &str, link: &ExportLink) -> Result<(), StoreError> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use futures_util::{Stream, stream};
 use tokio::fs::File;
@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::api::ApiState;
 use crate::api::extract::{ExportPath, Visitor};
 use crate::api::problem::{Code, Problem};
+use crate::lifecycle::LinkedFile;
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
@@ -35,6 +36,23 @@ pub(super) async fn download(
 ) -> Result<Response, Problem> {
     let directory: Arc<Path> = api.mailed_dir.clone().ok_or_else(|| Problem::new(Code::NotFound))?;
     let found = api.lifecycle.fetch_export(&visitor.actor, &id, &secret, api.clock.now()).await?;
+    let (headers, file) = opened(&directory, &found).await?;
+    let mut response = Response::new(Body::from_stream(pieces(file)));
+    response.headers_mut().extend(headers);
+    Ok(response)
+}
+
+/// What `HEAD` answers: the file is not fetched, so nothing is told.
+pub(super) async fn look(State(api): State<ApiState>, ExportPath(id, secret): ExportPath) -> Result<Response, Problem> {
+    let directory: Arc<Path> = api.mailed_dir.clone().ok_or_else(|| Problem::new(Code::NotFound))?;
+    let found = api.lifecycle.linked_file(&id, &secret, api.clock.now()).await?;
+    let (headers, _) = opened(&directory, &found).await?;
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().extend(headers);
+    Ok(response)
+}
+
+async fn opened(directory: &Path, found: &LinkedFile) -> Result<([(HeaderName, HeaderValue); 5], File), Problem> {
     let internal = |error: io::Error| Problem::new(Code::Internal).caused_by(error);
     let file = File::open(directory.join(&found.id)).await.map_err(internal)?;
     let length = file.metadata().await.map_err(internal)?.len();
@@ -46,9 +64,7 @@ pub(super) async fn download(
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (CONTENT_DISPOSITION, disposition.map_err(|error| Problem::new(Code::Internal).caused_by(error))?),
     ];
-    let mut response = Response::new(Body::from_stream(pieces(file)));
-    response.headers_mut().extend(headers);
-    Ok(response)
+    Ok((headers, file))
 }
 
 fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> {

@@ -55,6 +55,20 @@ pub(super) async fn export(
     answer(export, format)
 }
 
+/// What `HEAD` answers: that it may be asked for. Nothing is exported, so nothing is told.
+pub(super) async fn look(
+    State(api): State<ApiState>,
+    caller: Caller,
+    Filtered { filter, rest }: Filtered<FormatQuery>,
+) -> Result<Response, Problem> {
+    let (filter, format) = (filter.into_filter()?, rest.into_format()?);
+    api.lifecycle.admit_export(&caller.actor, &filter).await.map_err(Problem::of_query)?;
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
 fn answer(export: AuditExport, format: Format) -> Result<Response, Problem> {
     let preface = export.preface();
     let value =

@@ -17,7 +17,7 @@ use crate::api::ApiState;
 pub(super) fn router() -> Router<ApiState> {
     Router::new()
         .route("/events", get(events::list))
-        .route("/export", get(export::export).post(mail::mail))
+        .route("/export", get(export::export).head(export::look).post(mail::mail))
         .route("/checkpoint", get(checkpoint::newest))
         .route("/checkpoints", get(checkpoints::list))
         .route("/proof", get(proof::prove))
@@ -25,7 +25,7 @@ pub(super) fn router() -> Router<ApiState> {
 
 /// What asks no token, but a link.
 pub(super) fn link_router() -> Router<ApiState> {
-    Router::new().route("/exports/{id}/{secret}", get(download::download))
+    Router::new().route("/exports/{id}/{secret}", get(download::download).head(download::look))
 }
 
 /// The operations of these routes.
