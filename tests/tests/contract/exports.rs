@@ -78,7 +78,7 @@ fn mailed() -> Result<()> {
     ensure!(first["subject"] == "Audit log of keyward", "{first}");
     ensure!(first["text"].as_str().is_some_and(|text| text.contains("A filter was on")), "{first}");
     let files = first["files"].as_object().context("no files")?;
-    let name = files.keys().find(|name| name.ends_with(".jsonl")).context("no export")?;
+    let name = files.keys().find(|name| Path::new(name).extension() == Some("jsonl".as_ref())).context("no export")?;
     let lines: Vec<Value> = fs::read_to_string(folder.path().join("0").join(name))?
         .lines()
         .map(serde_json::from_str)
