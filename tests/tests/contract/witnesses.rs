@@ -1,6 +1,9 @@
-//! Checkpoints of the audit log in the hands of others, beginning with those that an edge has seen.
+//! Checkpoints of the audit log in the hands of others: an edge's, which a public implementation of
+//! transparency logs verifies, and the one that lies in Workers KV, which convicts a database.
 
 use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
@@ -10,14 +13,23 @@ use keyward_tests::database::Database;
 use keyward_tests::stack::{Admin, NewKey, eventually};
 use keyward_tests::{Options, Stack};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use xtask::parts::control_plane::ControlPlane;
+use xtask::parts::ports;
 
 use crate::Test;
+use crate::commands::{rearranged, told};
 use crate::turns::alone;
 
 pub(crate) fn tests() -> Vec<Test> {
-    vec![Test::alone("sigstores_verifier_takes_an_edges_checkpoint_and_every_events_proof", || {
-        alone(&often(), by_sigstore)
-    })]
+    vec![
+        Test::alone("sigstores_verifier_takes_an_edges_checkpoint_and_every_events_proof", || {
+            alone(&often(), by_sigstore)
+        }),
+        Test::alone("the_head_in_kv_holds_a_checkpoint_that_convicts_a_log_that_was_cut_off", || {
+            alone(&often(), in_kv)
+        }),
+    ]
 }
 
 /// A checkpoint each second in which events come.
@@ -158,4 +170,93 @@ fn sigstore(lines: &[Value]) -> Result<Vec<Value>> {
     let answers: Vec<Value> = said.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(answers.len() == lines.len(), "{} answers to {} lines", answers.len(), lines.len());
     Ok(answers)
+}
+
+/// The end is cut off, and all that could tell is made right, or taken away: two events remain.
+pub(crate) fn cut_off(database: &Database) -> Result<()> {
+    for statement in [
+        "DELETE FROM audit_event WHERE seq > 2",
+        "DELETE FROM audit_node WHERE place > 2",
+        "DELETE FROM audit_checkpoint WHERE size > 2",
+        "UPDATE audit_log SET size = 2",
+        "UPDATE counter SET audit_seq = 2",
+    ] {
+        database.change(statement)?;
+    }
+    Ok(())
+}
+
+/// Somebody who has the public key, what KV holds, and a database: nothing else of the deployment.
+struct Auditor {
+    keyward: ControlPlane,
+    public_key: String,
+    folder: TempDir,
+}
+
+impl Auditor {
+    fn of(stack: &Stack) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let keyward = ControlPlane {
+            program: stack.control_plane().program.clone(),
+            data_dir: folder.path().join("nothing"),
+            listen: ports::free()?,
+            database: None,
+            kv_url: None,
+            settings: Vec::new(),
+        };
+        Ok(Self { keyward, public_key: public_key(stack)?, folder })
+    }
+
+    fn keyward(&self, command: &str, verb: &str) -> Command {
+        let mut command = rearranged(&self.keyward.command(command), verb);
+        command.args(["--public-key", &self.public_key]);
+        command
+    }
+
+    /// The checkpoint in a head, as the command prints it.
+    fn inspect(&self, head: &[u8]) -> Result<Output> {
+        let file = self.folder.path().join("head");
+        fs::write(&file, head)?;
+        Ok(self.keyward("snapshot", "inspect").arg("--checkpoint").arg("--head").arg(file).output()?)
+    }
+
+    fn verify(&self, stack: &Stack, checkpoint: Option<&Path>) -> Result<Output> {
+        let mut verify = self.keyward("audit", "verify");
+        verify.arg(stack.control_plane().data_dir.join("keyward.db"));
+        verify.args(checkpoint.iter().flat_map(|file| [Path::new("--checkpoint"), file]));
+        Ok(verify.output()?)
+    }
+}
+
+fn in_kv(stack: &Stack) -> Result<()> {
+    let (admin, auditor) = (stack.admin()?, Auditor::of(stack)?);
+    let key = admin.key("kept-in-kv")?;
+    let seq = newest(stack)?;
+    let kv = stack.kv_namespace()?;
+    let note = covering(&admin, &key, seq, || {
+        let printed = auditor.inspect(&kv.get("/values/head")?.must_be(200)?.body)?;
+        ensure!(printed.status.success() || told(&printed).contains("carries no checkpoint"), "{}", told(&printed));
+        Ok(printed.status.success().then(|| String::from_utf8(printed.stdout)).transpose()?)
+    })?;
+    ensure!(note.starts_with(LOG) && note.ends_with('\n'), "{note}");
+    let mut head = kv.get("/values/head")?.must_be(200)?.body;
+    let middle = head.len() / 2;
+    head[middle] ^= 1;
+    let altered = auditor.inspect(&head)?;
+    ensure!(!altered.status.success() && altered.stdout.is_empty(), "{}", told(&altered));
+
+    stack.stop_control_plane()?;
+    let file = auditor.folder.path().join("kept.txt");
+    fs::write(&file, &note)?;
+    let whole = auditor.verify(stack, Some(&file))?;
+    ensure!(whole.status.success(), "{}", told(&whole));
+    cut_off(&Database::of(stack.control_plane()))?;
+    let alone = auditor.verify(stack, None)?;
+    ensure!(alone.status.success() && told(&alone).contains("nothing from outside was given"), "{}", told(&alone));
+    let found = auditor.verify(stack, Some(&file))?;
+    ensure!(found.status.code() == Some(1), "{}", told(&found));
+    let last = size(&note).context("no size")?;
+    ensure!(told(&found).contains(&format!("WRONG: events 3 to {last}")), "{}", told(&found));
+    ensure!(told(&found).contains("kept.txt"), "{}", told(&found));
+    Ok(())
 }

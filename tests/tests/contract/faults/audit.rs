@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::Test;
 use crate::commands::{rearranged, told};
 use crate::turns::alone;
-use crate::witnesses::{covering, newest, of_edge};
+use crate::witnesses::{covering, cut_off, newest, of_edge};
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
@@ -75,15 +75,7 @@ fn witnessed(stack: &Stack) -> Result<()> {
     let database = Database::of(stack.control_plane());
     let kept = 2;
     ensure!(seq > kept, "there are {seq} events");
-    for statement in [
-        "DELETE FROM audit_event WHERE seq > 2",
-        "DELETE FROM audit_node WHERE place > 2",
-        "DELETE FROM audit_checkpoint WHERE size > 2",
-        "UPDATE audit_log SET size = 2",
-        "UPDATE counter SET audit_seq = 2",
-    ] {
-        database.change(statement)?;
-    }
+    cut_off(&database)?;
     let alone = verify(stack, &[])?;
     ensure!(alone.status.success() && told(&alone).contains("nothing from outside was given"), "{}", told(&alone));
     let found = verify(stack, &["--edge", &edge])?;
