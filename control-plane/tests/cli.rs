@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward_control_plane::http_client;
+use keyward_shared::snapshot::{Head, SigningKey, TrustedKeys};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -288,6 +291,39 @@ async fn a_published_head_is_shown_in_words() {
     let output = deployment.run(&["snapshot", "inspect", "--head", &file]);
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("would refuse this head"));
+}
+
+#[tokio::test]
+async fn the_checkpoint_of_a_head_is_printed_as_it_was_signed() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment);
+    serving.ready().await;
+    let (url, client) = (format!("{}/v1/snapshot/head", serving.url), http_client::builder().build().unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    let published = loop {
+        let answer = client.get(&url).bearer_auth(deployment.secret("edge-credential")).send().await.unwrap();
+        if answer.status().is_success() {
+            break answer.bytes().await.unwrap();
+        }
+        assert!(Instant::now() < until, "{}", answer.status());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let seed = URL_SAFE_NO_PAD.decode(deployment.secret("signing-key")).unwrap();
+    let key = SigningKey::from_seed(&seed.try_into().unwrap());
+    let head = Head::verify(&published, "keyward", &TrustedKeys::new(vec![key.public()]).unwrap()).unwrap();
+    let inspect = |checkpoint: &str| {
+        let head = Head { checkpoint: checkpoint.into(), ..head.clone() };
+        let path = deployment.dir.path().join("head");
+        fs::write(&path, head.sign("keyward", &key).unwrap().as_bytes()).unwrap();
+        deployment.run(&["snapshot", "inspect", "--checkpoint", "--head", &path.display().to_string()])
+    };
+    let note = "a log\n1\nroot\n\n\u{2014} a log signature\n";
+    let printed = inspect(note);
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    assert_eq!(text(&printed.stdout), note);
+    let none = inspect("");
+    assert!(!none.status.success() && none.stdout.is_empty());
+    assert!(text(&none.stderr).contains("carries no checkpoint"), "{}", text(&none.stderr));
 }
 
 #[test]
