@@ -135,8 +135,15 @@ pub enum Finding {
         /// The event.
         seq: u64,
     },
-    /// Events were left out, and by what filter cannot be told.
+    /// A filter was on, and which cannot be told.
     Unfiltered,
+    /// A line of an export that is no event is not as it was written.
+    Line {
+        /// Which.
+        which: &'static str,
+        /// In what.
+        what: &'static str,
+    },
     /// A file has no event that anything could be shown of.
     Empty,
     /// Checkpoints from outside were given, and none of them says anything of this log.
@@ -250,7 +257,8 @@ impl fmt::Display for Finding {
                 write!(f, "the file ends behind event {after} without its last line: it was cut off")
             }
             Self::Unwanted { seq } => write!(f, "event {seq}: is not one that the filter asks for"),
-            Self::Unfiltered => f.write_str("events are not there, and the filter that left them out says nothing"),
+            Self::Unfiltered => f.write_str("a filter was on, and the first line names none that can be read"),
+            Self::Line { which, what } => write!(f, "the {which} line: {what}"),
             Self::Empty => f.write_str("the file has no event, so it shows nothing"),
             Self::Unwitnessed => f.write_str(
                 "no checkpoint from outside could be held against it: give one of this file's size, such as the one \

@@ -299,10 +299,9 @@ impl<'a> Pass<'a> {
             }
         }
         self.report.unchecked.extend(self.roots.iter_mut().filter_map(|root| root.from.take()));
-        // A table has no filter to tell; nor the size that would show what is missing.
+        // A table has no place for what it was asked for, nor for the size.
         let is_told = self.facts.wanted.is_some() || self.facts.size.is_none();
-        let all = self.facts.size.map(|size| size.saturating_sub(self.facts.pruned));
-        if !is_whole && !is_told && all != Some(self.report.events) {
+        if !is_whole && !is_told {
             self.report.find(Finding::Unfiltered);
         }
         if self.report.events == 0 && !self.facts.has_tree {

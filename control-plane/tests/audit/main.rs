@@ -6,6 +6,7 @@ mod chance;
 mod command;
 mod exports;
 mod kept_log;
+mod preface;
 mod pruning;
 mod tamper;
 mod tampered_exports;

@@ -79,6 +79,9 @@ pub enum AuditError {
          signatures alone"
     )]
     NoKey,
+    /// What is to be pruned cannot be read.
+    #[error("nothing was pruned: {0}")]
+    Unread(#[from] StoreError),
     /// Nothing can be pruned with this.
     #[error("nothing was pruned: {0}")]
     NotPruned(String),

@@ -16,7 +16,6 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::merkle::{fold, peaks};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, Target};
 use crate::domain::time::UnixMillis;
-use crate::store::StoreError;
 use crate::store::audit::{AuditStore as _, StoredCheckpoint};
 use crate::store::sqlite::SqliteStore;
 use crate::verify::{Trust, Witness, verify};
@@ -96,7 +95,7 @@ impl Prune {
     ) -> Result<(), CliError> {
         let not = |why: &str| AuditError::NotPruned(format!("{}: {why}", self.exported.display()));
         let StoredCheckpoint { size, root, at, .. } = checkpoint;
-        let hashes = store.hashes(&peaks(*size)).await.map_err(unread)?;
+        let hashes = store.hashes(&peaks(*size)).await.map_err(AuditError::Unread)?;
         if fold(&hashes) != Some(*root) {
             let why =
                 format!("the checkpoint of {at} is not of this database's {size} events; see `keyward audit verify`");
@@ -159,13 +158,9 @@ fn moment(text: &str) -> Result<UnixMillis, String> {
     read.ok_or_else(|| "an RFC 3339 date or time, such as 2030-01-31 or 2030-01-31T12:00:00Z".to_owned())
 }
 
-fn unread(error: StoreError) -> AuditError {
-    AuditError::NotPruned(error.to_string())
-}
-
 /// The checkpoint that has just as many events.
 async fn checkpoint_of(store: &SqliteStore, size: u64) -> Result<StoredCheckpoint, AuditError> {
-    match store.checkpoint_covering(size).await.map_err(unread)? {
+    match store.checkpoint_covering(size).await? {
         Some(checkpoint) if checkpoint.size == size => Ok(checkpoint),
         Some(StoredCheckpoint { size: next, at, .. }) => {
             Err(AuditError::NotPruned(format!("no checkpoint has {size} events; the next one, of {at}, has {next}")))
@@ -178,7 +173,7 @@ async fn checkpoint_of(store: &SqliteStore, size: u64) -> Result<StoredCheckpoin
 async fn checkpoint_before(store: &SqliteStore, moment: UnixMillis) -> Result<StoredCheckpoint, AuditError> {
     let behind = UnixMillis::from_millis(moment.as_millis() + 1);
     // Those at the two moments between which it lies.
-    let mut around = store.checkpoints(behind, behind, None, AROUND).await.map_err(unread)?.into_iter();
+    let mut around = store.checkpoints(behind, behind, None, AROUND).await?.into_iter();
     let next = around.as_slice().iter().find(|checkpoint| checkpoint.at > moment).map(|checkpoint| checkpoint.at);
     let last = around.by_ref().take_while(|checkpoint| checkpoint.at <= moment).last();
     last.ok_or_else(|| {
