@@ -91,6 +91,19 @@ pub enum Finding {
         /// From where the checkpoint came.
         by: Option<String>,
     },
+    /// A checkpoint is of events that were lost: of an incarnation of the log that a restore ended.
+    Lost {
+        /// The event that says so, `raise_epoch`.
+        event: u64,
+        /// Up to here its events are those that were signed.
+        after: u64,
+        /// Events that were signed.
+        signed: u64,
+        /// When.
+        at: UnixMillis,
+        /// From where the checkpoint came.
+        by: String,
+    },
     /// A checkpoint beside the log is none.
     Forged {
         /// Its number of events, as far as it is known.
@@ -165,6 +178,7 @@ impl Finding {
             | Self::NotIncluded { seq }
             | Self::Unwanted { seq } => Some(*seq),
             Self::Inconsistent { after, .. } => Some(*after + 1),
+            Self::Lost { event, .. } => Some(*event),
             Self::Tail { have, .. } => Some(*have + 1),
             _ => None,
         }
@@ -177,6 +191,7 @@ impl Finding {
             Self::Tail { by: Some(_), .. }
                 | Self::Inconsistent { by: Some(_), .. }
                 | Self::Forged { by: Some(_), .. }
+                | Self::Lost { .. }
                 | Self::Unwitnessed
         )
     }
@@ -239,6 +254,16 @@ impl fmt::Display for Finding {
                 Events(*after + 1, *through),
                 By(by)
             ),
+            Self::Lost { event, after, signed, at, by } => {
+                let (least, most) = (signed.saturating_sub(*event - 1).max(1), signed - after);
+                let at_least = if least < most { "at least " } else { "" };
+                write!(
+                    f,
+                    "event {event}: `raise-epoch` ended the log that the checkpoint from {by} of {at} is of: of its {}, \
+                     {at_least}{least} were lost, as when a database is restored",
+                    Events(*after + 1, *signed)
+                )
+            }
             Self::Forged { size, why, by } => write!(f, "{} with {size} events: {why}", By(by)),
             Self::CheckpointDiffers { size } => {
                 write!(f, "the checkpoint kept at {size} events: its note is of another size, root or time")

@@ -8,6 +8,7 @@ mod exports;
 mod kept_log;
 mod preface;
 mod pruning;
+mod restored;
 mod tamper;
 mod tampered_exports;
 mod tampering;
