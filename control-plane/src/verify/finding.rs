@@ -138,6 +138,18 @@ pub enum Finding {
         /// The event.
         seq: u64,
     },
+    /// By its words, one of these events is not found, or another in its place.
+    WordsDiffer {
+        /// The first of them.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
+    /// What events are found by cannot be read.
+    IndexBroken {
+        /// Why.
+        what: String,
+    },
     /// A file has no end.
     Cut {
         /// Its last event.
@@ -173,6 +185,7 @@ impl Finding {
             | Self::Missing { first: seq, .. }
             | Self::Misplaced { seq, .. }
             | Self::NodeDiffers { first: seq, .. }
+            | Self::WordsDiffer { first: seq, .. }
             | Self::HourDiffers { seq }
             | Self::SearchDiffers { seq }
             | Self::NotIncluded { seq }
@@ -278,6 +291,13 @@ impl fmt::Display for Finding {
             Self::SearchDiffers { seq } => {
                 write!(f, "event {seq}: is not found by what it is, so searches, and exports with a filter, miss it")
             }
+            Self::WordsDiffer { first, last } => write!(
+                f,
+                "{}: the index has other words for one at least, so searches by words miss it, or find it by what it is \
+                 not",
+                Events(*first, *last)
+            ),
+            Self::IndexBroken { what } => write!(f, "the index that events are found by cannot be read: {what}"),
             Self::Cut { after } => {
                 write!(f, "the file ends behind event {after} without its last line: it was cut off")
             }

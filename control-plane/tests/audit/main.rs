@@ -12,3 +12,4 @@ mod restored;
 mod tamper;
 mod tampered_exports;
 mod tampering;
+mod words;

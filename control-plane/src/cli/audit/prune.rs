@@ -101,7 +101,7 @@ impl Prune {
                 format!("the checkpoint of {at} is not of this database's {size} events; see `keyward audit verify`");
             return Err(AuditError::NotPruned(why).into());
         }
-        let mut source = source(&self.exported).await?;
+        let mut source = source(&self.exported, false).await?;
         let facts = source.facts();
         if facts.has_tree || facts.filter.is_some() {
             return Err(not("give an export of the whole log, made without a filter").into());
