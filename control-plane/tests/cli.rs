@@ -206,6 +206,8 @@ async fn the_audit_log_is_verified_exported_and_pruned() {
         assert!(said.contains(wanted), "{said}");
     };
     verified(&[&database, "--checkpoint", &note], "the log verifies");
+    verified(&[&database, "--checkpoint", &note, "--words"], "the log verifies");
+    verified(&[&whole, "--words"], "--words is for a database");
     verified(&[&whole, "--checkpoint", &note, "--deployment", "keyward"], "the log verifies");
     verified(&[&whole, "--deployment", "other"], "the log does NOT verify");
     verified(&[&whole, "--checkpoint", &whole], "not a signed note");
