@@ -217,7 +217,10 @@ impl Publisher {
                 next_head = Instant::now() + BETWEEN_HEADS;
             }
             if published {
-                heartbeat = Instant::now() + self.options.heartbeat;
+                if state.newest_is_news() {
+                    // Another is not written to KV, whose head must be signed anew before it expires.
+                    heartbeat = Instant::now() + self.options.heartbeat;
+                }
                 shared.note_build(None);
             }
             if second_write.is_some_and(|at| Instant::now() >= at) {

@@ -208,6 +208,11 @@ impl<'a> State<'a> {
         Ok(true)
     }
 
+    /// Whether the newest head was made for more than a checkpoint.
+    pub(super) fn newest_is_news(&self) -> bool {
+        self.news == self.order
+    }
+
     /// The log's newest checkpoint, for edges to bear witness to; says whether it is another than before. What
     /// stands in its way stops no head.
     async fn look_for_checkpoint(&mut self, occasion: Occasion) -> bool {

@@ -26,6 +26,7 @@ use crate::lifecycle::{
     WorkspaceFields,
 };
 use crate::publish::PublishOptions;
+use crate::publish::source::PublicationStore;
 use crate::store::sqlite::SqliteStore;
 
 const HOLDER: &str = "test";
@@ -46,22 +47,7 @@ impl House {
         let store = SqliteStore::open(&url).await.expect("a store");
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
         let lifecycle = Lifecycle::new(Arc::new(store.clone()), Arc::new(vault));
-        let options = PublishOptions {
-            deployment: "test".to_owned(),
-            signing_seed: Zeroizing::new([3; 32]),
-            pepper: Pepper::new([1; 32]).id(),
-            kv: None,
-            head_ttl: Duration::from_hours(24),
-            heartbeat: Duration::from_mins(5),
-            kv_min_interval: Duration::from_millis(1_100),
-            checkpoint_every: Duration::from_mins(1),
-            warm_up: Duration::from_hours(1),
-            holder: HOLDER.to_owned(),
-        };
-        let store = Arc::new(store);
-        let notary = Notary::new(Arc::clone(&store) as Arc<_>, &options.deployment, &options.signing_seed);
-        let publisher =
-            Publisher::new(store, Arc::new(notary), Arc::new(SystemClock), options).await.expect("a publisher");
+        let publisher = publisher(Arc::new(store), options()).await;
         let mut house = Self { dir, lifecycle, publisher, workspace: WorkspaceId::from_u64(0), drawn: Cell::new(0) };
         house.run(PutApi { name: "data".to_owned(), title: None, routes: Vec::new() }).await;
         let workspace = CreateWorkspace {
@@ -124,6 +110,27 @@ impl House {
         let fields = WorkspaceFields { status: Some(status), ..WorkspaceFields::default() };
         self.run(PatchWorkspace { workspace: self.workspace, fields }).await;
     }
+}
+
+fn options() -> PublishOptions {
+    PublishOptions {
+        deployment: "test".to_owned(),
+        signing_seed: Zeroizing::new([3; 32]),
+        pepper: Pepper::new([1; 32]).id(),
+        kv: None,
+        head_ttl: Duration::from_hours(24),
+        heartbeat: Duration::from_mins(5),
+        kv_min_interval: Duration::from_millis(1_100),
+        checkpoint_every: Duration::from_mins(1),
+        warm_up: Duration::from_hours(1),
+        holder: HOLDER.to_owned(),
+    }
+}
+
+/// A publisher of this database, as a process that has just started has it.
+async fn publisher(store: Arc<dyn PublicationStore>, options: PublishOptions) -> Publisher {
+    let notary = Notary::new(Arc::clone(&store) as Arc<_>, &options.deployment, &options.signing_seed);
+    Publisher::new(store, Arc::new(notary), Arc::new(SystemClock), options).await.expect("a publisher")
 }
 
 /// Takes up publishing and serves a first head.

@@ -91,8 +91,8 @@ async fn a_log_that_cannot_be_signed_holds_up_no_head_and_is_told() {
     assert!(told.contains("audit log does not go on"), "{told}");
 }
 
-/// A namespace without anything in it, which tells of each head that is written.
-async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>) -> KvClient {
+/// The URL of a namespace that answers with this head, if any, and tells of each that is written.
+async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>, head: Option<Vec<u8>>) -> String {
     async fn put_value(
         Path(key): Path<String>,
         Held(heads): Held<mpsc::UnboundedSender<Vec<u8>>>,
@@ -101,13 +101,13 @@ async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>) -> KvClient {
         assert_eq!(key, "head");
         heads.send(body.to_vec()).expect("somebody listens");
     }
-    let values = get(async || StatusCode::NOT_FOUND).put(put_value);
+    let values = get(async move || head.ok_or(StatusCode::NOT_FOUND)).put(put_value);
     let bulk = put(async || axum::Json(serde_json::json!({ "result": {} })));
     let router = Router::new().route("/values/{key}", values).route("/bulk", bulk).with_state(heads);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, router).await });
-    KvClient::new(&format!("http://{address}"), None).expect("a client")
+    format!("http://{address}")
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     let mut state = resumed(&house.publisher).await;
     let shared = &house.publisher.shared;
     let uploader = Uploader {
-        kv: namespace(heads).await,
+        kv: KvClient::new(&namespace(heads, None).await, None).expect("a client"),
         shared: Arc::clone(shared),
         between_heads: Duration::ZERO,
         next_call: Instant::now(),
@@ -164,4 +164,32 @@ async fn a_signature_that_takes_long_holds_up_no_head() {
     }
     let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe));
     assert!(read.await.expect("read").expect("text").starts_with("keyward/test/audit/1\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_kv_has_its_heartbeat_however_many_checkpoints_there_are_between() {
+    let house = House::new().await;
+    let (heads, mut written) = mpsc::unbounded_channel();
+    let kv = Some((namespace(heads, None).await, None));
+    let (heartbeat, checkpoint_every) = (Duration::from_secs(2), Duration::from_secs(1));
+    let timing = PublishOptions { heartbeat, checkpoint_every, kv_min_interval: Duration::ZERO, ..options() };
+    let store = Arc::clone(&house.publisher.shared.store);
+    let publishing = publisher(Arc::clone(&store), PublishOptions { kv, ..timing }).await.spawn();
+    let first = written.recv().await.expect("a head");
+    let began = Instant::now();
+    // Sooner than a successor's head is written a second time.
+    while began.elapsed() < Duration::from_secs(9) {
+        store.tell(vec![event(SystemClock.now())]).await.expect("told");
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    let issued_at = |bytes: &[u8]| house.publisher.shared.signer.read(bytes).expect("a head of ours").issued_at;
+    let mut times = vec![issued_at(&first)];
+    while let Ok(head) = written.try_recv() {
+        times.push(issued_at(&head));
+    }
+    assert!((3..=6).contains(&times.len()), "{times:?}");
+    for pair in times.windows(2) {
+        assert!((1_500..4_000).contains(&(pair[1] - pair[0])), "{times:?}");
+    }
+    publishing.stop().await;
 }
