@@ -4,6 +4,7 @@ use keyward_shared::snapshot::{Head, HeadOrder, ObjectName, SigningKey, Tree, Tr
 
 use super::error::PublishError;
 use super::recent::Recent;
+use crate::store::publication::RecordedHead;
 
 /// A signed head as the lanes serve it.
 #[derive(Debug)]
@@ -56,6 +57,12 @@ impl HeadSigner {
     /// Reads a head of our own.
     pub(super) fn read(&self, bytes: &[u8]) -> Result<Head, PublishError> {
         Ok(Head::verify(bytes, &self.deployment, &self.trusted)?)
+    }
+
+    /// The checkpoint that a head of our own on record carries.
+    pub(super) fn checkpoint_of(&self, recorded: Option<&RecordedHead>) -> Option<String> {
+        let head = self.read(&recorded?.bytes).ok()?;
+        String::from_utf8(head.checkpoint).ok()
     }
 
     /// Signs a head and reads it again.

@@ -210,6 +210,8 @@ impl Publisher {
             let published = state.step(occasion).await?;
             if occasion == Occasion::Checkpoint {
                 *checkpoint_due = (!state.log.is_of_then).then(|| Instant::now() + SIGN_AGAIN);
+            } else if state.log.is_refused {
+                checkpoint_due.get_or_insert_with(|| Instant::now() + SIGN_AGAIN);
             }
             if published || state.waits_for_tree {
                 // Also where nothing could be said: otherwise each commit would have everything that

@@ -16,6 +16,8 @@ use super::heads::HeadParts;
 use super::recent::{Recent, SINGLE_ENTRIES, SecretChange, Span};
 use super::restore;
 use super::run::Publisher;
+use crate::domain::audit::checkpoint::Checkpoint;
+use crate::domain::audit::note;
 use crate::domain::time::UnixMillis;
 use crate::lifecycle::notary::NotaryError;
 use crate::store::audit::StoredCheckpoint;
@@ -59,8 +61,20 @@ pub(super) struct SignedLog {
     pub(super) events: u64,
     /// At the last look it was signed as it was then.
     pub(super) is_of_then: bool,
+    /// At the last look it could not be signed.
+    pub(super) is_refused: bool,
     /// A signature that no head waits for any more.
     signing: Option<Signing>,
+}
+
+impl SignedLog {
+    /// As the head on record says. Until the log is signed again, heads carry that one on: with none, edges and
+    /// Workers KV would forget what they are witnesses of.
+    fn of(note: Option<String>) -> Self {
+        let signed = note.as_deref().and_then(|note| Checkpoint::parse(note::read(note).ok()?.0).ok());
+        let events = signed.map_or(0, |signed| signed.size);
+        Self { note: note.unwrap_or_default(), events, ..Self::default() }
+    }
 }
 
 /// What the publisher knows of what it published.
@@ -131,7 +145,7 @@ impl<'a> State<'a> {
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
             news: floor,
-            log: SignedLog::default(),
+            log: SignedLog::of(publisher.shared.signer.checkpoint_of(recorded.as_ref())),
             named,
             retired: Vec::new(),
             afresh,
@@ -231,6 +245,7 @@ impl<'a> State<'a> {
                 shared.note_log(None);
                 // What was slow may have been begun before the newest events came.
                 self.log.is_of_then = patience > Duration::ZERO;
+                self.log.is_refused = false;
                 let (events, note) = signed.map(|signed| (signed.size, signed.note)).unwrap_or_default();
                 let is_another = note != self.log.note;
                 (self.log.events, self.log.note) = (events, note);
@@ -244,6 +259,7 @@ impl<'a> State<'a> {
             }
         };
         tracing::error!(error, "the audit log is not signed");
+        self.log.is_refused = true;
         shared.note_log(Some(error));
         false
     }

@@ -193,3 +193,15 @@ async fn workers_kv_has_its_heartbeat_however_many_checkpoints_there_are_between
     }
     publishing.stop().await;
 }
+
+#[tokio::test]
+async fn edges_keep_their_checkpoint_where_a_process_that_starts_cannot_sign() {
+    let house = House::new().await;
+    drop(resumed(&house.publisher).await);
+    let before = checkpoint(&house.publisher);
+    behind(&house, "UPDATE audit_node SET hash = zeroblob(32)").await;
+    let restarted = publisher(Arc::clone(&house.publisher.shared.store), options()).await;
+    let state = resumed(&restarted).await;
+    assert!(state.log.is_refused && state.log.events == before.size);
+    assert_eq!(checkpoint(&restarted), before);
+}
