@@ -10,6 +10,7 @@ mod tokens;
 use super::problem::{Code, Problem};
 use crate::domain::key::transition::KeyRefusal;
 use crate::lifecycle::Refusal;
+use crate::lifecycle::notary::NotaryError;
 use crate::lifecycle::rights::ON_BEHALF_OF;
 
 /// Headers that the lifecycle judges.
@@ -52,6 +53,7 @@ impl From<Refusal> for Problem {
             Refusal::Store(_) | Refusal::Notary(_) if refusal.is_unavailable() => {
                 Self::new(Code::Unavailable).caused_by(refusal)
             }
+            Refusal::Notary(NotaryError::NotCompared) => Self::new(Code::Unavailable).detail(words),
             Refusal::Store(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Notary(error) => Self::new(Code::Internal).caused_by(error),
             Refusal::Vault(error) => Self::new(Code::Internal).caused_by(error),

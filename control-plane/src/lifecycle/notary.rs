@@ -6,6 +6,7 @@
 //! it in a file before anybody else has it. Knows no event.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -44,6 +45,12 @@ pub enum NotaryError {
         /// That of the database.
         found: u32,
     },
+    /// It is not known yet whether the database is an older one of itself.
+    #[error(
+        "the audit log is not signed unless Workers KV's head was compared with what this database published, and \
+         found not to be newer: `last_error` of `GET /v1/snapshot` says what is in the way"
+    )]
+    NotCompared,
     /// What was signed last cannot be read, or not be kept.
     #[error(transparent)]
     LastSigned(#[from] LastSignedError),
@@ -59,6 +66,8 @@ pub struct Notary {
     key: SigningKey,
     /// Where what was signed last is kept.
     file: Option<LastSigned>,
+    /// The database may be an older one of itself.
+    is_held: AtomicBool,
     /// One signs at a time.
     memory: Arc<Mutex<Memory>>,
 }
@@ -77,7 +86,19 @@ impl Notary {
     /// The notary of a deployment, who signs with the key of this seed (RFC 8032, section 5.1.5).
     pub fn new(store: Arc<dyn AuditStore>, deployment: &str, seed: &[u8; 32]) -> Self {
         let key = SigningKey::from_bytes(seed);
-        Self { store, deployment: deployment.to_owned(), key, file: None, memory: Arc::default() }
+        let is_held = AtomicBool::new(false);
+        Self { store, deployment: deployment.to_owned(), key, file: None, is_held, memory: Arc::default() }
+    }
+
+    /// Has it sign nothing until it is let go: what a restored database would have it sign may contradict what
+    /// edges hold.
+    pub fn hold(&self) {
+        self.is_held.store(true, Ordering::SeqCst);
+    }
+
+    /// The database is no older one of itself.
+    pub fn let_go(&self) {
+        self.is_held.store(false, Ordering::SeqCst);
     }
 
     /// Keeps what was signed last in this file, and signs nothing that does not go on from it.
@@ -117,6 +138,9 @@ impl Notary {
         is_enough: impl FnOnce(&StoredCheckpoint) -> bool + Send,
     ) -> Result<Option<StoredCheckpoint>, NotaryError> {
         let mut memory = Arc::clone(&self.memory).lock_owned().await;
+        if self.is_held.load(Ordering::SeqCst) {
+            return Err(NotaryError::NotCompared);
+        }
         if let Some(newest) = memory.newest.as_ref().filter(|newest| is_enough(newest)) {
             return Ok(Some(newest.clone()));
         }
@@ -181,12 +205,18 @@ impl Notary {
     }
 
     fn signed(&self, tree: &TreeState, at: UnixMillis) -> Result<StoredCheckpoint, NotaryError> {
-        let (size, root, incarnation) = (tree.edge.size(), tree.edge.root(), tree.incarnation);
-        let origin = origin(&self.deployment, incarnation);
-        let text = Checkpoint { origin: origin.clone(), size, root, at }.text();
-        let note = note::sign(&text, &origin, &self.key).ok_or(NotaryError::Name)?;
-        Ok(StoredCheckpoint { incarnation, size, root, at, note })
+        let Signed { incarnation, size, root } = state(tree);
+        let unsigned = StoredCheckpoint { incarnation, size, root, at, note: String::new() };
+        let checkpoint = checkpoint_of(&self.deployment, &unsigned);
+        let note = note::sign(&checkpoint.text(), &checkpoint.origin, &self.key).ok_or(NotaryError::Name)?;
+        Ok(StoredCheckpoint { note, ..unsigned })
     }
+}
+
+/// What is signed of it.
+fn checkpoint_of(deployment: &str, checkpoint: &StoredCheckpoint) -> Checkpoint {
+    let &StoredCheckpoint { incarnation, size, root, at, .. } = checkpoint;
+    Checkpoint { origin: origin(deployment, incarnation), size, root, at }
 }
 
 fn identity(checkpoint: &StoredCheckpoint) -> Signed {

@@ -57,6 +57,9 @@ impl Shared {
         recorded: Option<&RecordedHead>,
     ) -> Self {
         let sent = recorded.and_then(|recorded| recorded.sent);
+        if has_kv {
+            notary.hold();
+        }
         Self {
             store,
             signer,
@@ -89,6 +92,7 @@ impl Shared {
     /// served in the meantime, and for every head from now on.
     pub(super) async fn note_compared(&self) -> Result<(), StoreError> {
         self.with(|condition| condition.compared = true);
+        self.notary.let_go();
         self.store.mark_head_compared().await
     }
 

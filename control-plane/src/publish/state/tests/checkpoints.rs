@@ -205,3 +205,35 @@ async fn edges_keep_their_checkpoint_where_a_process_that_starts_cannot_sign() {
     assert!(state.log.is_refused && state.log.events == before.size);
     assert_eq!(checkpoint(&restarted), before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_signed_that_workers_kv_may_show_to_be_an_older_database() {
+    let later = House::new().await;
+    drop(resumed(&later.publisher).await);
+    let head = later.publisher.shared.head.borrow().clone().expect("a head").bytes.clone();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let away = format!("http://{}", listener.local_addr().expect("an address"));
+    let newer = namespace(mpsc::unbounded_channel().0, Some(head)).await;
+    for (kv, says) in [(away, None), (newer, Some("raise-epoch"))] {
+        let house = House::new().await;
+        let options = PublishOptions { kv: Some((kv, None)), ..options() };
+        let publisher = publisher(Arc::clone(&house.publisher.shared.store), options).await;
+        let shared = Arc::clone(&publisher.shared);
+        let publishing = publisher.spawn();
+        for _ in 0..10 {
+            let signed = shared.notary.sign(shared.now()).await;
+            assert!(matches!(signed, Err(NotaryError::NotCompared)), "{signed:?}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        match (says, shared.head.borrow().clone()) {
+            // It is served all the same, and says nothing of the log.
+            (None, Some(head)) => {
+                assert!(shared.signer.read(&head.bytes).expect("a head of ours").checkpoint.is_empty());
+            }
+            (Some(says), None) => assert!(shared.halted().is_some_and(|why| why.contains(says))),
+            (_, head) => panic!("{says:?}: {head:?}"),
+        }
+        publishing.stop().await;
+    }
+    drop(listener);
+}
