@@ -45,6 +45,13 @@ pub enum NotaryError {
         /// That of the database.
         found: u32,
     },
+    /// Something was signed, and what was signed last is not known.
+    #[error(
+        "the database has checkpoints of the audit log, and the data directory does not say what was signed last, \
+         which may be more: as after a restore from a backup, run `keyward raise-epoch`, which gives the log a name \
+         of its own"
+    )]
+    Forgotten,
     /// It is not known yet whether the database is an older one of itself.
     #[error(
         "the audit log is not signed unless Workers KV's head was compared with what this database published, and \
@@ -153,6 +160,9 @@ impl Notary {
             self.check(last, &tree).await?;
         }
         let before = self.store.newest_checkpoint().await?;
+        if self.file.is_some() && memory.last.is_none() && before.is_some() {
+            return Err(NotaryError::Forgotten);
+        }
         if let Some(before) = &before {
             self.check(identity(before), &tree).await?;
         }

@@ -176,3 +176,19 @@ async fn what_cannot_be_kept_is_not_handed_out() {
     std::fs::create_dir(dir.path().join("away")).expect("a directory");
     assert!(notary.sign(house.now()).await.expect("signed").is_some());
 }
+
+#[tokio::test]
+async fn a_database_with_checkpoints_is_not_signed_where_nothing_says_what_was_signed_last() {
+    let house = House::new().await;
+    notary(&house).sign(house.now()).await.expect("signed").expect("a checkpoint");
+    // As on a new machine, where the database alone was restored.
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = LastSigned::of("test", dir.path());
+    let moved = notary(&house).keeping(file.clone());
+    for name in ["one", "two"] {
+        let refused = moved.sign(house.now()).await.expect_err("not signed");
+        assert!(matches!(refused, NotaryError::Forgotten) && refused.to_string().contains("raise-epoch"), "{refused}");
+        house.workspace(name).await;
+    }
+    assert_eq!(file.read().expect("no file"), None);
+}
