@@ -170,7 +170,8 @@ impl Notary {
             return Ok(None);
         }
         let is_of_now = |known: &StoredCheckpoint| identity(known) == state(&tree);
-        let known = memory.newest.clone().filter(is_of_now).or(before.filter(is_of_now));
+        let before = before.filter(|before| is_of_now(before) && self.has_signed(before));
+        let known = memory.newest.clone().filter(is_of_now).or(before);
         let is_known = known.is_some();
         let newest = known.map_or_else(|| self.signed(&tree, now), Ok)?;
         let mut memory = self.remember(memory, &newest).await?;
@@ -179,6 +180,13 @@ impl Notary {
         }
         memory.newest = Some(newest.clone());
         Ok(Some(newest))
+    }
+
+    /// Whether a note from the database is what it was when it was signed: it goes into heads as it is.
+    fn has_signed(&self, checkpoint: &StoredCheckpoint) -> bool {
+        let text = checkpoint_of(&self.deployment, checkpoint).text();
+        let key = self.verifier(checkpoint.incarnation);
+        key.is_some_and(|key| note::open(&checkpoint.note, &[key]) == Ok(text.as_str()))
     }
 
     /// Refuses a tree that what was signed is no beginning of.

@@ -192,3 +192,17 @@ async fn a_database_with_checkpoints_is_not_signed_where_nothing_says_what_was_s
     }
     assert_eq!(file.read().expect("no file"), None);
 }
+
+#[tokio::test]
+async fn a_note_that_was_changed_in_the_database_is_not_handed_out() {
+    for harm in ["note = ''", "note = replace(note, 'time 2', 'time 3')", "at = at + 1"] {
+        let house = House::new().await;
+        let signed = notary(&house).sign(house.now()).await.expect("signed").expect("a checkpoint");
+        house.rows(&format!("UPDATE audit_checkpoint SET {harm}")).await;
+        house.pass(100);
+        let again = notary(&house).sign(house.now()).await.expect("signed").expect("a checkpoint");
+        let key = notary(&house).verifier(1).expect("a key");
+        let read = Checkpoint::parse(note::open(&again.note, &[key]).expect("verified")).expect("a checkpoint");
+        assert_eq!((read.size, read.root, read.at), (signed.size, signed.root, again.at), "{harm}");
+    }
+}
