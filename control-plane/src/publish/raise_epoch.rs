@@ -36,8 +36,8 @@ use crate::store::publication::Raise;
 /// From this many objects on they are asked for at a pace that the API allows: 1,200 calls in five
 /// minutes.
 const UNPACED_OBJECTS: usize = 1_000;
-/// Further than epoch and generation can have come since a backup. They go up by this much where KV cannot
-/// say how far they came.
+/// Further than epoch and generation can have come since a backup. They go up by this much, and to the time
+/// at least, where KV cannot say how far they came.
 const UNSEEN: u64 = 1_000_000;
 const PACE: Duration = Duration::from_millis(260);
 
@@ -132,12 +132,16 @@ impl RaiseEpoch {
             epoch: orders().map(|order| order.epoch).max().unwrap_or(0),
             generation: orders().map(|order| order.generation).max().unwrap_or(0),
         };
-        let lift = if comparison.kv.is_some() { 1 } else { UNSEEN };
-        let generation = told.generation.max(committed).max(comparison.carried) + lift;
-        let after = Counters { epoch: told.epoch + lift, generation };
+        // A backup may have been raised before, on another machine, and gone on from there: the clock is what
+        // that one and this one have in common. Milliseconds stay below 2^53, seconds below 2^32 until 2106.
+        let clock = now.as_millis().max(0).cast_unsigned();
+        let (lift, least) = if comparison.kv.is_some() { (1, 0) } else { (UNSEEN, clock) };
+        let generation = (told.generation.max(committed).max(comparison.carried) + lift).max(least);
+        let after = Counters { epoch: (told.epoch + lift).max(least), generation };
         let before = Counters { epoch: recorded.map_or(0, |order| order.epoch), generation: committed };
         let tree = self.store.tree().await?;
-        let incarnation = self.incarnation(comparison.checkpoint.as_deref(), &tree)?;
+        let seconds = u32::try_from(clock / 1_000).unwrap_or(0);
+        let incarnation = self.incarnation(comparison.checkpoint.as_deref(), &tree)?.max(seconds);
         let kv = comparison.kv.map(|order| Witnessed {
             counters: Counters { epoch: order.epoch, generation: order.generation },
             checkpoint: comparison.checkpoint.clone(),
@@ -154,7 +158,8 @@ impl RaiseEpoch {
     }
 
     /// A name under which nothing was signed, as far as KV, the data directory and this database know. Edges
-    /// may have seen more than any of them, also where what KV holds is the beginning of this log.
+    /// may have seen more than any of them, also where what KV holds is the beginning of this log: so the name
+    /// is that of the time, unless one of them knows of a later one.
     fn incarnation(&self, note: Option<&str>, tree: &TreeState) -> Result<u32, PublishError> {
         let last = self.last_signed.as_ref().map(LastSigned::read).transpose()?.flatten();
         let named = note.and_then(|note| self.incarnation_signed(note));

@@ -11,6 +11,8 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{AuditStore as _, Store as _};
 
 const NOW: UnixMillis = UnixMillis::from_millis(1_800_000_000_000);
+/// The name of a log that was raised then.
+const RAISED: u32 = 1_800_000_000;
 const SEED: [u8; 32] = [3; 32];
 
 struct House {
@@ -56,6 +58,12 @@ impl House {
         self.raise.raise(&comparison, NOW).await.expect("raised")
     }
 
+    /// Without KV.
+    async fn raise_at(&self, now: UnixMillis) -> Raised {
+        let comparison = self.raise.compare().await.expect("nothing to compare with");
+        self.raise.raise(&comparison, now).await.expect("raised")
+    }
+
     /// The newest event.
     async fn newest(&self) -> Value {
         let size = self.store.tree().await.expect("the tree").edge.size();
@@ -73,22 +81,22 @@ async fn what_was_raised_is_told_with_what_kv_held() {
     let note = house.signed(SEED).await;
     let order = HeadOrder { epoch: 5, generation: 40, issued_at: 1 };
     let raised = house.raise(Some(order), Some(&note)).await;
-    assert_eq!(raised, Raised { epoch: 6, generation: 41, incarnation: 2 });
+    assert_eq!(raised, Raised { epoch: 6, generation: 41, incarnation: RAISED });
     let event = house.newest().await;
     assert_eq!([&event["action"], &event["entity"], &event["actor"]["name"]], ["Update", "Snapshots", "raise-epoch"]);
     assert_eq!(event["generation"], 41);
     let details = json!({
         "operation": "raise_epoch",
         "before": { "epoch": 0, "generation": 0, "incarnation": 1 },
-        "after": { "epoch": 6, "generation": 41, "incarnation": 2 },
-        "incarnation": 2,
+        "after": { "epoch": 6, "generation": 41, "incarnation": RAISED },
+        "incarnation": RAISED,
         "kv": { "epoch": 5, "generation": 40, "checkpoint": note },
         "disabled_keys": 0,
     });
     assert_eq!(event["details"], details);
-    assert_eq!(house.incarnation().await, 2);
+    assert_eq!(house.incarnation().await, RAISED);
     // What is signed from here on has another name, and goes on.
-    assert!(house.signed(SEED).await.starts_with("keyward/test/audit/2\n3\n"));
+    assert!(house.signed(SEED).await.starts_with("keyward/test/audit/1800000000\n3\n"));
     assert_eq!(house.store.generation().await.expect("the database").0, 41);
 }
 
@@ -99,7 +107,7 @@ async fn a_log_gets_a_name_of_its_own_whatever_kv_knows_of_it() {
     let forged = House::with(2).await.signed([4; 32]).await;
     let house = House::with(3).await;
     let its_own = house.signed(SEED).await;
-    let mut incarnation = house.incarnation().await;
+    let mut incarnation = RAISED - 1;
     for note in [Some(&*its_own), None, Some(&*longer), Some(&*forged), Some("no note at all")] {
         incarnation += 1;
         assert_eq!(house.raise(None, note).await.incarnation, incarnation, "{note:?}");
@@ -117,6 +125,27 @@ async fn without_kv_epoch_and_generation_go_further_than_they_can_have_come() {
 }
 
 #[tokio::test]
+async fn of_one_backup_that_was_raised_twice_the_second_goes_above_what_the_first_came_to() {
+    // Each on a machine of its own, of which nothing was left.
+    let first = House::with(3).await.raise_at(NOW).await;
+    let second = House::with(3).await.raise_at(UnixMillis::from_millis(NOW.as_millis() + 60_000)).await;
+    assert!(second.incarnation > first.incarnation, "{first:?}, {second:?}");
+    // The first took its lease again and again, and took changes.
+    let went_on = |from: u64| from + 1_000;
+    assert!(second.epoch > went_on(first.epoch) && second.generation > went_on(first.generation));
+    assert!(second.epoch < 1 << 53 && second.generation < 1 << 53, "{second:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_behind_takes_nothing_back() {
+    let house = House::with(3).await;
+    let first = house.raise_at(NOW).await;
+    let second = house.raise_at(UnixMillis::from_millis(-1)).await;
+    assert_eq!(second.incarnation, first.incarnation + 1);
+    assert!(second.generation > first.generation, "{first:?}, {second:?}");
+}
+
+#[tokio::test]
 async fn a_restored_database_signs_again_only_under_a_name_that_the_data_directory_knows_of() {
     let data_dir = tempfile::tempdir().expect("a directory");
     let file = LastSigned::of("test", data_dir.path());
@@ -129,13 +158,13 @@ async fn a_restored_database_signs_again_only_under_a_name_that_the_data_directo
     let refused = notary(&house).sign(NOW).await.expect_err("a name that the file does not know of");
     assert!(refused.to_string().contains("raise-epoch"), "{refused}");
     house.raise.last_signed = Some(file.clone());
-    assert_eq!(house.raise(None, None).await.incarnation, 3);
+    assert_eq!(house.raise(None, None).await.incarnation, RAISED + 1);
     let signed = notary(&house).sign(NOW).await.expect("signed").expect("a checkpoint");
-    assert_eq!((signed.incarnation, signed.size), (3, 4));
+    assert_eq!((signed.incarnation, signed.size), (RAISED + 1, 4));
     // Another copy of that old database must not take this name.
     let mut again = House::with(2).await;
     again.raise.last_signed = Some(file.clone());
-    assert_eq!(again.raise(None, None).await.incarnation, 4);
+    assert_eq!(again.raise(None, None).await.incarnation, RAISED + 2);
 }
 
 #[tokio::test]
@@ -148,7 +177,7 @@ async fn a_name_under_which_something_was_signed_is_not_used_again() {
         }
         house.signed(SEED).await
     };
-    assert!(later.starts_with("keyward/test/audit/3\n"));
+    assert!(later.starts_with("keyward/test/audit/1800000001\n"));
     let house = House::with(2).await;
-    assert_eq!(house.raise(None, Some(&later)).await.incarnation, 4);
+    assert_eq!(house.raise(None, Some(&later)).await.incarnation, RAISED + 2);
 }
