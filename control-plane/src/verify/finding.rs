@@ -79,6 +79,8 @@ pub enum Finding {
         at: UnixMillis,
         /// From where the checkpoint came.
         by: Option<String>,
+        /// It is an export that ends with a checkpoint of its own, and may have been made before that one.
+        may_be_older: bool,
     },
     /// A checkpoint is not of these events.
     Inconsistent {
@@ -112,6 +114,22 @@ pub enum Finding {
         why: String,
         /// From where the checkpoint came.
         by: Option<String>,
+    },
+    /// The database says that the log is another incarnation than it is.
+    Incarnation {
+        /// Which it says.
+        told: i64,
+        /// Which it is.
+        wanted: u64,
+    },
+    /// The event that says that events were pruned has no checkpoint of them.
+    PrunedUnsigned {
+        /// The event.
+        seq: u64,
+        /// Events up to here.
+        through: u64,
+        /// What is wrong with its checkpoint.
+        why: String,
     },
     /// What stands beside a note is not what the note says.
     CheckpointDiffers {
@@ -189,6 +207,7 @@ impl Finding {
             | Self::HourDiffers { seq }
             | Self::SearchDiffers { seq }
             | Self::NotIncluded { seq }
+            | Self::PrunedUnsigned { seq, .. }
             | Self::Unwanted { seq } => Some(*seq),
             Self::Inconsistent { after, .. } => Some(*after + 1),
             Self::Lost { event, .. } => Some(*event),
@@ -255,11 +274,17 @@ impl fmt::Display for Finding {
             Self::Counted { what, told, found } => {
                 write!(f, "{what} counts {told} events, and there are {found}")
             }
-            Self::Tail { have, signed, at, by } => write!(
+            Self::Tail { have, signed, at, by, may_be_older } => write!(
                 f,
-                "{}: not there, but {} of {at} has {signed} events: the log's end was cut off",
+                "{}: not there, but {} of {at} has {signed} events: {}",
                 Events(*have + 1, *signed),
-                By(by)
+                By(by),
+                if *may_be_older {
+                    "the log's end was cut off, or the export was made before that checkpoint, in which case give it \
+                     one from before it"
+                } else {
+                    "the log's end was cut off"
+                }
             ),
             Self::Inconsistent { after, through, at, by } => write!(
                 f,
@@ -279,7 +304,18 @@ impl fmt::Display for Finding {
             }
             Self::Forged { size, why, by } => write!(f, "{} with {size} events: {why}", By(by)),
             Self::CheckpointDiffers { size } => {
-                write!(f, "the checkpoint kept at {size} events: its note is of another size, root or time")
+                write!(f, "the checkpoint kept at {size} events: its note is of another log, size, root or time")
+            }
+            Self::Incarnation { told, wanted } => write!(
+                f,
+                "the database says that the log is incarnation {told}, and it is {wanted}: checkpoints are not found"
+            ),
+            Self::PrunedUnsigned { seq, through, why } => {
+                write!(
+                    f,
+                    "event {seq}: says that {} were pruned, with a checkpoint of them: {why}",
+                    Events(1, *through)
+                )
             }
             Self::PrunedUnsaid { through } => {
                 write!(f, "{}: said to be pruned, but no event says so", Events(1, *through))

@@ -138,6 +138,7 @@ fn facts(preface: &Value) -> Option<Facts> {
             .filter(|filter| is_filtered && !filter.is_empty() && is_read(filter)),
         checkpoint: Some(preface["checkpoint"].as_str()?.to_owned()),
         has_tree: false,
+        incarnation: None,
     })
 }
 

@@ -62,6 +62,8 @@ pub struct Facts {
     pub checkpoint: Option<String>,
     /// Whether the tree's nodes are kept beside the events.
     pub has_tree: bool,
+    /// Which incarnation of the log a database says that it is.
+    pub incarnation: Option<i64>,
 }
 
 /// An event as it was found.
@@ -86,8 +88,21 @@ pub struct FoundEvent {
 pub struct KeptCheckpoint {
     /// The signed note.
     pub note: String,
-    /// Size, root and time that stand beside the note.
-    pub beside: Option<(u64, Hash, UnixMillis)>,
+    /// What stands beside the note, in a database.
+    pub beside: Option<Beside>,
+}
+
+/// What a database keeps of a checkpoint beside its note, to find it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beside {
+    /// The incarnation of the log.
+    pub incarnation: u64,
+    /// Events.
+    pub size: u64,
+    /// The tree's root.
+    pub root: Hash,
+    /// When it was signed.
+    pub at: UnixMillis,
 }
 
 /// The next piece of a log.

@@ -4,7 +4,7 @@ use core::mem;
 
 use super::report::{Agreed, Report};
 use super::witness::{Trust, Witness};
-use super::{Facts, Finding, FoundEvent, KeptCheckpoint, Piece};
+use super::{Beside, Facts, Finding, FoundEvent, KeptCheckpoint, Piece};
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::hash;
 use crate::domain::audit::merkle::{Edge, Hash, Place, verify_inclusion};
@@ -26,6 +26,14 @@ struct Contradicted {
     after: u64,
     /// Which of the findings says so.
     finding: usize,
+}
+
+/// What an event says of events that were pruned.
+struct Pruning {
+    through: u64,
+    seq: u64,
+    /// The checkpoint of them.
+    note: String,
 }
 
 /// An event that began another incarnation of the log.
@@ -62,8 +70,10 @@ pub(super) struct Pass<'a> {
     witnessed: u64,
     /// Those that did not agree, the first of each incarnation.
     contradicted: Vec<Contradicted>,
-    /// The newest event that says what was pruned, and up to where.
-    pruning: Option<(u64, u64)>,
+    /// The newest event that says what was pruned.
+    pruning: Option<Pruning>,
+    /// The root over all that was pruned, where it is known.
+    pruned_root: Option<Hash>,
     /// The events that began another incarnation of the log.
     raised: Vec<Raised>,
     /// What proofs may lead to.
@@ -92,6 +102,7 @@ impl<'a> Pass<'a> {
             witnessed: 0,
             contradicted: Vec::new(),
             pruning: None,
+            pruned_root: None,
             raised: Vec::new(),
             roots: Vec::new(),
             report,
@@ -183,7 +194,10 @@ impl<'a> Pass<'a> {
         let details = &event.document["details"];
         if event.document["entity"] == "Audit Log" && details["operation"] == "prune" {
             let through = details["through"].as_u64().unwrap_or_default();
-            self.pruning = self.pruning.max(Some((through, seq)));
+            if self.pruning.as_ref().is_none_or(|pruning| pruning.through <= through) {
+                let note = details["checkpoint"].as_str().unwrap_or_default().to_owned();
+                self.pruning = Some(Pruning { through, seq, note });
+            }
         }
         if event.document["entity"] == "Snapshots" && details["operation"] == "raise_epoch" {
             let agreed = self.agreed();
@@ -212,6 +226,9 @@ impl<'a> Pass<'a> {
     fn compare_roots(&mut self) {
         let Some(edge) = &self.edge else { return };
         let size = edge.size();
+        if size == self.facts.pruned {
+            self.pruned_root = Some(edge.root());
+        }
         while self.witnesses.last().is_some_and(|witness| witness.checkpoint.size == size) {
             let Some(witness) = self.witnesses.pop() else { return };
             if edge.root() == witness.checkpoint.root {
@@ -246,15 +263,16 @@ impl<'a> Pass<'a> {
     /// Holds the tree against a checkpoint that is kept beside it.
     fn checkpoint(&mut self, kept: &KeptCheckpoint) {
         let here = self.next - 1;
-        let size = kept.beside.map_or(here, |(size, ..)| size);
+        let size = kept.beside.map_or(here, |beside| beside.size);
         let Some(checkpoint) = self.open(&kept.note, size) else { return };
         let Checkpoint { size, root, at, .. } = checkpoint;
-        if kept.beside.is_some_and(|beside| beside != (size, root, at)) || (self.edge.is_some() && size < here) {
+        let signed = incarnation(&checkpoint).map(|incarnation| Beside { incarnation, size, root, at });
+        if kept.beside.is_some() && kept.beside != signed || (self.edge.is_some() && size < here) {
             self.report.find(Finding::CheckpointDiffers { size });
             return;
         }
         if size > here {
-            self.report.find(Finding::Tail { have: here, signed: size, at, by: None });
+            self.report.find(Finding::Tail { have: here, signed: size, at, by: None, may_be_older: false });
             return;
         }
         let Some(edge) = &self.edge else { return };
@@ -334,11 +352,13 @@ impl<'a> Pass<'a> {
         if is_whole && let Some(note) = self.facts.checkpoint.take() {
             self.checkpoint(&KeptCheckpoint { note, beside: None });
         }
+        let ends_signed = self.report.kept.newest.as_ref().is_some_and(|newest| newest.size == have);
+        let may_be_older = ends_signed && !self.facts.has_tree;
         for witness in mem::take(&mut self.witnesses).into_iter().rev() {
             let Checkpoint { size, at, .. } = witness.checkpoint;
             if size > have && is_whole {
                 let (after, by) = (self.agreed(), Some(witness.from.clone()));
-                let finding = Finding::Tail { have, signed: size, at, by };
+                let finding = Finding::Tail { have, signed: size, at, by, may_be_older };
                 contradict(
                     &mut self.contradicted,
                     &mut self.report,
@@ -365,17 +385,39 @@ impl<'a> Pass<'a> {
         if self.report.has_witnesses && !is_compared && self.report.verifies() {
             self.report.find(Finding::Unwitnessed);
         }
-        let pruned = self.facts.pruned;
-        if is_whole && pruned > 0 && self.pruning.is_none_or(|(through, _)| through != pruned) {
-            self.report.find(Finding::PrunedUnsaid { through: pruned });
+        if is_whole && self.facts.pruned > 0 {
+            self.tell_pruned(self.facts.pruned);
         }
-        self.report.pruned = self.pruning.filter(|_| pruned > 0);
+        if let Some(told) = self.facts.incarnation {
+            let newest = self.report.kept.newest.as_ref().and_then(incarnation);
+            let wanted = self.raised.last().map(|raised| raised.incarnation).max(newest).unwrap_or(1);
+            if u64::try_from(told) != Ok(wanted) {
+                self.report.find(Finding::Incarnation { told, wanted });
+            }
+        }
         if let Some(told) = self.facts.size.filter(|told| is_whole && *told != have) {
             self.report.find(Finding::Counted { what: "the log", told, found: have });
         }
         self.report.through = have;
         self.report.root = self.edge.as_ref().filter(|_| is_whole).map(Edge::root);
         self.report
+    }
+}
+
+impl Pass<'_> {
+    /// Holds what was pruned against the event that says so, and the checkpoint that it has of it.
+    fn tell_pruned(&mut self, pruned: u64) {
+        let Some(Pruning { through, seq, note }) = self.pruning.take().filter(|said| said.through == pruned) else {
+            return self.report.find(Finding::PrunedUnsaid { through: pruned });
+        };
+        self.report.pruned = Some((through, seq));
+        let why = match self.trust.open(&note) {
+            Err(why) => why.to_string(),
+            Ok(signed) if signed.size != through => format!("it has {} events", signed.size),
+            Ok(signed) if self.pruned_root.is_some_and(|root| root != signed.root) => "it is of others".to_owned(),
+            Ok(_) => return,
+        };
+        self.report.find(Finding::PrunedUnsigned { seq, through, why });
     }
 }
 

@@ -65,6 +65,7 @@ impl<R: BufRead + Send> RowsSource<R> {
             wanted: None,
             checkpoint: None,
             has_tree: false,
+            incarnation: None,
         };
         Ok(Self { reader, facts, ahead, last: pruned })
     }

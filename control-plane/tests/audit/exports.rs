@@ -286,3 +286,16 @@ async fn a_file_that_is_no_export_is_refused_or_named_and_never_a_panic() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_older_export_is_not_said_to_have_been_cut_off_where_it_ends_with_its_own_checkpoint() {
+    let log = KeptLog::make(4, 9).await;
+    for (through, may_be) in [(27, true), (25, false)] {
+        let checkpoints: Vec<_> = log.checkpoints.iter().filter(|kept| kept.size <= 27).cloned().collect();
+        let text = export_of(&log.events[..through], &checkpoints, Format::JsonLines, None);
+        let report = look(&text, vec![log.witness()]).await;
+        let is_tail = |finding: &Finding| matches!(finding, Finding::Tail { signed: 36, may_be_older, .. } if *may_be_older == may_be);
+        assert!(report.findings.kept.iter().any(is_tail), "{report}");
+        assert_eq!(report.to_string().contains("or the export was made before that checkpoint"), may_be, "{report}");
+    }
+}

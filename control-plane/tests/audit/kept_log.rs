@@ -84,7 +84,16 @@ pub(crate) fn trust() -> Trust {
 
 /// What is found in the database as the connection sees it.
 pub(crate) async fn look(connection: SqliteConnection, witnesses: Vec<Witness>) -> (SqliteConnection, Report) {
-    let mut source = DatabaseSource::over(connection).await.unwrap();
+    look_by_pages(connection, witnesses, 1_024).await
+}
+
+/// The same, so many events at a time.
+pub(crate) async fn look_by_pages(
+    connection: SqliteConnection,
+    witnesses: Vec<Witness>,
+    page_size: u64,
+) -> (SqliteConnection, Report) {
+    let mut source = DatabaseSource::over(connection).await.unwrap().with_pages_of(page_size);
     let report = verify(&mut source, witnesses, &trust()).await.unwrap();
     (source.into_inner(), report)
 }

@@ -68,6 +68,10 @@ pub(crate) enum Kind {
     CheckpointRow,
     /// The oldest events taken out as if they had been pruned.
     Prune,
+    /// The same, and an event that says so, with a checkpoint that is of others.
+    PruneAndTell,
+    /// Which incarnation the log is said to be.
+    Incarnation,
     /// The count of events.
     Counter,
     /// The tree's size.
@@ -79,7 +83,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::Column,
         Self::Content,
         Self::ContentAndHash,
@@ -107,6 +111,8 @@ impl Kind {
         Self::RewriteAndCheckpoints,
         Self::CheckpointRow,
         Self::Prune,
+        Self::PruneAndTell,
+        Self::Incarnation,
         Self::Counter,
         Self::Size,
         Self::Hour,
@@ -135,6 +141,7 @@ impl Kind {
                 | Self::Cut
                 | Self::CutAndTree
                 | Self::Search
+                | Self::PruneAndTell
         )
     }
 
@@ -220,6 +227,11 @@ impl Kind {
                 let sql =
                     format!("DELETE FROM audit_event WHERE seq <= {through}; UPDATE audit_log SET pruned = {through}");
                 run(connection, sql).await;
+            }
+            Self::PruneAndTell => return prune(log, connection, chance, documents, seq.min(size - 1)).await,
+            Self::Incarnation => {
+                let other = chance.among(&[0, 2, 7, u64::from(u32::MAX)]);
+                run(connection, format!("UPDATE audit_log SET incarnation = {other}")).await;
             }
             Self::Counter => {
                 let other = chance.among(&[size + 1, size - 1, 0, 1 << 40]);
@@ -415,6 +427,7 @@ async fn checkpoint_row(log: &KeptLog, connection: &mut SqliteConnection, chance
     let change = chance.among(&[
         "root = zeroblob(32)",
         "at = at + 1",
+        "incarnation = incarnation + 1",
         "size = size - 1",
         "size = size + 1000",
         "size = -size",
@@ -425,6 +438,32 @@ async fn checkpoint_row(log: &KeptLog, connection: &mut SqliteConnection, chance
     ]);
     run(connection, format!("UPDATE audit_checkpoint SET {change} WHERE size = {size}")).await;
     size.cast_signed()
+}
+
+/// Takes the oldest events out and has an event say so; tells which.
+async fn prune(
+    log: &KeptLog,
+    connection: &mut SqliteConnection,
+    chance: &mut Chance,
+    mut documents: Vec<Value>,
+    through: u64,
+) -> i64 {
+    let others: Vec<&str> =
+        log.checkpoints.iter().filter(|kept| kept.size != through).map(|kept| kept.note.as_str()).collect();
+    let mut event = documents[0].clone();
+    (event["action"], event["entity"]) = (json!("Delete"), json!("Audit Log"));
+    event["details"] = json!({ "operation": "prune", "from": 1, "through": through });
+    if chance.between(0, 3) > 0 {
+        event["details"]["checkpoint"] = json!(chance.among(&others));
+    }
+    documents.push(event);
+    rewrite(connection, &documents).await;
+    let sql = format!(
+        "DELETE FROM audit_search WHERE rowid <= {through}; DELETE FROM audit_event WHERE seq <= {through};
+         UPDATE audit_log SET pruned = {through}"
+    );
+    run(connection, sql).await;
+    i64::try_from(documents.len()).unwrap()
 }
 
 async fn hour(connection: &mut SqliteConnection, chance: &mut Chance) {

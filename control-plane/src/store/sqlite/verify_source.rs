@@ -17,7 +17,8 @@ use super::{PATIENCE, open};
 use crate::domain::audit::merkle::{Edge, Hash, Place};
 use crate::domain::audit::search;
 use crate::store::StoreError;
-use crate::verify::{Facts, Finding, KeptCheckpoint, Piece, Source, Unreadable};
+use crate::store::audit::StoredCheckpoint;
+use crate::verify::{Beside, Facts, Finding, KeptCheckpoint, Piece, Source, Unreadable};
 
 const FACTS: &str = include_str!("sql/verify_facts.sql");
 const EVENTS: &str = concat!(include_str!("sql/event_select.sql"), include_str!("sql/verify_events.sql"));
@@ -55,10 +56,23 @@ pub struct DatabaseSource {
     counted: u64,
     /// The first event of the next page; none behind the last page.
     next: Option<u64>,
+    /// Events of a page.
+    page_size: u64,
     /// The nodes of the page.
     page: HashMap<u64, Hash>,
     /// What the events' words come to, where those of the index are held against them.
     words: Option<Words>,
+}
+
+/// How the database counts the log.
+#[derive(sqlx::FromRow)]
+struct FactsRow {
+    size: Option<i64>,
+    pruned: Option<i64>,
+    incarnation: Option<i64>,
+    counted: Option<i64>,
+    last: Option<i64>,
+    nodes: i64,
 }
 
 impl DatabaseSource {
@@ -82,7 +96,7 @@ impl DatabaseSource {
     /// The log as this connection sees it.
     pub async fn over(mut connection: SqliteConnection) -> Result<Self, StoreError> {
         let query = sqlx::query_as(FACTS).bind(MOST.cast_signed());
-        let (size, pruned, counted, last, nodes): (Option<i64>, Option<i64>, Option<i64>, Option<i64>, i64) =
+        let FactsRow { size, pruned, incarnation, counted, last, nodes } =
             query.fetch_one(&mut connection).await.map_err(failed)?;
         let number = |found: Option<i64>| found.unwrap_or_default().max(0).cast_unsigned();
         let facts = Facts {
@@ -93,9 +107,17 @@ impl DatabaseSource {
             wanted: None,
             checkpoint: None,
             has_tree: true,
+            incarnation: Some(incarnation.unwrap_or_default()),
         };
         let (last, nodes, counted) = (number(last), nodes.cast_unsigned(), number(counted));
-        Ok(Self { connection, facts, last, nodes, counted, next: Some(1), page: HashMap::new(), words: None })
+        let (next, page_size, page) = (Some(1), PAGE, HashMap::new());
+        Ok(Self { connection, facts, last, nodes, counted, next, page_size, page, words: None })
+    }
+
+    /// Reads so many events at a time, a power of two.
+    #[must_use]
+    pub fn with_pages_of(self, page_size: u64) -> Self {
+        Self { page_size: page_size.next_power_of_two(), ..self }
     }
 
     /// Holds the index of words against the events too, which reads all of it.
@@ -110,7 +132,7 @@ impl DatabaseSource {
     }
 
     async fn pieces(&mut self, first: u64) -> Result<Vec<Piece>, StoreError> {
-        let last = first + PAGE - 1;
+        let last = first + self.page_size - 1;
         let rows = sqlx::query(EVENTS).bind(first.cast_signed()).bind(last.cast_signed());
         let rows = rows.fetch_all(&mut self.connection).await.map_err(failed)?;
         let (low, high) = (Place::new(0, first - 1).0, Place::new(0, last - 1).0);
@@ -164,7 +186,7 @@ impl DatabaseSource {
         let next: Option<i64> = query.fetch_one(&mut self.connection).await.map_err(failed)?;
         let next = next.map_or(self.last + 1, i64::cast_unsigned);
         // Pages begin where subtrees do.
-        let page = (next - 1) / PAGE * PAGE + 1;
+        let page = (next - 1) / self.page_size * self.page_size + 1;
         self.next = Some(page);
         let last = page - 1;
         let finding = if last <= self.facts.pruned {
@@ -177,7 +199,7 @@ impl DatabaseSource {
 
     async fn checkpoints(&mut self, first: u64, last: u64) -> Result<VecDeque<(u64, Piece)>, StoreError> {
         let query = sqlx::query(CHECKPOINTS).bind(first.cast_signed()).bind(last.min(self.last).cast_signed());
-        let query = query.bind(2 * PAGE.cast_signed());
+        let query = query.bind(2 * self.page_size.cast_signed());
         Ok(query.fetch_all(&mut self.connection).await.map_err(failed)?.iter().map(checkpoint).collect())
     }
 
@@ -278,8 +300,9 @@ fn checkpoint(row: &SqliteRow) -> (u64, Piece) {
     let size = row.try_get::<i64, _>("size").unwrap_or_default().max(0).cast_unsigned();
     let piece = match CheckpointRow::from_row(row).map_err(failed).and_then(CheckpointRow::read) {
         Ok(kept) => {
-            let beside = Some((kept.size, kept.root, kept.at));
-            Piece::Checkpoint(KeptCheckpoint { note: kept.note, beside })
+            let StoredCheckpoint { incarnation, size, root, at, note } = kept;
+            let beside = Some(Beside { incarnation: incarnation.into(), size, root, at });
+            Piece::Checkpoint(KeptCheckpoint { note, beside })
         }
         Err(error) => Piece::Wrong(Finding::Forged { size, why: error.to_string(), by: None }),
     };
@@ -299,7 +322,7 @@ impl Source for DatabaseSource {
             self.next = None;
             return self.strays().await.map(Some).map_err(unreadable);
         }
-        self.next = Some(first + PAGE);
+        self.next = Some(first + self.page_size);
         self.pieces(first).await.map(Some).map_err(unreadable)
     }
 
