@@ -34,6 +34,8 @@ const LEASE_RENEWAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// Until the audit log is signed again after that went wrong, or took too long.
 const SIGN_AGAIN: Duration = Duration::from_secs(5);
+/// How long a signature is waited for where no head takes it along.
+const SIGNING: Duration = Duration::from_secs(2);
 /// A start waits for KV's answer no longer than this: edges wait for its first head.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// A successor writes its head again after this, in case a superseded publisher's write came late.
@@ -157,6 +159,8 @@ impl Publisher {
             }
             tracing::error!(%error, "publishing is interrupted; it starts again from what is recorded");
             self.shared.note_build(Some(error.to_string()));
+            // What goes wrong with heads is nothing to the log.
+            self.sign_log(self.options.checkpoint_every).await;
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => break,
                 () = sleep(RETRY) => {}
@@ -166,6 +170,19 @@ impl Publisher {
         if let Some(uploader) = uploader {
             uploader.abort();
         }
+        // What came since the last head, for whoever looks at the database meanwhile.
+        self.sign_log(Duration::ZERO).await;
+    }
+
+    /// Signs the audit log where no head does, unless it was signed more lately than that.
+    async fn sign_log(&self, least: Duration) {
+        let signing = self.shared.notary.sign_where_older(self.shared.now(), millis(least));
+        let error = match timeout(SIGNING, signing).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it takes long".to_owned(),
+        };
+        tracing::warn!(error, "the audit log is not signed");
     }
 
     /// Publishes until something goes wrong.

@@ -79,6 +79,21 @@ async fn what_could_not_be_signed_is_signed_when_it_can_be_though_nothing_more_c
     publishing.stop().await;
 }
 
+/// Events of the newest checkpoint.
+async fn signed(house: &House) -> u64 {
+    house.store.newest_checkpoint().await.expect("the database").expect("a checkpoint").size
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_last_is_signed_before_a_publisher_stops() {
+    let house = House::new().await;
+    let publishing = publisher(&house, "one").await;
+    covering(&house, &publishing, size(&house).await.max(3)).await;
+    house.lifecycle.signed_in(&system(), house.now()).await.expect("told");
+    publishing.stop().await;
+    assert_eq!(signed(&house).await, size(&house).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_process_logs_is_in_a_heads_checkpoint_too() {
     let house = House::new().await;
@@ -103,6 +118,7 @@ async fn publishing_that_goes_wrong_again_and_again_stays_in_its_epoch() {
     house.key(house.workspace("acme").await.id, "key").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(size(&house).await, before + 2, "the workspace and the key alone");
+    assert_eq!(signed(&house).await, before + 2, "what goes wrong is nothing to the log");
     house.rows("ALTER TABLE away RENAME TO snapshot_head").await;
     covering(&house, &publishing, before + 2).await;
     assert_eq!(size(&house).await, before + 2);
