@@ -112,7 +112,10 @@ impl Lifecycle {
         now: UnixMillis,
     ) -> Result<AuditExport, Refusal> {
         let notary = self.notary.as_ref().ok_or(ExportRefusal::NoNotary)?;
-        let pruned = self.store.tree().await?.pruned;
+        let tree = self.store.tree().await?;
+        let pruned = tree.pruned;
+        // The event that says so is among those of the same moment, and may be newer than what covers the export's.
+        let covers = if pruned > 0 { covers.max(tree.edge.size()) } else { covers };
         let edge = self.store.hashes(&peaks(pruned)).await?;
         // Exports that are asked for at once share a signature.
         let fresh = notary.sign_where_older(now, FRESH_MS).await?.filter(|signed| signed.size >= covers);
