@@ -1,7 +1,8 @@
 //! How many events a second the audit log takes: tasks that each disable and enable a key of their own,
 //! through the use cases themselves, with tree and search, commits synced. For `cargo xtask bench audit`.
 //!
-//! `audit_writers FOLDER SECONDS TASKS` writes a database into the folder and prints a line of JSON.
+//! `audit_writers FOLDER SECONDS TASKS` goes on with the database in the folder, `audit-writers.db`, or makes it, and
+//! prints a line of JSON.
 
 use std::env;
 use std::error::Error;

@@ -35,6 +35,8 @@ const EXPORT_SECONDS: &str = "900";
 /// Tasks that write through the library, and connections that do over REST.
 const TASKS: u64 = 64;
 const CONNECTIONS: u64 = 16;
+/// The folder of a copy that those tasks write to.
+const WRITERS: &str = "writers";
 /// Keys of one bulk change.
 const BULK: usize = 1_000;
 
@@ -65,6 +67,9 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     rows.push(Row::new(format!("{EVENTS} events into tree and search"), took.as_secs_f64(), "s"));
     let whole = fs::metadata(&file)?.len();
     rows.push(Row::new("of disk for tree and search, an event", as_f64(whole - bare) / as_f64(EVENTS), "bytes"));
+    // Migrating has left all of it in the one file.
+    fs::create_dir(database.beside(WRITERS))?;
+    fs::copy(&file, database.beside(WRITERS).join("audit-writers.db"))?;
     let serving = Serving::start(&program, database, None, None)?;
     rows.extend(pages(&runtime, &serving)?);
     rows.extend(exports(&serving)?);
@@ -191,14 +196,13 @@ fn exports(serving: &Serving) -> Result<Vec<Row>> {
 fn written(runtime: &Runtime, serving: &Serving, filled: &Arc<Filled>, long: Duration) -> Result<Vec<Row>> {
     eprintln!("Writing through the library for {} s", long.as_secs());
     let writers = native::example("audit_writers")?;
-    let folder = serving.database.beside("writers");
-    fs::create_dir(&folder)?;
+    let folder = serving.database.beside(WRITERS);
     let mut command = std::process::Command::new(writers);
     command.arg(&folder).args([long.as_secs().to_string(), TASKS.to_string()]);
     let said = clients::run(&mut command).with_context(|| step::shown(&command))?;
     let said: Value = serde_json::from_str(&said)?;
     let figure = |name: &str| said[name].as_f64().with_context(|| format!("no {name} in {said}"));
-    let name = format!("events through the library, {TASKS} tasks");
+    let name = format!("events behind the {EVENTS} through the library, {TASKS} tasks");
     let rate = figure("events")? / (figure("micros")? / 1e6);
     let time = |percent| anyhow::Ok(figure(&format!("p{percent}_micros"))? / 1e3);
     let mut rows = vec![
