@@ -6,17 +6,23 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyward_control_plane::domain::audit::export::Format;
 use keyward_control_plane::store::sqlite::DatabaseSource;
 use keyward_control_plane::verify::{Source as _, verify};
 
+use crate::exports::export_of;
 use crate::kept_log::{DEPLOYMENT, KeptLog, run, signing_key, trust};
 
 fn keyward(data_dir: &Path, log: &Path, further: &[&str]) -> Output {
+    command(data_dir, &[&["audit", "verify", &log.display().to_string()], further].concat())
+}
+
+fn command(data_dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYWARD_")) {
         command.env_remove(name);
     }
-    command.args(["audit", "verify"]).arg(log).arg("--data-dir").arg(data_dir).args(further).output().unwrap()
+    command.args(arguments).arg("--data-dir").arg(data_dir).output().unwrap()
 }
 
 fn told(output: &Output) -> String {
@@ -67,4 +73,29 @@ async fn a_database_is_not_read_without_its_write_ahead_log() {
     let mut source = DatabaseSource::open(&copy).await.unwrap();
     assert_eq!(source.facts().size, Some(6));
     assert!(verify(&mut source, Vec::new(), &trust()).await.unwrap().verifies());
+}
+
+#[tokio::test]
+async fn what_a_key_signed_that_was_replaced_is_pruned_with_its_public_key() {
+    let log = KeptLog::make(2, 3).await;
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    // Has a signing key of its own.
+    let made = command(&data_dir, &["init"]);
+    assert!(made.status.success(), "{}", told(&made));
+    for file in ["keyward.db", "keyward.db-wal", "keyward.db-shm"] {
+        let _ = fs::remove_file(data_dir.join(file));
+    }
+    fs::copy(&log.path, data_dir.join("keyward.db")).unwrap();
+    let exported = dir.path().join("audit.jsonl").display().to_string();
+    fs::write(&exported, export_of(&log.events, &log.checkpoints, Format::JsonLines, None)).unwrap();
+    let prune = |further: &[&str]| {
+        let given = ["audit", "prune", "--through", "3", "--exported", &exported, "--deployment", DEPLOYMENT];
+        command(&data_dir, &[&given, further].concat())
+    };
+    let refused = prune(&[]);
+    assert!(!refused.status.success() && told(&refused).contains("no key that is known"), "{}", told(&refused));
+    let key = URL_SAFE_NO_PAD.encode(signing_key().verifying_key().to_bytes());
+    let pruned = prune(&["--public-key", &key]);
+    assert!(pruned.status.success() && told(&pruned).contains("dropped 3 events"), "{}", told(&pruned));
 }

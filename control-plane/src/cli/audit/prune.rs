@@ -9,6 +9,7 @@ use keyward_shared::snapshot::SigningKey;
 use sha2::{Digest as _, Sha256};
 
 use super::super::{CliError, database, environment, logging};
+use super::verify::add_keys;
 use super::{AuditError, source};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, PruneScope};
@@ -46,6 +47,9 @@ pub(in crate::cli) struct Prune {
     /// Export that holds them, as JSON Lines or CSV; keep it
     #[arg(long, value_name = "FILE")]
     exported: PathBuf,
+    /// Public key to trust beside that of the data directory, base64url or NAME+ID+KEY: of a key that was replaced
+    #[arg(long, value_name = "KEY")]
+    public_key: Vec<String>,
     #[command(flatten)]
     flags: Flags<PruneScope>,
 }
@@ -54,11 +58,12 @@ impl Prune {
     pub(in crate::cli) async fn run(self) -> Result<ExitCode, CliError> {
         let layers = self.flags.clone().layers(&environment)?;
         logging::start(&layers.log()?);
-        let trust = Trust {
+        let mut trust = Trust {
             keys: vec![SigningKey::from_seed(layers.signing_key()?.expose()).public().to_bytes()],
             named: Vec::new(),
             deployment: Some(layers.deployment()?),
         };
+        add_keys(&mut trust, &self.public_key)?;
         let store = database::open_beside(&layers).await?;
         let data_dir = layers.data_dir()?;
         let failed = |source| CliError::Store { data_dir: data_dir.clone(), source };

@@ -67,14 +67,7 @@ fn unsigned(layers: &Layers<'_>) -> Result<Trust, CliError> {
 /// The keys that were given, else the one of the data directory.
 fn trust(given: &[String], layers: &Layers<'_>) -> Result<Trust, CliError> {
     let mut trust = unsigned(layers)?;
-    for text in given {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-        match (bytes, VerifierKey::parse(text)) {
-            (Some(bytes), _) => trust.keys.push(bytes),
-            (None, Some(key)) => trust.named.push(key),
-            (None, None) => return Err(AuditError::PublicKey.into()),
-        }
-    }
+    add_keys(&mut trust, given)?;
     if given.is_empty() {
         let key = layers.signing_key().map_err(|error| match error {
             ConfigError::MissingSecret { .. } => AuditError::NoKey.into(),
@@ -83,4 +76,17 @@ fn trust(given: &[String], layers: &Layers<'_>) -> Result<Trust, CliError> {
         trust.keys.push(SigningKey::from_seed(key.expose()).public().to_bytes());
     }
     Ok(trust)
+}
+
+/// Adds public keys as they are written.
+pub(super) fn add_keys(trust: &mut Trust, given: &[String]) -> Result<(), AuditError> {
+    for text in given {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        match (bytes, VerifierKey::parse(text)) {
+            (Some(bytes), _) => trust.keys.push(bytes),
+            (None, Some(key)) => trust.named.push(key),
+            (None, None) => return Err(AuditError::PublicKey),
+        }
+    }
+    Ok(())
 }
