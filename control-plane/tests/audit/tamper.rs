@@ -229,18 +229,7 @@ impl Kind {
                 run(connection, sql).await;
             }
             Self::PruneAndTell => return prune(log, connection, chance, documents, seq.min(size - 1)).await,
-            Self::Incarnation => {
-                let other = chance.among(&[0, 2, 7, u64::from(u32::MAX)]);
-                run(connection, format!("UPDATE audit_log SET incarnation = {other}")).await;
-            }
-            Self::Counter => {
-                let other = chance.among(&[size + 1, size - 1, 0, 1 << 40]);
-                run(connection, format!("UPDATE counter SET audit_seq = {other}")).await;
-            }
-            Self::Size => {
-                let other = chance.among(&[size + 1, size - 1, 0, 1 << 40]);
-                run(connection, format!("UPDATE audit_log SET size = {other}")).await;
-            }
+            Self::Counter | Self::Size | Self::Incarnation => self.miscount(connection, chance, size).await,
             Self::Hour => hour(connection, chance).await,
             Self::Search => {
                 let sql = chance.among(&[
@@ -251,6 +240,16 @@ impl Kind {
             }
         }
         seq.cast_signed()
+    }
+
+    /// Writes another number where the log is counted, or named.
+    async fn miscount(self, connection: &mut SqliteConnection, chance: &mut Chance, size: u64) {
+        let (column, others) = match self {
+            Self::Counter => ("counter SET audit_seq", [size + 1, size - 1, 0, 1 << 40]),
+            Self::Size => ("audit_log SET size", [size + 1, size - 1, 0, 1 << 40]),
+            _ => ("audit_log SET incarnation", [0, 2, 7, u64::from(u32::MAX)]),
+        };
+        run(connection, format!("UPDATE {column} = {}", chance.among(&others))).await;
     }
 
     /// Makes what was signed fit to the roots of a log that was written anew from `seq` on.
