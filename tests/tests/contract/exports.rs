@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use xtask::parts::{Part, ports};
 
 use crate::Test;
+use crate::witnesses::is_signed;
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn read_by_python(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
+    is_signed(&admin)?;
     let workspace = admin.workspace("export")?["id"].as_str().context("no id")?.to_owned();
     let path = format!("/v1/workspaces/{workspace}");
     let names = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "\"quoted\", and more", "é 😀", "plain"];
@@ -69,6 +71,7 @@ fn mailed() -> Result<()> {
         .setting("KEYWARD_MAIL_ATTACHED_BYTES", "5000");
     let stack = Stack::start(&options)?;
     let admin = stack.admin()?;
+    is_signed(&admin)?;
     let key = admin.key("mailed")?;
     let ask = |body: Value| admin.post("/v1/audit/export", &body)?.must_be(202).map(drop);
 

@@ -38,7 +38,7 @@ fn often() -> Options {
 }
 
 /// The log of a deployment whose name nobody gave.
-const LOG: &str = "keyward/keyward/audit/1";
+pub(crate) const LOG: &str = "keyward/keyward/audit/1";
 
 /// How long a witness may take to see a checkpoint: each head carries the newest.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -62,6 +62,11 @@ pub(crate) fn covering(
         Ok(())
     })?;
     note.context("no checkpoint")
+}
+
+/// Waits until the log is signed, which it is once Workers KV was reached: at the start of a stack that is still to come.
+pub(crate) fn is_signed(admin: &Admin) -> Result<()> {
+    eventually(PATIENCE, || admin.get("/v1/audit/checkpoint")?.must_be(200).map(drop))
 }
 
 /// The newest checkpoint that the edge has seen.

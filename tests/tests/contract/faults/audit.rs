@@ -31,9 +31,11 @@ const KILLED: u64 = 20;
 const WRITERS: usize = 8;
 
 fn killed(stack: &Stack) -> Result<()> {
-    let workspace = stack.admin()?.workspace("killed")?["id"].as_str().context("no id")?.to_owned();
+    let admin = stack.admin()?;
+    let workspace = admin.workspace("killed")?["id"].as_str().context("no id")?.to_owned();
     let database = Database::of(stack.control_plane());
     let acknowledged = AtomicU64::new(0);
+    covering(&admin, &admin.key("witnessed")?, newest(stack)?, || of_edge(stack))?;
     // It runs on, and so bears witness to what was there before each kill.
     let edge = stack.edge_url();
     for round in 0..KILLED {

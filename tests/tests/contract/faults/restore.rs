@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 
 use crate::Test;
 use crate::turns::alone;
+use crate::witnesses::{LOG, is_signed};
+
+/// What of the audit log was signed last, beside the database.
+const SIGNED: &str = "audit-checkpoint";
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
@@ -70,8 +74,10 @@ fn restored(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let (kept, deleted, disabled) = (admin.key("kept")?, admin.key("deleted")?, admin.key("disabled")?);
     let backup = stack.folder().join("backup");
+    is_signed(&admin)?;
     stack.stop_control_plane()?;
     copy_database(&stack.control_plane().data_dir, &backup)?;
+    fs::copy(stack.control_plane().data_dir.join(SIGNED), backup.join(SIGNED))?;
 
     stack.start_control_plane()?;
     let made = admin.key("made")?;
@@ -83,6 +89,7 @@ fn restored(stack: &Stack) -> Result<()> {
     verdicts([200, 200, 401, 401])?;
     stack.stop_control_plane()?;
     copy_database(&backup, &stack.control_plane().data_dir)?;
+    fs::copy(backup.join(SIGNED), stack.control_plane().data_dir.join(SIGNED))?;
 
     let kv_before = stack.kv()?.calls();
     stack.start_control_plane_until("/healthz")?;
@@ -94,6 +101,11 @@ fn restored(stack: &Stack) -> Result<()> {
     })?;
     admin.get("/readyz")?.must_be(503)?;
     ensure!(fs::read_to_string(stack.control_plane_log())?.contains("raise-epoch"), "the log does not say it");
+    // Edges may hold a checkpoint of events that are lost.
+    for path in ["/v1/audit/checkpoint", "/v1/audit/export?format=jsonl"] {
+        let refused = admin.get(path)?.must_be(503)?.json()?;
+        ensure!(refused["detail"].as_str().is_some_and(|says| says.contains("not signed")), "{refused}");
+    }
     // Changes are still made; they are not published anywhere.
     let in_between = admin.key_in(&kept.workspace, "in-between", json!({}))?;
     let started = Instant::now();
@@ -117,6 +129,8 @@ fn restored(stack: &Stack) -> Result<()> {
     ensure!(!said.contains(&kept.id), "{said} names a key that both histories have");
 
     stack.start_control_plane()?;
+    let checkpoint = admin.get("/v1/audit/checkpoint")?.must_be(200)?.text();
+    ensure!(!checkpoint.starts_with(&format!("{LOG}\n")), "{checkpoint}");
     let snapshot = admin.snapshot()?;
     ensure!(generation(&snapshot)? > generation(&last)?, "{snapshot}");
     stack.applied(generation(&snapshot)?)?;
