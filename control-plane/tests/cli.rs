@@ -430,24 +430,6 @@ fn raise_epoch_without_kv_says_what_is_missing() {
     assert!(text(&output.stderr).contains("--kv-url"));
 }
 
-#[test]
-fn raise_epoch_gives_the_audit_log_a_new_name_also_without_kv() {
-    let deployment = Deployment::new();
-    let mut before = 1;
-    for _ in 0..2 {
-        let output = deployment.run(&["raise-epoch", "--without-kv"]);
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        let said = text(&output.stdout);
-        let told = said.lines().find_map(|line| line.strip_prefix("the audit log goes on as its incarnation "));
-        let incarnation: u32 = told.and_then(|told| told.parse().ok()).expect(&said);
-        assert!(incarnation > before, "{said}");
-        before = incarnation;
-        let kept = std::fs::read_to_string(deployment.data_dir().join("audit-checkpoint")).unwrap();
-        let deployment_and_number = kept.lines().next().unwrap();
-        assert!(deployment_and_number.ends_with(&format!("/audit/{incarnation}")), "{kept}");
-    }
-}
-
 #[tokio::test]
 async fn doctor_says_what_does_not_answer() {
     let deployment = Deployment::new();

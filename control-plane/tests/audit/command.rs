@@ -99,3 +99,23 @@ async fn what_a_key_signed_that_was_replaced_is_pruned_with_its_public_key() {
     let pruned = prune(&["--public-key", &key]);
     assert!(pruned.status.success() && told(&pruned).contains("dropped 3 events"), "{}", told(&pruned));
 }
+
+#[test]
+fn raise_epoch_gives_the_log_a_new_name_also_without_kv() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let made = command(&data_dir, &["init"]);
+    assert!(made.status.success(), "{}", told(&made));
+    let mut before = 1;
+    for _ in 0..2 {
+        let output = command(&data_dir, &["raise-epoch", "--without-kv"]);
+        assert!(output.status.success(), "{}", told(&output));
+        let said = told(&output);
+        let number = said.lines().find_map(|line| line.strip_prefix("the audit log goes on as its incarnation "));
+        let incarnation: u32 = number.and_then(|number| number.parse().ok()).expect(&said);
+        assert!(incarnation > before, "{said}");
+        before = incarnation;
+        let kept = fs::read_to_string(data_dir.join("audit-checkpoint")).unwrap();
+        assert!(kept.lines().next().unwrap().ends_with(&format!("/audit/{incarnation}")), "{kept}");
+    }
+}
