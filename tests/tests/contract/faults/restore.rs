@@ -129,6 +129,7 @@ fn restored(stack: &Stack) -> Result<()> {
     ensure!(!said.contains(&kept.id), "{said} names a key that both histories have");
 
     stack.start_control_plane()?;
+    is_signed(&admin)?;
     let checkpoint = admin.get("/v1/audit/checkpoint")?.must_be(200)?.text();
     ensure!(!checkpoint.starts_with(&format!("{LOG}\n")), "{checkpoint}");
     let snapshot = admin.snapshot()?;
