@@ -79,6 +79,8 @@ pub const EXPORTS_OF_CALLER: u64 = 3;
 
 /// Teams that a filter of the audit log names, of either kind.
 pub const TEAMS_ASKED_FOR: usize = 20;
+/// Bytes of an identifier that a filter of the audit log names; none that an event has is longer.
+pub const ASKED_FOR_BYTES: usize = 64;
 
 /// Name, value and unit of every limit above and of those of the wire that a tenant meets.
 pub const TABLE: &[(&str, u64, &str)] = &[
@@ -111,6 +113,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
     ("exports of the audit log that one caller has streamed at a time", EXPORTS_OF_CALLER, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
+    ("actor, target of a filter of the audit log", ASKED_FOR_BYTES as u64, "bytes"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

@@ -66,6 +66,7 @@ async fn what_cannot_be_mailed_is_refused() {
         (json!({ "email": "ada@example.com", "format": "pdf" }), "format"),
         (json!({ "email": "ada@example.com", "format": "csv", "filter": { "action": "Invent" } }), "filter.action"),
         (json!({ "email": "ada@example.com", "format": "csv", "filter": { "nothing": "" } }), "filter.nothing"),
+        (json!({ "email": "ada@example.com", "format": "csv", "filter": { "actor": "x".repeat(65) } }), "filter.actor"),
         (json!({ "format": "csv" }), "email"),
     ] {
         let refused = service.post(PATH, body).await;
