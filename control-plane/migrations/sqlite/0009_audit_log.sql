@@ -43,4 +43,6 @@ CREATE TABLE audit_time (
 CREATE VIRTUAL TABLE audit_search USING fts5 (
     facets, words, content = '', contentless_delete = 1, detail = 'column', tokenize = "ascii tokenchars '_'"
 );
+-- Where each word of it stands.
+CREATE VIRTUAL TABLE audit_place USING fts5vocab (audit_search, instance);
 DROP INDEX audit_event_workspace;

@@ -79,6 +79,9 @@ pub const EXPORTS_OF_CALLER: u64 = 3;
 
 /// Teams that a filter of the audit log names, of either kind.
 pub const TEAMS_ASKED_FOR: usize = 20;
+/// Places of the log at which words begin as those of a filter do of which only the beginning is given: all of them
+/// are gone through first.
+pub const PLACES_OF_BEGINNINGS: u32 = 100_000;
 /// Bytes of an identifier that a filter of the audit log names; none that an event has is longer.
 pub const ASKED_FOR_BYTES: usize = 64;
 
@@ -113,6 +116,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
     ("exports of the audit log that one caller has streamed at a time", EXPORTS_OF_CALLER, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
+    ("words of the audit log that begin as those of `q` with a `*`", PLACES_OF_BEGINNINGS as u64, "places"),
     ("actor, target of a filter of the audit log", ASKED_FOR_BYTES as u64, "bytes"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use keyward_shared::id::WorkspaceId;
 
+use super::list_events::{MOST, check_places};
 use super::refusal::ExportRefusal;
 use super::{Lifecycle, Needs, Refusal, Rights, exporting};
 use crate::domain::actor::Actor;
@@ -91,6 +92,7 @@ impl Lifecycle {
         let rights = self.rights(actor).await?;
         rights.admit(ExportScope::needs(&filter))?;
         let scope = ExportScope::of(&rights, filter);
+        self.check_places(&scope).await?;
         let limit = EXPORTS_OF_CALLER;
         let place = self.exporting.begin(actor).ok_or(ExportRefusal::Running { limit })?;
         let told = self.store.tell(vec![told(&scope, actor, format, "stream", now)]).await?;
@@ -101,6 +103,11 @@ impl Lifecycle {
     /// Refuses what [`Self::export_audit`] would not begin for `actor`. Nothing is told.
     pub async fn admit_export(&self, actor: &Actor, filter: &EventFilter) -> Result<(), Refusal> {
         self.admit(actor, ExportScope::needs(filter)).await
+    }
+
+    /// Refuses what would search for too many words again and again.
+    pub(super) async fn check_places(&self, scope: &ExportScope) -> Result<(), Refusal> {
+        Ok(check_places(self.store.places(&scope.filter.words, MOST).await?, "q")?)
     }
 
     /// Begins an export that was told to the audit log before, of the first `covers` events at least.

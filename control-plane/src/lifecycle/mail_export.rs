@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use keyward_shared::id::WorkspaceId;
 
 use super::export_audit::{self, ExportScope};
+use super::list_events::{MOST, check_places};
 use super::refusal::ExportRefusal;
 use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::AuditEvent;
@@ -45,6 +46,7 @@ impl Verb for MailExport {
         {
             return Err(Invalid::new(EMAIL, Fault::Unknown, "no member of the workspace has the address").into());
         }
+        check_places(tx.places(&scope.filter.words, MOST).await?, "filter.q")?;
         check_count(tx.mailed_exports(scope.sees, call.context.now).await?, scope.sees)?;
         let actor = &call.context.actor;
         let [first, second, _] = call.context.entropy.ids;

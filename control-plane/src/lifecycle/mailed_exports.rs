@@ -111,6 +111,7 @@ impl Lifecycle {
     /// Begins an export that goes by mail.
     pub async fn open_mailed_export(&self, export: &MailedExport, now: UnixMillis) -> Result<AuditExport, Refusal> {
         let scope = ExportScope { filter: export.filter.clone(), sees: export.sees };
+        self.check_places(&scope).await?;
         let covers = self.store.tree().await?.edge.size();
         self.open_export(scope, export.format, covers, now).await
     }

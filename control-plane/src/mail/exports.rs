@@ -49,7 +49,12 @@ enum ExportMailError {
 
 impl ExportMailError {
     fn is_final(&self) -> bool {
-        matches!(self, Self::Send(error) if error.is_final())
+        match self {
+            Self::Send(error) => error.is_final(),
+            // The log grows, so what is too much of it now is so later.
+            Self::Refused(Refusal::Invalid(_)) => true,
+            Self::File(_) | Self::Write(_) | Self::Refused(_) | Self::Entropy(_) => false,
+        }
     }
 }
 

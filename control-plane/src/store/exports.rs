@@ -6,6 +6,7 @@ use keyward_shared::id::{MemberId, TokenId, WorkspaceId};
 use super::StoreError;
 use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
+use crate::domain::audit::search::Wanted;
 use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
@@ -77,6 +78,10 @@ pub struct ExportLink {
 pub trait ExportTx: Send {
     /// How many are on their way, or can be fetched at `now`, of this workspace, or of those who see all.
     async fn mailed_exports(&mut self, sees: Option<WorkspaceId>, now: UnixMillis) -> Result<MailedCount, StoreError>;
+
+    /// In how many places of the log words stand that begin as those do of which only the beginning is given;
+    /// counted up to `most`.
+    async fn places(&mut self, words: &[Wanted], most: u32) -> Result<u32, StoreError>;
 
     /// Adds one, which is to be sent at once.
     async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError>;

@@ -7,13 +7,14 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
-use super::SqliteStore;
 use super::error::{failed, one_row};
 use super::json::write;
 use super::member;
 use super::tx::SqliteTx;
+use super::{SqliteStore, audit_read};
 use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
+use crate::domain::audit::search::Wanted;
 use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
@@ -84,6 +85,10 @@ impl ExportTx for SqliteTx {
         let query = sqlx::query_as(COUNT).bind(now.as_millis()).bind(sees.map(|id| id.as_u64().cast_signed()));
         let (own, all): (i64, i64) = query.fetch_one(self.conn()?).await.map_err(failed)?;
         Ok(MailedCount { own: own.cast_unsigned(), all: all.cast_unsigned() })
+    }
+
+    async fn places(&mut self, words: &[Wanted], most: u32) -> Result<u32, StoreError> {
+        audit_read::places(self.conn()?, words, most).await
     }
 
     async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError> {

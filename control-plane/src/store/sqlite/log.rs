@@ -18,6 +18,7 @@ use super::json::write;
 use super::writer::in_task;
 use super::{SqliteStore, audit, audit_read};
 use crate::domain::audit::merkle::{Edge, Hash, Place, leaf, peaks};
+use crate::domain::audit::search::Wanted;
 use crate::domain::audit::{AuditEvent, LoggedEvent, canonical, search};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
@@ -173,6 +174,10 @@ impl AuditStore for SqliteStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<LoggedEvent>, StoreError> {
         audit_read::events(&mut *self.reader().await?, query).await
+    }
+
+    async fn places(&self, words: &[Wanted], most: u32) -> Result<u32, StoreError> {
+        audit_read::places(&mut *self.reader().await?, words, most).await
     }
 
     async fn event(&self, seq: u64) -> Result<Option<LoggedEvent>, StoreError> {
