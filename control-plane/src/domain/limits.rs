@@ -74,8 +74,10 @@ pub const MAILED_EXPORTS_OF_WORKSPACES: u64 = 60;
 /// Bytes of the files of exports that wait; those of workspaces take half of it at most.
 pub const MAILED_EXPORTS_BYTES: u64 = 8 << 30;
 
-/// Exports of the audit log that one caller has streamed at a time.
+/// Exports of the audit log that one caller has streamed at a time, and that are fetched by one link.
 pub const EXPORTS_OF_CALLER: u64 = 3;
+/// Those of either kind that begin within a minute.
+pub const EXPORTS_BEGUN_A_MINUTE: u64 = 30;
 
 /// Teams that a filter of the audit log names, of either kind.
 pub const TEAMS_ASKED_FOR: usize = 20;
@@ -114,7 +116,12 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("such exports of one workspace", MAILED_EXPORTS_OF_WORKSPACE, "exports"),
     ("such exports of all workspaces", MAILED_EXPORTS_OF_WORKSPACES, "exports"),
     ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
-    ("exports of the audit log that one caller has streamed at a time", EXPORTS_OF_CALLER, "exports"),
+    (
+        "exports of the audit log that one caller has streamed, or are fetched by one link, at a time",
+        EXPORTS_OF_CALLER,
+        "exports",
+    ),
+    ("such exports that begin within a minute", EXPORTS_BEGUN_A_MINUTE, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
     ("words of the audit log that begin as those of `q` with a `*`", PLACES_OF_BEGINNINGS as u64, "places"),
     ("actor, target of a filter of the audit log", ASKED_FOR_BYTES as u64, "bytes"),

@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use keyward_shared::id::WorkspaceId;
 
+use super::exporting::{ExportPlace, Whose};
 use super::list_events::{MOST, check_places};
 use super::refusal::ExportRefusal;
-use super::{Lifecycle, Needs, Refusal, Rights, exporting};
+use super::{Lifecycle, Needs, Refusal, Rights};
 use crate::domain::actor::Actor;
 use crate::domain::audit::export::{Exported, Format, Preface};
 use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::merkle::{Hash, Leaves, Place, fold, inclusion, peaks};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, LoggedEvent, NotCanonical, Target};
-use crate::domain::limits::EXPORTS_OF_CALLER;
 use crate::domain::permission::Permission;
 use crate::domain::time::UnixMillis;
 use crate::store::{EventQuery, Order, Store, StoreError, StoredCheckpoint};
@@ -77,7 +77,7 @@ pub struct AuditExport {
     events: u64,
     ended: bool,
     /// What it takes of what whoever asks may have running.
-    _place: Option<exporting::Place>,
+    _place: Option<ExportPlace>,
 }
 
 impl Lifecycle {
@@ -93,8 +93,7 @@ impl Lifecycle {
         rights.admit(ExportScope::needs(&filter))?;
         let scope = ExportScope::of(&rights, filter);
         self.check_places(&scope).await?;
-        let limit = EXPORTS_OF_CALLER;
-        let place = self.exporting.begin(actor).ok_or(ExportRefusal::Running { limit })?;
+        let place = self.exporting.begin(Whose::Caller(actor.id()), now)?;
         let told = self.store.tell(vec![told(&scope, actor, format, "stream", now)]).await?;
         let export = self.open_export(scope, format, told, now).await?;
         Ok(AuditExport { _place: Some(place), ..export })

@@ -7,6 +7,7 @@
 use tokio::sync::watch;
 
 use super::export_audit::{self, AuditExport, ExportScope};
+use super::exporting::{ExportPlace, Whose};
 use super::refusal::{ExportRefusal, Missing};
 use super::{Lifecycle, Refusal};
 use crate::domain::actor::{Actor, ActorKind};
@@ -157,15 +158,17 @@ impl Lifecycle {
         Ok((export, file))
     }
 
-    /// Opens a link. The audit log is told that it was fetched, by whom as far as that is known.
+    /// Tells the audit log that what a link opens is fetched, by whom as far as that is known. It may be for as long
+    /// as the place is held.
     pub async fn fetch_export(
         &self,
         visitor: &Actor,
         id: &str,
         secret: &str,
         now: UnixMillis,
-    ) -> Result<LinkedFile, Refusal> {
-        let (export, file) = self.linked(id, secret, now).await?;
+    ) -> Result<ExportPlace, Refusal> {
+        let (export, _) = self.linked(id, secret, now).await?;
+        let place = self.exporting.begin(Whose::Link(export.id), now)?;
         let scope = ExportScope { filter: export.filter, sees: export.sees };
         let details = Details::new("download", None, None).with("recipient", &export.recipient);
         let event = AuditEvent {
@@ -180,7 +183,7 @@ impl Lifecycle {
             details,
         };
         self.store.tell(vec![event]).await?;
-        Ok(file)
+        Ok(place)
     }
 
     /// Forgets links that ended long ago, and tells of which exports the file is needed still.

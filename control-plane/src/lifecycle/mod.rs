@@ -104,6 +104,7 @@ pub use disable_key::DisableKey;
 pub use enable_key::EnableKey;
 pub use explain::{Asked, Explanation, PastEvent, Verdict};
 pub use export_audit::{AuditExport, ExportScope};
+pub use exporting::ExportPlace;
 pub use extend_rotation::{ExtendRotation, ExtendTo};
 pub use finish_rotation::FinishRotation;
 pub use idempotency::{IdempotentCall, StoredAnswer};

@@ -192,3 +192,14 @@ async fn a_wrong_link_finds_nothing_and_an_old_one_has_ended() {
     fetch(&service, ID, "x").await.is_problem(404, "not_found", None);
     assert_eq!(service.audit_events().await, events);
 }
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_not_told_to_have_been_fetched() {
+    let service = linked().await;
+    service.leave_file(ID, CONTENT);
+    fetch(&service, ID, SECRET).await.is(200);
+    service.lose_file(ID);
+    let events = service.audit_events().await;
+    fetch(&service, ID, SECRET).await.is_problem(410, "export_expired", None);
+    assert_eq!(service.audit_events().await, events);
+}

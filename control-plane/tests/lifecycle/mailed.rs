@@ -3,6 +3,7 @@
 use keyward_control_plane::domain::audit::export::Format;
 use keyward_control_plane::domain::audit::filter::EventFilter;
 use keyward_control_plane::domain::audit::search::Wanted;
+use keyward_control_plane::domain::limits::{EXPORTS_BEGUN_A_MINUTE, EXPORTS_OF_CALLER};
 use keyward_control_plane::domain::member::Role;
 use keyward_control_plane::domain::token::TokenHash;
 use keyward_control_plane::lifecycle::refusal::{ExportRefusal, Missing};
@@ -59,7 +60,9 @@ async fn a_file_is_kept_as_long_as_it_may_be_needed() {
     assert_eq!(house.lifecycle.due_export(house.now()).await.expect("the database"), None);
     assert_eq!(kept().await, std::slice::from_ref(&linked.id));
     let fetch = async || house.lifecycle.fetch_export(&system(), &linked.id, "secret", house.now()).await;
-    assert_eq!(fetch().await.expect("fetched").file_name, "keyward-audit-7.csv");
+    fetch().await.expect("fetched");
+    let file = house.lifecycle.linked_file(&linked.id, "secret", house.now()).await.expect("a file");
+    assert_eq!(file.file_name, "keyward-audit-7.csv");
     house.pass(3_600);
     assert!(kept().await.is_empty());
     assert!(matches!(fetch().await, Err(Refusal::Export(ExportRefusal::Expired))));
@@ -128,4 +131,37 @@ async fn a_mail_is_not_sent_to_who_may_not_have_it_by_then() {
         assert_eq!(due.is_some(), harm == "SELECT 1", "{harm}");
         assert_eq!(house.number("SELECT count(*) FROM audit_export").await, i64::from(due.is_some()), "{harm}");
     }
+}
+
+#[tokio::test]
+async fn by_one_link_a_file_is_fetched_so_often_at_a_time_and_a_minute() {
+    let house = House::new().await;
+    let link = async || {
+        let export = asked(&house).await;
+        let expires_at = house.now().plus_seconds(3_600);
+        let link = ExportLink { secret: TokenHash::of("secret"), file_name: "audit.csv".to_owned(), expires_at };
+        house.lifecycle.link_export(&export, &link).await.expect("linked");
+        export.id
+    };
+    let (one, other) = (link().await, link().await);
+    let fetch = async |id: &str| house.lifecycle.fetch_export(&system(), id, "secret", house.now()).await;
+    let told = async || house.number("SELECT count(*) FROM audit_event WHERE action = 'Export'").await;
+    let before = told().await;
+    let mut running = Vec::new();
+    for _ in 0..EXPORTS_OF_CALLER {
+        running.push(fetch(&one).await.expect("fetched"));
+    }
+    let refused = fetch(&one).await.map(drop);
+    assert!(matches!(refused, Err(Refusal::Export(ExportRefusal::Running { .. }))), "{refused:?}");
+    drop(fetch(&other).await.expect("fetched"));
+    drop(running);
+    for _ in EXPORTS_OF_CALLER..EXPORTS_BEGUN_A_MINUTE {
+        drop(fetch(&one).await.expect("fetched"));
+    }
+    let refused = fetch(&one).await.map(drop);
+    assert!(matches!(refused, Err(Refusal::Export(ExportRefusal::Begun { .. }))), "{refused:?}");
+    drop(fetch(&other).await.expect("fetched"));
+    assert_eq!(told().await - before, i64::try_from(EXPORTS_BEGUN_A_MINUTE).expect("few") + 2);
+    house.pass(60);
+    fetch(&one).await.expect("fetched");
 }
