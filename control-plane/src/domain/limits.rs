@@ -71,8 +71,12 @@ pub const MAILED_EXPORTS: u64 = 20;
 pub const MAILED_EXPORTS_OF_WORKSPACE: u64 = 3;
 /// Those of all workspaces.
 pub const MAILED_EXPORTS_OF_WORKSPACES: u64 = 60;
-/// Bytes of the files of exports that wait; those of workspaces take half of it at most.
+/// Exports that one workspace has mailed within a day.
+pub const MAILED_EXPORTS_OF_WORKSPACE_A_DAY: u64 = 20;
+/// Bytes of the files of exports that wait; half of it for those of workspaces, half for the others.
 pub const MAILED_EXPORTS_BYTES: u64 = 8 << 30;
+/// Bytes of those of one workspace.
+pub const MAILED_EXPORTS_BYTES_OF_WORKSPACE: u64 = MAILED_EXPORTS_BYTES / 16;
 
 /// Exports of the audit log that one caller has streamed at a time, and that are fetched by one link.
 pub const EXPORTS_OF_CALLER: u64 = 3;
@@ -115,7 +119,9 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("exports of the audit log on their way by mail, or to be fetched, of operators", MAILED_EXPORTS, "exports"),
     ("such exports of one workspace", MAILED_EXPORTS_OF_WORKSPACE, "exports"),
     ("such exports of all workspaces", MAILED_EXPORTS_OF_WORKSPACES, "exports"),
-    ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
+    ("exports that one workspace has mailed within 24 hours", MAILED_EXPORTS_OF_WORKSPACE_A_DAY, "exports"),
+    ("files of exports that wait; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
+    ("such files of one workspace", MAILED_EXPORTS_BYTES_OF_WORKSPACE, "bytes"),
     (
         "exports of the audit log that one caller has streamed, or are fetched by one link, at a time",
         EXPORTS_OF_CALLER,

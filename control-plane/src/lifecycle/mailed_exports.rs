@@ -17,7 +17,7 @@ use crate::domain::scope::Scopes;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::secrets::same_token;
-use crate::store::{Asker, DueExport, ExportLink, MailedExport};
+use crate::store::{Asker, DueExport, ExportLink, KeptExport, MailedExport};
 
 /// Seconds after which a mail is tried again that could not be sent; one that then cannot is given up.
 const RETRIES_SECONDS: [u32; 4] = [60, 300, 1_800, 7_200];
@@ -26,7 +26,7 @@ const LAST_SECONDS: u32 = 7_200;
 /// Days for which a link is known to have ended.
 const ENDED_DAYS: i64 = 30;
 /// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
+pub(super) const DAY: i64 = 86_400_000;
 
 fn retry(export: &MailedExport) -> Option<u32> {
     RETRIES_SECONDS.get(export.failures as usize).copied()
@@ -186,10 +186,15 @@ impl Lifecycle {
         Ok(place)
     }
 
-    /// Forgets links that ended long ago, and tells of which exports the file is needed still.
-    pub async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<String>, Refusal> {
-        let then = UnixMillis::from_millis(now.as_millis() - ENDED_DAYS * DAY);
-        self.store.forget_exports(then).await?;
+    /// Forgets links that ended long ago, and what was asked for before a day.
+    pub async fn forget_exports(&self, now: UnixMillis) -> Result<(), Refusal> {
+        let ago = |days: i64| UnixMillis::from_millis(now.as_millis() - days * DAY);
+        self.store.forget_exports(ago(ENDED_DAYS), ago(1)).await?;
+        Ok(())
+    }
+
+    /// The exports whose file is needed still.
+    pub async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<KeptExport>, Refusal> {
         Ok(self.store.kept_exports(now).await?)
     }
 }

@@ -82,7 +82,7 @@ use crate::domain::change::Change;
 use crate::store::{Store, Tx};
 use notary::Notary;
 
-pub use crate::store::{ExportLink, MailedExport};
+pub use crate::store::{ExportLink, KeptExport, MailedExport};
 pub use archive_key::ArchiveKey;
 pub use audit_proof::{ConsistencyProof, InclusionProof, ProvenTree};
 pub use authenticate::Authenticated;

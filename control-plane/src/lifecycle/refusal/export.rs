@@ -15,6 +15,12 @@ pub enum ExportRefusal {
         /// As many as there may be.
         limit: u64,
     },
+    /// As many were asked for within a day as may be.
+    #[error("{limit} exports were to be mailed within a day: ask again later")]
+    Mailed {
+        /// As many as there may be.
+        limit: u64,
+    },
     /// As many run of whoever asks, or by the link, as there may.
     #[error("{limit} of these exports are running: ask again when one has ended")]
     Running {
