@@ -64,7 +64,7 @@ async fn of_a_busy_hour_no_more_events_are_read_than_those_of_the_seconds_asked_
         let filter = EventFilter { from: moment(from), to: moment(to), ..EventFilter::default() };
         let found = bounded(&mut reader, &filter, &(1..u64::MAX)).await.expect("bounds");
         let is_within = |at: &&i64| from.is_none_or(|from| from <= **at) && to.is_none_or(|to| **at < to);
-        let wanted = times.iter().filter(is_within).count() as i64;
+        let wanted = i64::try_from(times.iter().filter(is_within).count()).expect("few");
         assert_eq!((found.end - found.start).max(0), wanted, "{from:?} to {to:?}");
         let events = (found.start..found.end).map(|seq| &times[usize::try_from(seq - 1).expect("a number")]);
         assert!(events.clone().all(|at| is_within(&at)), "{from:?} to {to:?}");
