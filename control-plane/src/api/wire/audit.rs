@@ -39,7 +39,7 @@ pub struct FilterQuery {
     #[param(value_type = Option<Action>)]
     #[schema(value_type = Option<Action>)]
     action: Option<String>,
-    /// Who did it, or for whom: the identifier of a member or a token.
+    /// Who did it, or for whom: the identifier of a member, or of a token that is no member's.
     #[param(min_length = 1, max_length = 64)]
     #[schema(min_length = 1, max_length = 64)]
     actor: Option<String>,
