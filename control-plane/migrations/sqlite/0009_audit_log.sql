@@ -27,15 +27,22 @@ CREATE TABLE audit_checkpoint (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_checkpoint_at ON audit_checkpoint (at);
 
--- Which events an hour has, so that a range of time is a range of events however clocks went.
-CREATE TABLE audit_hour (
-    hour      INTEGER PRIMARY KEY,
+-- Which events an hour has, and which a second, so that a range of time is a range of events however clocks went
+-- and however many there are of an hour.
+CREATE TABLE audit_time (
+    -- How long it is, in milliseconds.
+    span      INTEGER NOT NULL,
+    -- How many of that length were before it.
+    number    INTEGER NOT NULL,
     first_seq INTEGER NOT NULL,
-    last_seq  INTEGER NOT NULL
-) STRICT;
+    last_seq  INTEGER NOT NULL,
+    PRIMARY KEY (span, number)
+) STRICT, WITHOUT ROWID;
 
 -- What events are found by: nothing is kept here but where words stand.
 CREATE VIRTUAL TABLE audit_search USING fts5 (
     facets, words, content = '', contentless_delete = 1, detail = 'column', tokenize = "ascii tokenchars '_'"
 );
+-- Where each word of it stands.
+CREATE VIRTUAL TABLE audit_place USING fts5vocab (audit_search, instance);
 DROP INDEX audit_event_workspace;

@@ -36,6 +36,9 @@ pub const REQUEST_SECONDS: u64 = 30;
 /// Seconds that a client is heard out, most, that goes on sending after its request was answered.
 pub const LINGER_SECONDS: u64 = 5;
 
+/// Seconds for which a client may take nothing of its answer, and send nothing.
+pub const UNREAD_SECONDS: u64 = 60;
+
 /// Seconds that running requests get when the server is stopped.
 pub const SHUTDOWN_SECONDS: u64 = 10;
 
@@ -52,5 +55,6 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("arrival of a request's headers", HEAD_SECONDS, "seconds"),
     ("one request", REQUEST_SECONDS, "seconds"),
     ("what a client still sends after its answer, read and dropped for", LINGER_SECONDS, "seconds"),
+    ("a client that takes nothing of its answer, and sends nothing", UNREAD_SECONDS, "seconds"),
     ("running requests at a stop", SHUTDOWN_SECONDS, "seconds"),
 ];

@@ -105,8 +105,8 @@ codes! {
     MailNotConfigured = "mail_not_configured", CONFLICT, "No mail is sent",
         "Something is to be sent by mail, and the control plane has no `smtp_url`.";
     ExportLimit = "export_limit", CONFLICT, "As many exports as allowed",
-        "As many exports of the audit log as there may be are on their way by mail, wait to be fetched, or run for \
-         whoever asks.";
+        "As many exports of the audit log as there may be are on their way by mail, wait to be fetched, were mailed within a day, or run or began \
+         within the minute for whoever asks, or by the link.";
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "Still being answered",
         "The first request with this `Idempotency-Key` is still running. Ask again.";
     ExportExpired = "export_expired", GONE, "The link has ended",

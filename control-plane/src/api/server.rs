@@ -1,7 +1,7 @@
 //! The HTTP server around the API: who may connect, for how long, and how it ends.
 //!
-//! Connections are bounded in number and in the time that a client takes to send its request's
-//! head, so that slow clients cannot use up the process. Knows no route.
+//! Connections are bounded in number, in the time that a client takes to send its request's head, and in that
+//! for which it takes nothing of an answer, so that slow clients cannot use up the process. Knows no route.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,9 +79,13 @@ fn prepared(stream: TcpStream) -> TokioIo<Lingering> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::future::pending;
+    use std::net::SocketAddr;
 
+    use axum::body::Body;
     use axum::routing::{get, post};
+    use futures_util::{StreamExt as _, stream};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -148,6 +152,63 @@ mod tests {
         }
         let took = started.elapsed();
         assert!(took <= Duration::from_secs(limits::LINGER_SECONDS + 1), "{took:?}");
+    }
+
+    /// A server that answers with more than any buffer holds, and hears of its request to the end.
+    async fn long_answer(length: usize) -> (SocketAddr, Arc<()>) {
+        const PIECE: usize = 1 << 16;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let held = Arc::new(());
+        let holds = Arc::clone(&held);
+        let answer = async move |request: Body| {
+            let mut request = request.into_data_stream();
+            tokio::spawn(async move { while let Some(Ok(_)) = request.next().await {} });
+            let pieces = stream::iter(0..length / PIECE).map(move |_| {
+                // It lives as long as the answer.
+                drop(Arc::clone(&holds));
+                Ok::<_, Infallible>(vec![b'x'; PIECE])
+            });
+            Body::from_stream(pieces)
+        };
+        tokio::spawn(serve(listener, Router::new().route("/", post(answer)), pending()));
+        (address, held)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_its_answer_is_not_waited_for_for_ever() {
+        let (address, held) = long_answer(64 << 20).await;
+        let before = Arc::strong_count(&held);
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let started = tokio::time::Instant::now();
+        connection.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        connection.readable().await.unwrap();
+        assert!(Arc::strong_count(&held) > before);
+        while Arc::strong_count(&held) > before {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(started.elapsed().as_secs() <= limits::UNREAD_SECONDS + 2, "it waits still");
+        }
+        assert!(started.elapsed().as_secs() >= limits::UNREAD_SECONDS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_all_before_it_reads_loses_nothing() {
+        const LENGTH: usize = 64 << 20;
+        let (address, _held) = long_answer(LENGTH).await;
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        // Else the system keeps single bytes back for longer than time stands still.
+        connection.set_nodelay(true).unwrap();
+        let head = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 10\r\n\r\n";
+        connection.write_all(head).await.unwrap();
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(limits::UNREAD_SECONDS / 4)).await;
+            connection.write_all(b" ").await.unwrap();
+        }
+        // Time that stands still leaps ahead while the system moves what was sent.
+        tokio::time::resume();
+        let mut got = Vec::new();
+        connection.read_to_end(&mut got).await.unwrap();
+        assert!(got.len() > LENGTH, "{} bytes", got.len());
     }
 
     #[tokio::test]

@@ -71,14 +71,25 @@ pub const MAILED_EXPORTS: u64 = 20;
 pub const MAILED_EXPORTS_OF_WORKSPACE: u64 = 3;
 /// Those of all workspaces.
 pub const MAILED_EXPORTS_OF_WORKSPACES: u64 = 60;
-/// Bytes of the files of exports that wait; those of workspaces take half of it at most.
+/// Exports that one workspace has mailed within a day.
+pub const MAILED_EXPORTS_OF_WORKSPACE_A_DAY: u64 = 20;
+/// Bytes of the files of exports that wait; half of it for those of workspaces, half for the others.
 pub const MAILED_EXPORTS_BYTES: u64 = 8 << 30;
+/// Bytes of those of one workspace.
+pub const MAILED_EXPORTS_BYTES_OF_WORKSPACE: u64 = MAILED_EXPORTS_BYTES / 16;
 
-/// Exports of the audit log that one caller has streamed at a time.
+/// Exports of the audit log that one caller has streamed at a time, and that are fetched by one link.
 pub const EXPORTS_OF_CALLER: u64 = 3;
+/// Those of either kind that begin within a minute.
+pub const EXPORTS_BEGUN_A_MINUTE: u64 = 30;
 
 /// Teams that a filter of the audit log names, of either kind.
 pub const TEAMS_ASKED_FOR: usize = 20;
+/// Places of the log at which words begin as those of a filter do of which only the beginning is given: all of them
+/// are gone through first.
+pub const PLACES_OF_BEGINNINGS: u32 = 100_000;
+/// Bytes of an identifier that a filter of the audit log names; none that an event has is longer.
+pub const ASKED_FOR_BYTES: usize = 64;
 
 /// Name, value and unit of every limit above and of those of the wire that a tenant meets.
 pub const TABLE: &[(&str, u64, &str)] = &[
@@ -108,9 +119,18 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("exports of the audit log on their way by mail, or to be fetched, of operators", MAILED_EXPORTS, "exports"),
     ("such exports of one workspace", MAILED_EXPORTS_OF_WORKSPACE, "exports"),
     ("such exports of all workspaces", MAILED_EXPORTS_OF_WORKSPACES, "exports"),
-    ("files of such exports; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
-    ("exports of the audit log that one caller has streamed at a time", EXPORTS_OF_CALLER, "exports"),
+    ("exports that one workspace has mailed within 24 hours", MAILED_EXPORTS_OF_WORKSPACE_A_DAY, "exports"),
+    ("files of exports that wait; half of it for those of workspaces", MAILED_EXPORTS_BYTES, "bytes"),
+    ("such files of one workspace", MAILED_EXPORTS_BYTES_OF_WORKSPACE, "bytes"),
+    (
+        "exports of the audit log that one caller has streamed, or are fetched by one link, at a time",
+        EXPORTS_OF_CALLER,
+        "exports",
+    ),
+    ("such exports that begin within a minute", EXPORTS_BEGUN_A_MINUTE, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
+    ("words of the audit log that begin as those of `q` with a `*`", PLACES_OF_BEGINNINGS as u64, "places"),
+    ("actor, target of a filter of the audit log", ASKED_FOR_BYTES as u64, "bytes"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use keyward_shared::id::WorkspaceId;
 
+use super::exporting::{ExportPlace, Whose};
+use super::list_events::{MOST, check_places};
 use super::refusal::ExportRefusal;
-use super::{Lifecycle, Needs, Refusal, Rights, exporting};
+use super::{Lifecycle, Needs, Refusal, Rights};
 use crate::domain::actor::Actor;
 use crate::domain::audit::export::{Exported, Format, Preface};
 use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::merkle::{Hash, Leaves, Place, fold, inclusion, peaks};
 use crate::domain::audit::{Action, AuditEvent, Details, Entity, LoggedEvent, NotCanonical, Target};
-use crate::domain::limits::EXPORTS_OF_CALLER;
 use crate::domain::permission::Permission;
 use crate::domain::time::UnixMillis;
 use crate::store::{EventQuery, Order, Store, StoreError, StoredCheckpoint};
@@ -76,7 +77,7 @@ pub struct AuditExport {
     events: u64,
     ended: bool,
     /// What it takes of what whoever asks may have running.
-    _place: Option<exporting::Place>,
+    _place: Option<ExportPlace>,
 }
 
 impl Lifecycle {
@@ -91,8 +92,8 @@ impl Lifecycle {
         let rights = self.rights(actor).await?;
         rights.admit(ExportScope::needs(&filter))?;
         let scope = ExportScope::of(&rights, filter);
-        let limit = EXPORTS_OF_CALLER;
-        let place = self.exporting.begin(actor).ok_or(ExportRefusal::Running { limit })?;
+        self.check_places(&scope).await?;
+        let place = self.exporting.begin(Whose::Caller(actor.id()), now)?;
         let told = self.store.tell(vec![told(&scope, actor, format, "stream", now)]).await?;
         let export = self.open_export(scope, format, told, now).await?;
         Ok(AuditExport { _place: Some(place), ..export })
@@ -101,6 +102,11 @@ impl Lifecycle {
     /// Refuses what [`Self::export_audit`] would not begin for `actor`. Nothing is told.
     pub async fn admit_export(&self, actor: &Actor, filter: &EventFilter) -> Result<(), Refusal> {
         self.admit(actor, ExportScope::needs(filter)).await
+    }
+
+    /// Refuses what would search for too many words again and again.
+    pub(super) async fn check_places(&self, scope: &ExportScope) -> Result<(), Refusal> {
+        Ok(check_places(self.store.places(&scope.filter.words, MOST).await?, "q")?)
     }
 
     /// Begins an export that was told to the audit log before, of the first `covers` events at least.

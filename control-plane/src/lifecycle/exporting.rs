@@ -1,44 +1,70 @@
-//! How many exports one caller has running: each is told to the audit log and signed for, and is read for as long
-//! as whoever asked takes it.
+//! How many exports run, of a caller or by a link, and how many begin: each is told to the audit log, and is read
+//! for as long as whoever asked takes it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::actor::Actor;
-use crate::domain::limits::EXPORTS_OF_CALLER;
+use super::refusal::ExportRefusal;
+use crate::domain::limits::{EXPORTS_BEGUN_A_MINUTE, EXPORTS_OF_CALLER};
+use crate::domain::time::UnixMillis;
 
-/// The exports that run in this process.
+/// Milliseconds of a minute.
+const MINUTE: i64 = 60_000;
+
+/// Whose an export is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Whose {
+    /// This caller's.
+    Caller(Option<String>),
+    /// That of the link to this one.
+    Link(String),
+}
+
+/// The exports of this process.
 #[derive(Clone, Default)]
-pub(super) struct Exporting(Arc<Mutex<HashMap<Option<String>, u64>>>);
+pub(super) struct Exporting(Arc<Mutex<HashMap<Whose, Count>>>);
+
+#[derive(Default)]
+struct Count {
+    running: u64,
+    /// The minute of the last that began, and how many began in it.
+    minute: i64,
+    begun: u64,
+}
 
 impl Exporting {
-    /// Counts one of this caller until the place is dropped, or nothing if there are as many as there may be.
-    pub(super) fn begin(&self, actor: &Actor) -> Option<Place> {
-        let caller = actor.id();
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = running.entry(caller.clone()).or_default();
-        if *count >= EXPORTS_OF_CALLER {
-            return None;
+    /// Counts one until the place is dropped, or refuses it where there are as many as there may be.
+    pub(super) fn begin(&self, whose: Whose, now: UnixMillis) -> Result<ExportPlace, ExportRefusal> {
+        let minute = now.as_millis().div_euclid(MINUTE);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, count| count.running > 0 || count.minute == minute);
+        let count = all.entry(whose.clone()).or_default();
+        if count.running >= EXPORTS_OF_CALLER {
+            return Err(ExportRefusal::Running { limit: EXPORTS_OF_CALLER });
         }
-        *count += 1;
-        Some(Place { running: self.clone(), caller })
+        if count.minute != minute {
+            (count.minute, count.begun) = (minute, 0);
+        }
+        if count.begun >= EXPORTS_BEGUN_A_MINUTE {
+            return Err(ExportRefusal::Begun { limit: EXPORTS_BEGUN_A_MINUTE });
+        }
+        count.begun += 1;
+        count.running += 1;
+        Ok(ExportPlace { exporting: self.clone(), whose })
     }
 }
 
-/// An export that runs.
-pub(super) struct Place {
-    running: Exporting,
-    caller: Option<String>,
+/// The place of an export that runs, which it has until this is dropped.
+pub struct ExportPlace {
+    exporting: Exporting,
+    whose: Whose,
 }
 
-impl Drop for Place {
+impl Drop for ExportPlace {
     fn drop(&mut self) {
-        let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = running.get_mut(&self.caller) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&self.caller);
-            }
+        let mut all = self.exporting.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.whose) {
+            count.running -= 1;
         }
     }
 }

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use keyward_shared::id::WorkspaceId;
 
 use super::export_audit::{self, ExportScope};
+use super::list_events::{MOST, check_places};
+use super::mailed_exports::DAY;
 use super::refusal::ExportRefusal;
 use super::{Call, Needs, Refusal, Verb};
 use crate::domain::audit::AuditEvent;
@@ -11,8 +13,11 @@ use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
 use crate::domain::change::Change;
 use crate::domain::invalid::{Fault, Invalid};
-use crate::domain::limits::{MAILED_EXPORTS, MAILED_EXPORTS_OF_WORKSPACE, MAILED_EXPORTS_OF_WORKSPACES};
+use crate::domain::limits::{
+    MAILED_EXPORTS, MAILED_EXPORTS_OF_WORKSPACE, MAILED_EXPORTS_OF_WORKSPACE_A_DAY, MAILED_EXPORTS_OF_WORKSPACES,
+};
 use crate::domain::text::Email;
+use crate::domain::time::UnixMillis;
 use crate::store::{Asker, MailedCount, MailedExport, Tx};
 
 /// Mails an export. The address is not yet judged.
@@ -45,7 +50,9 @@ impl Verb for MailExport {
         {
             return Err(Invalid::new(EMAIL, Fault::Unknown, "no member of the workspace has the address").into());
         }
-        check_count(tx.mailed_exports(scope.sees, call.context.now).await?, scope.sees)?;
+        check_places(tx.places(&scope.filter.words, MOST).await?, "filter.q")?;
+        let (now, day) = (call.context.now, UnixMillis::from_millis(call.context.now.as_millis() - DAY));
+        check_count(tx.mailed_exports(scope.sees, now, day).await?, scope.sees)?;
         let actor = &call.context.actor;
         let [first, second, _] = call.context.entropy.ids;
         let event = AuditEvent {
@@ -69,12 +76,16 @@ impl Verb for MailExport {
     }
 }
 
-/// No workspace takes another's share, and all of them together not that of operators.
-fn check_count(MailedCount { own, all }: MailedCount, sees: Option<WorkspaceId>) -> Result<(), ExportRefusal> {
+/// No workspace takes another's share, and all of them together not that of operators; nor does one have any number
+/// of mails sent, whoever they are to.
+fn check_count(MailedCount { own, all, of_day }: MailedCount, sees: Option<WorkspaceId>) -> Result<(), ExportRefusal> {
     let (of_own, of_all) = match sees {
         Some(_) => (MAILED_EXPORTS_OF_WORKSPACE, MAILED_EXPORTS_OF_WORKSPACES),
         None => (MAILED_EXPORTS, MAILED_EXPORTS),
     };
+    if sees.is_some() && of_day >= MAILED_EXPORTS_OF_WORKSPACE_A_DAY {
+        return Err(ExportRefusal::Mailed { limit: MAILED_EXPORTS_OF_WORKSPACE_A_DAY });
+    }
     for (count, limit) in [(own, of_own), (all, of_all)] {
         if count >= limit {
             return Err(ExportRefusal::TooMany { limit });

@@ -7,6 +7,7 @@
 use tokio::sync::watch;
 
 use super::export_audit::{self, AuditExport, ExportScope};
+use super::exporting::{ExportPlace, Whose};
 use super::refusal::{ExportRefusal, Missing};
 use super::{Lifecycle, Refusal};
 use crate::domain::actor::{Actor, ActorKind};
@@ -16,7 +17,7 @@ use crate::domain::scope::Scopes;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::secrets::same_token;
-use crate::store::{Asker, DueExport, ExportLink, MailedExport};
+use crate::store::{Asker, DueExport, ExportLink, KeptExport, MailedExport};
 
 /// Seconds after which a mail is tried again that could not be sent; one that then cannot is given up.
 const RETRIES_SECONDS: [u32; 4] = [60, 300, 1_800, 7_200];
@@ -25,7 +26,7 @@ const LAST_SECONDS: u32 = 7_200;
 /// Days for which a link is known to have ended.
 const ENDED_DAYS: i64 = 30;
 /// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
+pub(super) const DAY: i64 = 86_400_000;
 
 fn retry(export: &MailedExport) -> Option<u32> {
     RETRIES_SECONDS.get(export.failures as usize).copied()
@@ -111,6 +112,7 @@ impl Lifecycle {
     /// Begins an export that goes by mail.
     pub async fn open_mailed_export(&self, export: &MailedExport, now: UnixMillis) -> Result<AuditExport, Refusal> {
         let scope = ExportScope { filter: export.filter.clone(), sees: export.sees };
+        self.check_places(&scope).await?;
         let covers = self.store.tree().await?.edge.size();
         self.open_export(scope, export.format, covers, now).await
     }
@@ -156,15 +158,17 @@ impl Lifecycle {
         Ok((export, file))
     }
 
-    /// Opens a link. The audit log is told that it was fetched, by whom as far as that is known.
+    /// Tells the audit log that what a link opens is fetched, by whom as far as that is known. It may be for as long
+    /// as the place is held.
     pub async fn fetch_export(
         &self,
         visitor: &Actor,
         id: &str,
         secret: &str,
         now: UnixMillis,
-    ) -> Result<LinkedFile, Refusal> {
-        let (export, file) = self.linked(id, secret, now).await?;
+    ) -> Result<ExportPlace, Refusal> {
+        let (export, _) = self.linked(id, secret, now).await?;
+        let place = self.exporting.begin(Whose::Link(export.id), now)?;
         let scope = ExportScope { filter: export.filter, sees: export.sees };
         let details = Details::new("download", None, None).with("recipient", &export.recipient);
         let event = AuditEvent {
@@ -179,13 +183,18 @@ impl Lifecycle {
             details,
         };
         self.store.tell(vec![event]).await?;
-        Ok(file)
+        Ok(place)
     }
 
-    /// Forgets links that ended long ago, and tells of which exports the file is needed still.
-    pub async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<String>, Refusal> {
-        let then = UnixMillis::from_millis(now.as_millis() - ENDED_DAYS * DAY);
-        self.store.forget_exports(then).await?;
+    /// Forgets links that ended long ago, and what was asked for before a day.
+    pub async fn forget_exports(&self, now: UnixMillis) -> Result<(), Refusal> {
+        let ago = |days: i64| UnixMillis::from_millis(now.as_millis() - days * DAY);
+        self.store.forget_exports(ago(ENDED_DAYS), ago(1)).await?;
+        Ok(())
+    }
+
+    /// The exports whose file is needed still.
+    pub async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<KeptExport>, Refusal> {
         Ok(self.store.kept_exports(now).await?)
     }
 }

@@ -82,7 +82,7 @@ use crate::domain::change::Change;
 use crate::store::{Store, Tx};
 use notary::Notary;
 
-pub use crate::store::{ExportLink, MailedExport};
+pub use crate::store::{ExportLink, KeptExport, MailedExport};
 pub use archive_key::ArchiveKey;
 pub use audit_proof::{ConsistencyProof, InclusionProof, ProvenTree};
 pub use authenticate::Authenticated;
@@ -104,6 +104,7 @@ pub use disable_key::DisableKey;
 pub use enable_key::EnableKey;
 pub use explain::{Asked, Explanation, PastEvent, Verdict};
 pub use export_audit::{AuditExport, ExportScope};
+pub use exporting::ExportPlace;
 pub use extend_rotation::{ExtendRotation, ExtendTo};
 pub use finish_rotation::FinishRotation;
 pub use idempotency::{IdempotentCall, StoredAnswer};

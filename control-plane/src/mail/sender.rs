@@ -35,10 +35,16 @@ impl SendError {
     /// Whether it will not be sent either if it is tried again.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Smtp(error) => error.is_permanent(),
+            Self::Smtp(error) => error.status().is_some_and(|code| refuses_the_mail(code.into())),
             Self::Address(_) | Self::Message(_) | Self::Part(_) => true,
         }
     }
+}
+
+/// Whether a reply is about this mail, or whoever it goes to (RFC 5321, section 4.2.3). Others that are as lasting are
+/// about us, as where a password is wrong, and so end once somebody has put that right.
+const fn refuses_the_mail(code: u16) -> bool {
+    matches!(code, 550..=553)
 }
 
 /// A file within a mail.
@@ -102,5 +108,60 @@ impl Mailer {
             .message_id(Some(id))
             .subject(mail.subject);
         Ok(message.multipart(body)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    /// What becomes of a mail where the server says this to one of its commands, and takes the others.
+    async fn refused(command: &str, reply: &str) -> SendError {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("smtp://{}", listener.local_addr().expect("an address"));
+        let (command, reply) = (command.to_owned(), reply.to_owned());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let mut stream = BufReader::new(stream);
+            let greeting = if command.is_empty() { format!("{reply}\r\n") } else { "220 here\r\n".to_owned() };
+            stream.write_all(greeting.as_bytes()).await.expect("sent");
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.is_ok_and(|length| length > 0) {
+                let said = if line.starts_with(&command) { &reply } else { "250 well" };
+                if stream.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
+                    return;
+                }
+                line.clear();
+            }
+        });
+        let mailer = Mailer::new(&SecretText::new(Zeroizing::new(url)), "keyward@example.com").expect("a mailer");
+        let mail = Mail {
+            id: "1",
+            to: "ada@example.com",
+            at: UnixMillis::from_millis(0),
+            subject: "Audit log".to_owned(),
+            text: "attached".to_owned(),
+            attached: Vec::new(),
+        };
+        mailer.send(mail).await.expect_err("refused")
+    }
+
+    #[tokio::test]
+    async fn only_what_is_refused_for_itself_is_refused_for_ever() {
+        for (command, reply, is_final) in [
+            ("RCPT", "550 nobody here", true),
+            ("RCPT", "553 no such name", true),
+            ("RCPT", "450 later", false),
+            ("MAIL", "530 a password is needed", false),
+            ("MAIL", "535 wrong password", false),
+            ("", "554 go away", false),
+        ] {
+            let error = refused(command, reply).await;
+            assert_eq!(error.is_final(), is_final, "{reply}: {error:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::StoreError;
 use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::merkle::{Edge, Hash, Place};
+use crate::domain::audit::search::Wanted;
 use crate::domain::audit::{AuditEvent, LoggedEvent};
 use crate::domain::time::UnixMillis;
 
@@ -85,6 +86,10 @@ pub trait AuditStore: Send + Sync {
 
     /// A part of the log, in the order asked for.
     async fn events(&self, query: &EventQuery) -> Result<Vec<LoggedEvent>, StoreError>;
+
+    /// In how many places of the log words stand that begin as those do of which only the beginning is given;
+    /// counted up to `most`.
+    async fn places(&self, words: &[Wanted], most: u32) -> Result<u32, StoreError>;
 
     /// An event.
     async fn event(&self, seq: u64) -> Result<Option<LoggedEvent>, StoreError>;

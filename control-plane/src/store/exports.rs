@@ -6,6 +6,7 @@ use keyward_shared::id::{MemberId, TokenId, WorkspaceId};
 use super::StoreError;
 use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
+use crate::domain::audit::search::Wanted;
 use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
@@ -29,6 +30,17 @@ pub struct MailedCount {
     pub own: u64,
     /// Those of all workspaces.
     pub all: u64,
+    /// Those that the same workspace asked for within a day, whatever became of them.
+    pub of_day: u64,
+}
+
+/// An export whose file is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptExport {
+    /// Its identifier.
+    pub id: String,
+    /// The only workspace that whoever asked sees; none for one who sees all of the log.
+    pub sees: Option<WorkspaceId>,
 }
 
 /// An export that goes by mail.
@@ -75,8 +87,18 @@ pub struct ExportLink {
 /// Exports by mail, within a transaction.
 #[async_trait]
 pub trait ExportTx: Send {
-    /// How many are on their way, or can be fetched at `now`, of this workspace, or of those who see all.
-    async fn mailed_exports(&mut self, sees: Option<WorkspaceId>, now: UnixMillis) -> Result<MailedCount, StoreError>;
+    /// How many are on their way, or can be fetched at `now`, of this workspace, or of those who see all, and how many
+    /// were asked for after `then`.
+    async fn mailed_exports(
+        &mut self,
+        sees: Option<WorkspaceId>,
+        now: UnixMillis,
+        then: UnixMillis,
+    ) -> Result<MailedCount, StoreError>;
+
+    /// In how many places of the log words stand that begin as those do of which only the beginning is given;
+    /// counted up to `most`.
+    async fn places(&mut self, words: &[Wanted], most: u32) -> Result<u32, StoreError>;
 
     /// Adds one, which is to be sent at once.
     async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError>;
@@ -85,7 +107,8 @@ pub trait ExportTx: Send {
 /// Exports by mail.
 #[async_trait]
 pub trait ExportStore: Send + Sync {
-    /// One that is to be sent at `now`, the one that waits longest.
+    /// One that is to be sent at `now`: an operator's, else one of the workspace that had the fewest of late, the one
+    /// that waits longest.
     async fn due_export(&self, now: UnixMillis) -> Result<Option<DueExport>, StoreError>;
 
     /// Counts that it is tried, and where nothing else is noted of it is to be again at `due_at`.
@@ -103,15 +126,15 @@ pub trait ExportStore: Send + Sync {
     /// Notes that it was sent, and is fetched from now on.
     async fn settle_export(&self, id: &str) -> Result<(), StoreError>;
 
-    /// Forgets it: it was sent with all that it is, or never will be.
+    /// Ends it: it was sent with all that it is, or never will be.
     async fn drop_export(&self, id: &str) -> Result<(), StoreError>;
 
     /// An export that was asked for, with its link where it has one.
     async fn linked_export(&self, id: &str) -> Result<Option<(MailedExport, ExportLink)>, StoreError>;
 
-    /// Forgets those whose link ended before `then`.
-    async fn forget_exports(&self, then: UnixMillis) -> Result<u64, StoreError>;
+    /// Forgets those whose link ended before `ended`, and those without one that were asked for before `asked`.
+    async fn forget_exports(&self, ended: UnixMillis, asked: UnixMillis) -> Result<u64, StoreError>;
 
     /// Those whose file is needed at `now`.
-    async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<String>, StoreError>;
+    async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<KeptExport>, StoreError>;
 }

@@ -36,7 +36,7 @@ use crate::domain::workspace::Workspace;
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use error::StoreError;
-pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, MailedCount, MailedExport};
+pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, KeptExport, MailedCount, MailedExport};
 pub use identity::Identity;
 pub use import::{Holder, ImportTx, NameTaken, Named, NewKey};
 pub use lookup::{LookupStore, LookupView};

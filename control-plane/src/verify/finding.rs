@@ -146,7 +146,7 @@ pub enum Finding {
         /// The event.
         seq: u64,
     },
-    /// The hours by which events are found by time leave one out.
+    /// The hours and seconds by which events are found by time leave one out.
     HourDiffers {
         /// The event.
         seq: u64,
@@ -322,7 +322,10 @@ impl fmt::Display for Finding {
             }
             Self::NotIncluded { seq } => write!(f, "event {seq}: its proof does not lead to the checkpoint"),
             Self::HourDiffers { seq } => {
-                write!(f, "event {seq}: is outside of what its hour is said to hold, so a search by time may miss it")
+                write!(
+                    f,
+                    "event {seq}: is outside of what its hour or second is said to hold, so a search by time may miss it"
+                )
             }
             Self::SearchDiffers { seq } => {
                 write!(f, "event {seq}: is not found by what it is, so searches, and exports with a filter, miss it")

@@ -264,6 +264,12 @@ async fn what_is_wrong_with_a_filter_is_named() {
     }
     let teams = "team=team_00000000001&".repeat(21);
     service.get(&format!("/v1/audit/events?{teams}")).await.is_problem(400, "bad_parameter", Some("team"));
+    let longest = "x".repeat(64);
+    for name in ["actor", "target"] {
+        service.get(&format!("/v1/audit/events?{name}={longest}")).await.is(200);
+        let longer = service.get(&format!("/v1/audit/events?{name}={longest}x")).await;
+        longer.is_problem(400, "bad_parameter", Some(name));
+    }
     let words = "a%20".repeat(17);
     service.get(&format!("/v1/audit/events?q={words}")).await.is_problem(400, "bad_parameter", Some("q"));
 }

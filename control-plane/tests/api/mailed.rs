@@ -66,6 +66,7 @@ async fn what_cannot_be_mailed_is_refused() {
         (json!({ "email": "ada@example.com", "format": "pdf" }), "format"),
         (json!({ "email": "ada@example.com", "format": "csv", "filter": { "action": "Invent" } }), "filter.action"),
         (json!({ "email": "ada@example.com", "format": "csv", "filter": { "nothing": "" } }), "filter.nothing"),
+        (json!({ "email": "ada@example.com", "format": "csv", "filter": { "actor": "x".repeat(65) } }), "filter.actor"),
         (json!({ "format": "csv" }), "email"),
     ] {
         let refused = service.post(PATH, body).await;
@@ -190,4 +191,52 @@ async fn a_wrong_link_finds_nothing_and_an_old_one_has_ended() {
     fetch(&service, ID, SECRET).await.is_problem(410, "export_expired", None);
     fetch(&service, ID, "x").await.is_problem(404, "not_found", None);
     assert_eq!(service.audit_events().await, events);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_not_told_to_have_been_fetched() {
+    let service = linked().await;
+    service.leave_file(ID, CONTENT);
+    fetch(&service, ID, SECRET).await.is(200);
+    service.lose_file(ID);
+    let events = service.audit_events().await;
+    fetch(&service, ID, SECRET).await.is_problem(410, "export_expired", None);
+    assert_eq!(service.audit_events().await, events);
+}
+
+#[tokio::test]
+async fn a_link_ends_with_the_token_that_asked() {
+    for (harm, is_over) in [
+        ("SELECT 1", false),
+        ("UPDATE token SET revoked_at = created_at WHERE member_id IS NOT NULL", true),
+        ("UPDATE token SET expires_at = 1767225600000 + 1 WHERE member_id IS NOT NULL", true),
+        ("UPDATE token SET scopes = '[\"keys:read\"]' WHERE member_id IS NOT NULL", true),
+        ("UPDATE token SET scopes = '[\"audit:read\"]' WHERE member_id IS NOT NULL", false),
+    ] {
+        let service = Service::start().await;
+        let workspace = service.workspace("Acme").await;
+        let body = json!({ "name": "Ada", "role": "admin", "email": "ada@example.com" });
+        service.post(&format!("{workspace}/members"), body).await.is(201);
+        let (_, admin) = service.somebody(&workspace, "admin").await;
+        let body = json!({ "email": "ada@example.com", "format": "csv" });
+        let asked = service.request(Method::POST, PATH).bearer(&admin).json(&body).send().await.is(202);
+        let id = asked.text("id").to_owned();
+        service.leave_file(&id, CONTENT);
+        service
+            .behind(&format!(
+                "UPDATE audit_export SET due_at = NULL, secret_hash = unhex('{}'), file_name = 'audit.csv',
+                    expires_at = 1767225600000 + 3600000",
+                hex::encode(keyward_control_plane::domain::token::TokenHash::of(SECRET).0)
+            ))
+            .await;
+        fetch(&service, &id, SECRET).await.is(200);
+        service.behind(harm).await;
+        service.pass_seconds(1);
+        let again = fetch(&service, &id, SECRET).await;
+        if is_over {
+            again.is_problem(410, "export_expired", None);
+        } else {
+            again.is(200);
+        }
+    }
 }

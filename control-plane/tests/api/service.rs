@@ -304,6 +304,11 @@ impl Service {
         std::fs::write(self.dir.path().join(name), content).unwrap();
     }
 
+    /// Takes it away again.
+    pub(crate) fn lose_file(&self, name: &str) {
+        std::fs::remove_file(self.dir.path().join(name)).unwrap();
+    }
+
     /// The newest committed generation.
     pub(crate) async fn generation(&self) -> i64 {
         let query = sqlx::query_scalar("SELECT generation FROM counter");

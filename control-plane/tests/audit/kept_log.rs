@@ -193,7 +193,7 @@ pub(crate) async fn rewrite(connection: &mut SqliteConnection, documents: &[Valu
     }
     run(
         connection,
-        "DELETE FROM audit_event; DELETE FROM audit_node; DELETE FROM audit_hour; DELETE FROM audit_search",
+        "DELETE FROM audit_event; DELETE FROM audit_node; DELETE FROM audit_time; DELETE FROM audit_search",
     )
     .await;
     put_all(connection, &rows).await;
@@ -213,7 +213,8 @@ pub(crate) async fn rewrite(connection: &mut SqliteConnection, documents: &[Valu
     run(
         connection,
         format!(
-            "INSERT INTO audit_hour SELECT at / 3600000, min(seq), max(seq) FROM audit_event GROUP BY 1;
+            "INSERT INTO audit_time SELECT 3600000, at / 3600000, min(seq), max(seq) FROM audit_event GROUP BY 2;
+             INSERT INTO audit_time SELECT 1000, at / 1000, min(seq), max(seq) FROM audit_event GROUP BY 2;
              UPDATE audit_log SET size = {size}; UPDATE counter SET audit_seq = {size}"
         ),
     )

@@ -76,7 +76,7 @@ pub(crate) enum Kind {
     Counter,
     /// The tree's size.
     Size,
-    /// The hours by which events are found.
+    /// The hours and seconds by which events are found.
     Hour,
     /// What an event is found by.
     Search,
@@ -467,12 +467,14 @@ async fn prune(
 
 async fn hour(connection: &mut SqliteConnection, chance: &mut Chance) {
     let change = chance.among(&[
-        "UPDATE audit_hour SET last_seq = first_seq - 1",
-        "UPDATE audit_hour SET first_seq = last_seq + 1",
-        "DELETE FROM audit_hour",
+        "UPDATE audit_time SET last_seq = first_seq - 1",
+        "UPDATE audit_time SET first_seq = last_seq + 1",
+        "DELETE FROM audit_time",
     ]);
+    let span = chance.among(&["3600000", "1000"]);
     let sql = format!(
-        "{change} WHERE hour = (SELECT hour FROM audit_hour ORDER BY hour LIMIT 1 OFFSET {})",
+        "{change} WHERE (span, number) =
+            (SELECT span, number FROM audit_time WHERE span = {span} ORDER BY number LIMIT 1 OFFSET {})",
         chance.between(0, 5)
     );
     run(connection, sql).await;

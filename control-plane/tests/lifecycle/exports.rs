@@ -8,11 +8,13 @@ use keyward_control_plane::domain::audit::checkpoint::Checkpoint;
 use keyward_control_plane::domain::audit::export::{Exported, Format};
 use keyward_control_plane::domain::audit::filter::EventFilter;
 use keyward_control_plane::domain::audit::merkle::{Edge, verify_inclusion};
+use keyward_control_plane::domain::audit::search::Wanted;
 use keyward_control_plane::domain::audit::{Action, AuditEvent, Details, Entity, Target, note};
-use keyward_control_plane::domain::limits::EXPORTS_OF_CALLER;
+use keyward_control_plane::domain::invalid::{Fault, Invalid};
+use keyward_control_plane::domain::limits::{EXPORTS_OF_CALLER, PLACES_OF_BEGINNINGS};
 use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::refusal::ExportRefusal;
-use keyward_control_plane::lifecycle::{AuditExport, Lifecycle, Refusal};
+use keyward_control_plane::lifecycle::{AuditExport, Lifecycle, MailExport, Page, Refusal};
 use keyward_control_plane::store::AuditStore as _;
 use keyward_control_plane::verify::{RowsSource, Trust, Witness, verify};
 use keyward_shared::id::TokenId;
@@ -174,13 +176,62 @@ async fn a_caller_has_so_many_exports_running_and_others_their_own() {
 async fn exports_that_are_asked_for_at_once_share_a_checkpoint() {
     let office = Office::open().await;
     office.happen(10).await;
-    let (first, second) = tokio::join!(office.export(EventFilter::default()), office.export(EventFilter::default()));
-    for export in [first, second] {
-        let export = export.expect("an export");
-        assert!(office.read(&export.preface().checkpoint).size >= 11);
-    }
+    let email = "ada@example.com".to_owned();
+    let verb = MailExport { email, format: Format::Csv, filter: EventFilter::default() };
+    let asked = office.house.run(verb).await.expect("asked for");
+    let open = async || office.lifecycle.open_mailed_export(&asked, office.house.now()).await.expect("an export");
+    let (first, second) = tokio::join!(open(), open());
+    assert_eq!(first.preface().checkpoint, second.preface().checkpoint);
+    assert_eq!(office.house.number("SELECT count(*) FROM audit_checkpoint").await, 1);
     // Each tells of itself, however young the newest is.
     let third = office.export(EventFilter::default()).await.expect("an export");
     let told = office.house.number("SELECT size FROM audit_log").await;
     assert_eq!(i64::try_from(office.read(&third.preface().checkpoint).size), Ok(told));
+}
+
+#[tokio::test]
+async fn a_beginning_that_a_great_many_words_have_is_refused() {
+    let office = Office::open().await;
+    let filter = |text: &str| EventFilter { words: Wanted::parse("q", text).expect("words"), ..EventFilter::default() };
+    let page = Page { limit: Some(1), ..Page::default() };
+    let list = async |text: &str| office.lifecycle.list_events(&system(), filter(text), &page).await.map(drop);
+    let export = async |text: &str| office.export(filter(text)).await.map(drop);
+    let mail = async |text: &str| {
+        let email = "ada@example.com".to_owned();
+        office.house.run(MailExport { email, format: Format::Csv, filter: filter(text) }).await.map(drop)
+    };
+    let most = i64::from(PLACES_OF_BEGINNINGS);
+    // A word of its own in each event, and one that is common to all of another kind.
+    let fill = async |first: i64, end: i64| {
+        office
+            .house
+            .rows(&format!(
+                "WITH RECURSIVE n (i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {end})
+                 INSERT INTO audit_search (rowid, facets, words)
+                 SELECT 1000000 + i, '', 'cus_' || i || ' ordinary' FROM n"
+            ))
+            .await;
+    };
+    // What is asked for is told, and so stands in the log too.
+    fill(0, most - 20).await;
+    for text in ["cus_*", "ord*", "ordinary cus_1*"] {
+        list(text).await.expect("few enough");
+        export(text).await.expect("few enough");
+        mail(text).await.expect("few enough");
+    }
+    let due = office.house.lifecycle.due_export(office.house.now()).await.expect("the database").expect("due");
+    fill(most - 20, most + 1).await;
+    for text in ["cus_*", "ord*", "ordinary cus_*", "cus_1* cus_*"] {
+        for (refused, of) in [(list(text).await, "q"), (export(text).await, "q"), (mail(text).await, "filter.q")] {
+            let Err(Refusal::Invalid(Invalid { field, fault: Fault::TooMany, .. })) = refused else {
+                panic!("{text}: {refused:?}")
+            };
+            assert_eq!(field, of);
+        }
+    }
+    let opened = office.lifecycle.open_mailed_export(&due, office.house.now()).await.map(drop);
+    assert!(matches!(opened, Err(Refusal::Invalid(_))), "{opened:?}");
+    for text in ["cus_1*", "cus_12*", "ordinary", "cus_12* cus_13*"] {
+        list(text).await.expect("few enough");
+    }
 }

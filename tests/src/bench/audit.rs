@@ -71,7 +71,7 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     fs::create_dir(database.beside(WRITERS))?;
     fs::copy(&file, database.beside(WRITERS).join("audit-writers.db"))?;
     let serving = Serving::start(&program, database, None, None)?;
-    rows.extend(pages(&runtime, &serving)?);
+    rows.extend(pages(&runtime, &serving, &filled)?);
     rows.extend(exports(&serving)?);
     rows.extend(written(&runtime, &serving, &filled, long)?);
     let mut report = Report::new("audit", rows);
@@ -88,12 +88,23 @@ async fn connect(serving: &Serving) -> Result<Connection> {
 }
 
 /// A question to the log.
+#[derive(Clone, Copy)]
 struct Question {
     name: &'static str,
     /// The filters, the nth time that it is asked.
     filters: fn(u64) -> Result<String>,
-    /// Whether nothing is found.
-    is_vain: bool,
+    answer: Answer,
+    /// Whether an admin of a workspace asks, of which few events are.
+    by_member: bool,
+}
+
+/// What is to be answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Events,
+    Nothing,
+    /// That too many words begin so.
+    Refusal,
 }
 
 const QUESTIONS: &[Question] = &[
@@ -113,35 +124,72 @@ const QUESTIONS: &[Question] = &[
     asks("`q`, a word of each event", |_| Ok("q=key".to_owned())),
     asks("`q`, a word of one event", |_| Ok(format!("q={}", events::RARE_WORD))),
     asks("`q`, a name", |nth| Ok(format!("q=service%20{}", nth % 1_000))),
-    asks("`q`, the beginning of a word of each", |_| Ok("q=ord*".to_owned())),
     asks("`q`, the beginning of a word of one", |_| Ok("q=moon*".to_owned())),
+    asks("`q`, the beginning of 11,111 external ids", |nth| Ok(format!("q=cus_{}*", 10 + nth % 90))),
+    asks("`q`, two such beginnings", |nth| Ok(format!("q=cus_{0}*+cus_{0}*", 10 + nth % 90))),
     asks("`q` and workspace", |nth| Ok(format!("q=ticket&workspace={}", events::workspace(nth)))),
     in_vain("two filters of many events each that never meet", |_| Ok("action=Update&entity=Members".to_owned())),
     in_vain("a filter of many events and a `q` of many that never meet", |_| Ok("entity=Members&q=edit".to_owned())),
     in_vain("a `q` that nothing has", |nth| Ok(format!("q=nowhere{nth}"))),
+    asks("a second of an hour of 200,000 events", busy_second),
+    asks("such a second, and action", |nth| Ok(format!("{}&action=Update", busy_second(nth)?))),
+    in_vain("such a second, and an action that it has not", |nth| Ok(format!("{}&action=Import", busy_second(nth)?))),
+    asks("up to the begin of that hour", |_| Ok(format!("to={}", events::busy_second(0)?[0]))),
+    refused("the beginning of a word of each", |_| Ok("q=ord*".to_owned())),
+    refused("the beginning of each one's external id", |_| Ok("q=cus_*".to_owned())),
+    refused("two beginnings, of many and of all", |_| Ok("q=cus_12*+cus_*".to_owned())),
+    by_member(in_vain("a `q` of other workspaces' words", |nth| Ok(format!("q=service+{}", nth % 1_000)))),
+    by_member(in_vain("the beginning of others' external ids", |nth| Ok(format!("q=cus_{}*", 10 + nth % 90)))),
+    by_member(refused("the beginning of each one's external id", |_| Ok("q=cus_*".to_owned()))),
 ];
 
 const fn asks(name: &'static str, filters: fn(u64) -> Result<String>) -> Question {
-    Question { name, filters, is_vain: false }
+    Question { name, filters, answer: Answer::Events, by_member: false }
 }
 
 const fn in_vain(name: &'static str, filters: fn(u64) -> Result<String>) -> Question {
-    Question { name, filters, is_vain: true }
+    Question { name, filters, answer: Answer::Nothing, by_member: false }
 }
 
-/// One day of the first thirty of about 350.
+const fn refused(name: &'static str, filters: fn(u64) -> Result<String>) -> Question {
+    Question { name, filters, answer: Answer::Refusal, by_member: false }
+}
+
+const fn by_member(question: Question) -> Question {
+    Question { by_member: true, ..question }
+}
+
+fn busy_second(nth: u64) -> Result<String> {
+    let [from, to] = events::busy_second(nth * 37)?;
+    Ok(format!("from={from}&to={to}"))
+}
+
+/// One day of the first thirty of about 280.
 fn days(nth: u64) -> Result<String> {
     let day = 24 * 60 * 2;
     let (from, to) = (events::at(nth % 30 * day + 1)?, events::at((nth % 30 + 1) * day)?);
     Ok(format!("from={from}&to={to}"))
 }
 
+/// The token of an admin of a workspace that has its own few events.
+fn member(serving: &Serving, filled: &Filled) -> Result<String> {
+    let members = format!("{}/members", filled.crowd_path());
+    let ada = serving.admin.post(&members, &json!({ "name": "Ada", "role": "admin" }))?.must_be(201)?.json()?;
+    let tokens = format!("{members}/{}/tokens", ada["id"].as_str().context("no id")?);
+    let made = serving.admin.post(&tokens, &json!({ "name": "audit" }))?.must_be(201)?.json()?;
+    Ok(made["secret"].as_str().context("no token")?.to_owned())
+}
+
 /// The first page of each question.
-fn pages(runtime: &Runtime, serving: &Serving) -> Result<Vec<Row>> {
-    let mut connection = runtime.block_on(connect(serving))?;
+fn pages(runtime: &Runtime, serving: &Serving, filled: &Filled) -> Result<Vec<Row>> {
+    let mut operator = runtime.block_on(connect(serving))?;
+    let token = member(serving, filled)?;
+    let mut member = runtime.block_on(Connection::open(serving.control_plane.listen, &token))?;
     let mut rows = Vec::new();
-    for Question { name, filters, is_vain } in QUESTIONS {
-        eprintln!("Asking for {name}");
+    for Question { name, filters, answer: wanted, by_member } in QUESTIONS {
+        let (connection, by) = if *by_member { (&mut member, "by a member, ") } else { (&mut operator, "") };
+        let kind = if *wanted == Answer::Refusal { "refusal" } else { "first page" };
+        eprintln!("Asking for {by}{name}");
         let mut times = Vec::new();
         for nth in 0..ASKED {
             let path = format!("/v1/audit/events?limit={LIMIT}&{}", filters(nth)?);
@@ -149,13 +197,17 @@ fn pages(runtime: &Runtime, serving: &Serving) -> Result<Vec<Row>> {
             let began = Instant::now();
             let answer = runtime.block_on(connection.get(&path))?;
             times.push(began.elapsed());
+            if *wanted == Answer::Refusal {
+                answer.json(400)?;
+                continue;
+            }
             let page = answer.json(200)?;
             let found = page["items"].as_array().map_or(0, Vec::len);
-            ensure!((found == 0) == *is_vain, "{path}: {found} events");
+            ensure!((found == 0) == (*wanted == Answer::Nothing), "{path}: {found} events");
         }
         times.sort_unstable();
         let row = |percent| {
-            Row::new(format!("first page, {name}: p{percent}"), milliseconds(percentile(&times, percent)), "ms")
+            Row::new(format!("{kind}, {by}{name}: p{percent}"), milliseconds(percentile(&times, percent)), "ms")
         };
         rows.extend([row(50), row(99).target(FIRST_PAGE)]);
     }

@@ -103,8 +103,9 @@ impl Kind {
     fn refusals(self) -> &'static [u16] {
         match self {
             Self::Open => &[],
-            Self::Link => &[404, 410],
-            Self::Lane | Self::File => &[400, 404],
+            Self::Link => &[404, 409, 410],
+            Self::Lane => &[400, 404],
+            Self::File => &[400, 404, 409],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
             Self::Import | Self::Change => &[400, 409, 412, 413, 415, 422],

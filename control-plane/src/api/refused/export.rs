@@ -8,7 +8,10 @@ impl From<ExportRefusal> for Problem {
         let words = refusal.to_string();
         match refusal {
             ExportRefusal::NoNotary | ExportRefusal::Pruned => Self::new(Code::Internal).caused_by(refusal),
-            ExportRefusal::TooMany { .. } | ExportRefusal::Running { .. } => Self::new(Code::ExportLimit).detail(words),
+            ExportRefusal::Mailed { .. }
+            | ExportRefusal::TooMany { .. }
+            | ExportRefusal::Running { .. }
+            | ExportRefusal::Begun { .. } => Self::new(Code::ExportLimit).detail(words),
             ExportRefusal::Expired => Self::new(Code::ExportExpired).detail(words),
         }
     }

@@ -11,7 +11,7 @@ use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::search::Wanted;
 use crate::domain::audit::{Action, Entity, LoggedEvent};
 use crate::domain::invalid::{Fault, Invalid};
-use crate::domain::limits::TEAMS_ASKED_FOR;
+use crate::domain::limits::{ASKED_FOR_BYTES, TEAMS_ASKED_FOR};
 use crate::domain::time::UnixMillis;
 use crate::lifecycle::{ConsistencyProof, InclusionProof, Page, ProvenTree, Refusal, StoredCheckpoint};
 
@@ -39,17 +39,17 @@ pub struct FilterQuery {
     #[param(value_type = Option<Action>)]
     #[schema(value_type = Option<Action>)]
     action: Option<String>,
-    /// Who did it, or for whom: the identifier of a member or a token.
-    #[param(min_length = 1)]
-    #[schema(min_length = 1)]
+    /// Who did it, or for whom: the identifier of a member, or of a token that is no member's.
+    #[param(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64)]
     actor: Option<String>,
     /// To what kind of thing.
     #[param(value_type = Option<Entity>)]
     #[schema(value_type = Option<Entity>)]
     entity: Option<String>,
     /// To which: its identifier.
-    #[param(min_length = 1)]
-    #[schema(min_length = 1)]
+    #[param(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64)]
     target: Option<String>,
     /// The first moment.
     #[param(value_type = Option<schema::Instant>)]
@@ -306,6 +306,10 @@ fn word<T>(
 fn text(field: &str, text: Option<String>) -> Result<Option<String>, Invalid> {
     match text {
         Some(text) if text.is_empty() => Err(Invalid::new(field, Fault::TooShort, "expected an identifier")),
+        // What is asked for is told to the log where it is exported.
+        Some(text) if text.len() > ASKED_FOR_BYTES => {
+            Err(Invalid::new(field, Fault::TooLong, format!("at most {ASKED_FOR_BYTES} bytes")))
+        }
         text => Ok(text),
     }
 }

@@ -16,7 +16,8 @@ const WORDS: usize = 200;
 const WORD_BYTES: usize = 64;
 /// Words that are searched for at a time, most.
 const WANTED: usize = 16;
-/// Words among them of which only the beginning is given, most: all that begin so are gathered first.
+/// Words among them of which only the beginning is given, most: all that begin so are gathered first, and
+/// [`PLACES_OF_BEGINNINGS`](crate::domain::limits::PLACES_OF_BEGINNINGS) says how many there may be.
 const PREFIXES: usize = 2;
 /// Letters of a word of which only the beginning is given, least; behind what identifiers begin with as many.
 const PREFIX_CHARS: usize = 3;
@@ -199,6 +200,11 @@ impl Wanted {
         let (word, is_prefix) = text.strip_suffix('*').map_or((text, false), |word| (word, true));
         let is_one = cut(word).as_slice() == [word];
         is_one.then(|| Self { word: word.to_owned(), is_prefix })
+    }
+
+    /// What the word begins with, where no more of it is given.
+    pub fn beginning(&self) -> Option<&str> {
+        self.is_prefix.then_some(self.word.as_str())
     }
 
     /// The word as it is asked of the index: in quotation marks, which no word holds.

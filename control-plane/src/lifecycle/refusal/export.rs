@@ -15,9 +15,21 @@ pub enum ExportRefusal {
         /// As many as there may be.
         limit: u64,
     },
-    /// Whoever asks has as many exports running as they may.
-    #[error("{limit} exports of yours are running: ask again when one has ended")]
+    /// As many were asked for within a day as may be.
+    #[error("{limit} exports were to be mailed within a day: ask again later")]
+    Mailed {
+        /// As many as there may be.
+        limit: u64,
+    },
+    /// As many run of whoever asks, or by the link, as there may.
+    #[error("{limit} of these exports are running: ask again when one has ended")]
     Running {
+        /// As many as there may be.
+        limit: u64,
+    },
+    /// As many began within the minute as may.
+    #[error("{limit} of these exports began within a minute: ask again in the next")]
+    Begun {
         /// As many as there may be.
         limit: u64,
     },

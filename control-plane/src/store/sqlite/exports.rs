@@ -7,18 +7,21 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqliteConnection};
 
-use super::SqliteStore;
 use super::error::{failed, one_row};
 use super::json::write;
 use super::member;
 use super::tx::SqliteTx;
+use super::{SqliteStore, audit_read};
 use crate::domain::audit::export::Format;
 use crate::domain::audit::filter::EventFilter;
+use crate::domain::audit::search::Wanted;
 use crate::domain::text::Email;
 use crate::domain::time::UnixMillis;
 use crate::domain::token::TokenHash;
 use crate::store::StoreError;
-use crate::store::exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, MailedCount, MailedExport};
+use crate::store::exports::{
+    Asker, DueExport, ExportLink, ExportStore, ExportTx, KeptExport, MailedCount, MailedExport,
+};
 
 const COUNT: &str = include_str!("sql/export_count.sql");
 const INSERT: &str = include_str!("sql/export_insert.sql");
@@ -80,10 +83,20 @@ impl Row {
 
 #[async_trait]
 impl ExportTx for SqliteTx {
-    async fn mailed_exports(&mut self, sees: Option<WorkspaceId>, now: UnixMillis) -> Result<MailedCount, StoreError> {
+    async fn mailed_exports(
+        &mut self,
+        sees: Option<WorkspaceId>,
+        now: UnixMillis,
+        then: UnixMillis,
+    ) -> Result<MailedCount, StoreError> {
         let query = sqlx::query_as(COUNT).bind(now.as_millis()).bind(sees.map(|id| id.as_u64().cast_signed()));
-        let (own, all): (i64, i64) = query.fetch_one(self.conn()?).await.map_err(failed)?;
-        Ok(MailedCount { own: own.cast_unsigned(), all: all.cast_unsigned() })
+        let query = query.bind(then.as_millis());
+        let (own, all, of_day): (i64, i64, i64) = query.fetch_one(self.conn()?).await.map_err(failed)?;
+        Ok(MailedCount { own: own.cast_unsigned(), all: all.cast_unsigned(), of_day: of_day.cast_unsigned() })
+    }
+
+    async fn places(&mut self, words: &[Wanted], most: u32) -> Result<u32, StoreError> {
+        audit_read::places(self.conn()?, words, most).await
     }
 
     async fn insert_mailed_export(&mut self, export: &MailedExport) -> Result<(), StoreError> {
@@ -151,13 +164,19 @@ impl ExportStore for SqliteStore {
         Ok(read.and_then(|(export, link)| Some((export, link?))))
     }
 
-    async fn forget_exports(&self, then: UnixMillis) -> Result<u64, StoreError> {
-        execute(&mut *self.writer.alone().await?, sqlx::query(FORGET).bind(then.as_millis())).await
+    async fn forget_exports(&self, ended: UnixMillis, asked: UnixMillis) -> Result<u64, StoreError> {
+        let query = sqlx::query(FORGET).bind(ended.as_millis()).bind(asked.as_millis());
+        execute(&mut *self.writer.alone().await?, query).await
     }
 
-    async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_scalar(KEPT).bind(now.as_millis());
-        query.fetch_all(&mut *self.reader().await?).await.map_err(failed)
+    async fn kept_exports(&self, now: UnixMillis) -> Result<Vec<KeptExport>, StoreError> {
+        let query = sqlx::query_as(KEPT).bind(now.as_millis());
+        let rows: Vec<(String, Option<i64>)> = query.fetch_all(&mut *self.reader().await?).await.map_err(failed)?;
+        let kept = |(id, sees): (String, Option<i64>)| {
+            let sees = sees.map(|id| WorkspaceId::from_u64(id.cast_unsigned()));
+            KeptExport { id, sees }
+        };
+        Ok(rows.into_iter().map(kept).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The audit log beside its events: the tree over them, the hours that they are of, what they are found by,
+//! The audit log beside its events: the tree over them, the times that they are of, what they are found by,
 //! and what was signed.
 //!
 //! All of it is written last in the transaction of the events, for a whole group of changes at once: an
@@ -18,6 +18,7 @@ use super::json::write;
 use super::writer::in_task;
 use super::{SqliteStore, audit, audit_read};
 use crate::domain::audit::merkle::{Edge, Hash, Place, leaf, peaks};
+use crate::domain::audit::search::Wanted;
 use crate::domain::audit::{AuditEvent, LoggedEvent, canonical, search};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
@@ -37,8 +38,10 @@ const COVERING: &str = concat!(include_str!("sql/checkpoint_select.sql"), includ
 
 /// Events that are caught up with at a time.
 const CAUGHT_UP: u32 = 5_000;
-/// Milliseconds of an hour.
+/// Milliseconds of the times of which it is kept which events they have.
 pub(super) const HOUR: i64 = 3_600_000;
+pub(super) const SECOND: i64 = 1_000;
+pub(super) const SPANS: [i64; 2] = [HOUR, SECOND];
 
 /// An event that was written and is not in the tree yet.
 pub(super) struct Appended {
@@ -60,7 +63,7 @@ pub(super) async fn append(conn: &mut SqliteConnection, events: &[Appended]) -> 
     let Some(first) = events.first() else { return Ok(()) };
     let mut edge = edge(conn, first.seq - 1).await?;
     let (mut nodes, mut found) = (Vec::new(), Vec::new());
-    let mut hours: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
+    let mut times: BTreeMap<(i64, i64), (u64, u64)> = BTreeMap::new();
     for event in events {
         if event.seq != edge.size() + 1 {
             return Err(StoreError::corrupt("audit_event.seq"));
@@ -68,12 +71,15 @@ pub(super) async fn append(conn: &mut SqliteConnection, events: &[Appended]) -> 
         let mut keep = |place: Place, hash: Hash| nodes.push((place.0, hex::encode(hash)));
         keep(Place::new(0, edge.size()), event.hash);
         edge.push(event.hash, keep);
-        let hour = hours.entry(event.at.as_millis().div_euclid(HOUR)).or_insert((event.seq, event.seq));
-        hour.1 = event.seq;
+        for span in SPANS {
+            let time = times.entry((span, event.at.as_millis().div_euclid(span))).or_insert((event.seq, event.seq));
+            time.1 = event.seq;
+        }
         found.push((event.seq, &event.facets, &event.words));
     }
-    let hours: Vec<(i64, u64, u64)> = hours.into_iter().map(|(hour, (first, last))| (hour, first, last)).collect();
-    let all = json!({ "nodes": nodes, "hours": hours, "found": found, "size": edge.size() });
+    let times = times.into_iter().map(|((span, number), (first, last))| (span, number, first, last));
+    let times: Vec<(i64, i64, u64, u64)> = times.collect();
+    let all = json!({ "nodes": nodes, "times": times, "found": found, "size": edge.size() });
     sqlx::query(APPEND).bind(all.to_string()).execute(conn).await.map(drop).map_err(failed)
 }
 
@@ -168,6 +174,10 @@ impl AuditStore for SqliteStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<LoggedEvent>, StoreError> {
         audit_read::events(&mut *self.reader().await?, query).await
+    }
+
+    async fn places(&self, words: &[Wanted], most: u32) -> Result<u32, StoreError> {
+        audit_read::places(&mut *self.reader().await?, words, most).await
     }
 
     async fn event(&self, seq: u64) -> Result<Option<LoggedEvent>, StoreError> {

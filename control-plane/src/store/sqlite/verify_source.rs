@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, FromRow as _, Row as _, SqliteConnection};
 use super::error::failed;
 use super::event_row::EventRow;
 use super::json::write;
-use super::log::{CheckpointRow, HOUR};
+use super::log::{CheckpointRow, SPANS};
 use super::verify_words::Words;
 use super::{PATIENCE, open};
 use crate::domain::audit::merkle::{Edge, Hash, Place};
@@ -25,7 +25,7 @@ const EVENTS: &str = concat!(include_str!("sql/event_select.sql"), include_str!(
 const NEXT: &str = include_str!("sql/verify_next.sql");
 const NODES: &str = include_str!("sql/verify_nodes.sql");
 const AT: &str = include_str!("sql/log_hashes.sql");
-const HOURS: &str = include_str!("sql/verify_hours.sql");
+const TIMES: &str = include_str!("sql/verify_times.sql");
 const SEARCH: &str = include_str!("sql/verify_search.sql");
 const CHECKPOINTS: &str =
     concat!(include_str!("sql/checkpoint_select.sql"), include_str!("sql/verify_checkpoints.sql"));
@@ -143,13 +143,13 @@ impl DatabaseSource {
             return self.gap(first).await;
         }
         let mut checkpoints = self.checkpoints(first, last).await?;
-        let hours = self.hours(&rows).await?;
+        let times = self.times(&rows).await?;
         let mut rows = rows.into_iter().peekable();
         let mut pieces = Vec::new();
         for seq in first..=last.min(self.last) {
             let leaf = self.page.get(&Place::new(0, seq - 1).0).copied();
             match rows.next_if(|row| row.try_get::<i64, _>("seq").is_ok_and(|found| found.cast_unsigned() == seq)) {
-                Some(row) => pieces.extend(event(seq, &row, leaf, &hours)),
+                Some(row) => pieces.extend(event(seq, &row, leaf, &times)),
                 None => pieces.extend(absent(seq, leaf, self.facts.pruned)),
             }
             while let Some((_, kept)) = checkpoints.pop_front_if(|(size, _)| *size == seq) {
@@ -203,12 +203,13 @@ impl DatabaseSource {
         Ok(query.fetch_all(&mut self.connection).await.map_err(failed)?.iter().map(checkpoint).collect())
     }
 
-    /// The hours of these events, and which they are said to hold.
-    async fn hours(&mut self, rows: &[SqliteRow]) -> Result<HashMap<i64, (i64, i64)>, StoreError> {
-        let hours: BTreeSet<i64> = rows.iter().filter_map(|row| row.try_get("at").ok()).map(hour).collect();
-        let query = sqlx::query_as(HOURS).bind(write(&hours, "audit_hour")?);
-        let rows: Vec<(i64, i64, i64)> = query.fetch_all(&mut self.connection).await.map_err(failed)?;
-        Ok(rows.into_iter().map(|(hour, first, last)| (hour, (first, last))).collect())
+    /// The hours and seconds of these events, and which they are said to hold.
+    async fn times(&mut self, rows: &[SqliteRow]) -> Result<Times, StoreError> {
+        let times: BTreeSet<(i64, i64)> =
+            rows.iter().filter_map(|row| row.try_get("at").ok()).flat_map(times).collect();
+        let query = sqlx::query_as(TIMES).bind(write(&times, "audit_time")?);
+        let rows: Vec<(i64, i64, i64, i64)> = query.fetch_all(&mut self.connection).await.map_err(failed)?;
+        Ok(rows.into_iter().map(|(span, number, first, last)| ((span, number), (first, last))).collect())
     }
 
     /// What belongs to no page.
@@ -254,8 +255,12 @@ fn has_ahead(database: &Path) -> bool {
     }
 }
 
-const fn hour(at: i64) -> i64 {
-    at.div_euclid(HOUR)
+/// Of each time, by its span and number, the first and the last event.
+type Times = HashMap<(i64, i64), (i64, i64)>;
+
+/// The times that a moment is of.
+fn times(at: i64) -> [(i64, i64); SPANS.len()] {
+    SPANS.map(|span| (span, at.div_euclid(span)))
 }
 
 fn by_place(rows: Vec<(i64, Vec<u8>)>) -> HashMap<u64, Hash> {
@@ -274,16 +279,16 @@ fn absent(seq: u64, leaf: Option<Hash>, pruned: u64) -> Vec<Piece> {
     missing.map(Piece::Wrong).into_iter().chain([gap]).collect()
 }
 
-fn event(seq: u64, row: &SqliteRow, leaf: Option<Hash>, hours: &HashMap<i64, (i64, i64)>) -> Vec<Piece> {
+fn event(seq: u64, row: &SqliteRow, leaf: Option<Hash>, kept: &Times) -> Vec<Piece> {
     let found = EventRow::from_row(row).map_err(failed).and_then(|row| {
-        let at = hour(row.at().as_millis());
+        let at = times(row.at().as_millis());
         Ok((at, row.read_strictly()?))
     });
     match found {
         Ok((at, mut event)) => {
             event.leaf = leaf;
             let holds = |(first, last): &(i64, i64)| (*first..=*last).contains(&seq.cast_signed());
-            let is_held = hours.get(&at).is_some_and(holds);
+            let is_held = at.iter().all(|time| kept.get(time).is_some_and(holds));
             let hour = (!is_held).then_some(Piece::Wrong(Finding::HourDiffers { seq }));
             [Piece::Event(Box::new(event))].into_iter().chain(hour).collect()
         }

@@ -15,9 +15,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 /// Events of one transaction.
 const AT_ONCE: u64 = 10_000;
-/// The first is of 2026-01-01T00:00:00Z, and one follows each half minute.
-const FIRST_SECOND: u64 = 1_767_225_600;
-const SECONDS_BETWEEN: u64 = 30;
+/// The first is of 2026-01-01T00:00:00Z, and one follows each half minute, but for so many in one busy hour.
+const FIRST_MILLIS: u64 = 1_767_225_600_000;
+const MILLIS_BETWEEN: u64 = 30_000;
+const BUSY: core::ops::Range<u64> = 480_000..680_000;
+const HOUR_MILLIS: u64 = 3_600_000;
 const WORKSPACES: u64 = 100;
 const KEYS: u64 = 100_000;
 /// One event in so many is an export, and no other is.
@@ -52,7 +54,15 @@ pub(super) fn key(number: u64) -> KeyId {
 
 /// When an event was.
 pub(super) fn at(seq: u64) -> Result<jiff::Timestamp> {
-    Ok(jiff::Timestamp::from_second((FIRST_SECOND + seq * SECONDS_BETWEEN).cast_signed())?)
+    let of_busy = seq.clamp(BUSY.start, BUSY.end) - BUSY.start;
+    let millis = (seq - of_busy) * MILLIS_BETWEEN + of_busy * HOUR_MILLIS / (BUSY.end - BUSY.start);
+    Ok(jiff::Timestamp::from_millisecond((FIRST_MILLIS + millis).cast_signed())?)
+}
+
+/// A second of the busy hour, or the one behind it.
+pub(super) fn busy_second(nth: u64) -> Result<[jiff::Timestamp; 2]> {
+    let begin = at(BUSY.start)? + jiff::SignedDuration::from_secs((nth % 3_600).cast_signed());
+    Ok([begin, begin + jiff::SignedDuration::from_secs(1)])
 }
 
 /// Writes so many events behind those that there are.
@@ -98,7 +108,11 @@ fn row(seq: u64) -> Result<Value> {
     let details = json!({
         "operation": operation,
         "before": { "name": target, "access": "read-only" },
-        "after": { "name": format!("Service {} of {}", drawn % 1_000, word), "access": "read-write" },
+        "after": {
+            "name": format!("Service {} of {}", drawn % 1_000, word),
+            "access": "read-write",
+            "external_id": format!("cus_{seq}"),
+        },
     });
     let (at, request) = (at(seq)?, format!("req_{seq:032x}"));
     let teams = json!([team]);

@@ -17,7 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::api::ApiState;
 use crate::api::extract::{ExportPath, Visitor};
 use crate::api::problem::{Code, Problem};
-use crate::lifecycle::LinkedFile;
+use crate::lifecycle::{ExportPlace, LinkedFile};
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
@@ -35,9 +35,12 @@ pub(super) async fn download(
     ExportPath(id, secret): ExportPath,
 ) -> Result<Response, Problem> {
     let directory: Arc<Path> = api.mailed_dir.clone().ok_or_else(|| Problem::new(Code::NotFound))?;
-    let found = api.lifecycle.fetch_export(&visitor.actor, &id, &secret, api.clock.now()).await?;
+    let now = api.clock.now();
+    let found = api.lifecycle.linked_file(&id, &secret, now).await?;
+    // What cannot be opened was not fetched.
     let (headers, file) = opened(&directory, &found).await?;
-    let mut response = Response::new(Body::from_stream(pieces(file)));
+    let place = api.lifecycle.fetch_export(&visitor.actor, &id, &secret, now).await?;
+    let mut response = Response::new(Body::from_stream(pieces(file, place)));
     response.headers_mut().extend(headers);
     Ok(response)
 }
@@ -54,7 +57,11 @@ pub(super) async fn look(State(api): State<ApiState>, ExportPath(id, secret): Ex
 
 async fn opened(directory: &Path, found: &LinkedFile) -> Result<([(HeaderName, HeaderValue); 5], File), Problem> {
     let internal = |error: io::Error| Problem::new(Code::Internal).caused_by(error);
-    let file = File::open(directory.join(&found.id)).await.map_err(internal)?;
+    let file = match File::open(directory.join(&found.id)).await {
+        // As after a restore of the database alone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Problem::new(Code::ExportExpired)),
+        opened => opened.map_err(internal)?,
+    };
     let length = file.metadata().await.map_err(internal)?.len();
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{}\"", found.file_name));
     let headers = [
@@ -67,11 +74,11 @@ async fn opened(directory: &Path, found: &LinkedFile) -> Result<([(HeaderName, H
     Ok((headers, file))
 }
 
-fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold(file, |mut file| async move {
+fn pieces(file: File, place: ExportPlace) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold((file, place), |(mut file, place)| async move {
         let mut piece = vec![0; PIECE];
         let length = file.read(&mut piece).await?;
         piece.truncate(length);
-        Ok((length > 0).then(|| (Bytes::from(piece), file)))
+        Ok((length > 0).then(|| (Bytes::from(piece), (file, place))))
     })
 }

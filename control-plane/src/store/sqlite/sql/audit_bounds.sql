@@ -1,7 +1,2 @@
--- Hours ?1 to ?2, where ?3 says that they count.
-SELECT
-    pruned,
-    (SELECT min(first_seq) FROM audit_hour WHERE ?3 AND hour >= ?1 AND hour <= ?2),
-    (SELECT max(last_seq) FROM audit_hour WHERE ?3 AND hour >= ?1 AND hour <= ?2)
-FROM audit_log
-WHERE id = 1
+-- Of the times ?2 to ?3 of span ?1.
+SELECT min(first_seq), max(last_seq) FROM audit_time WHERE span = ?1 AND number >= ?2 AND number <= ?3

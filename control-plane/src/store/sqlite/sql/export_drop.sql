@@ -1,1 +1,1 @@
-DELETE FROM audit_export WHERE id = ?1
+UPDATE audit_export SET due_at = NULL, secret_hash = NULL, file_name = NULL, expires_at = NULL WHERE id = ?1

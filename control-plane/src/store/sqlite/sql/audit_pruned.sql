@@ -1,0 +1,1 @@
+SELECT pruned FROM audit_log WHERE id = 1
