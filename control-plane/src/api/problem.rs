@@ -50,6 +50,8 @@ macro_rules! codes {
 codes! {
     BadJson = "bad_json", BAD_REQUEST, "Not JSON",
         "The body is not JSON (RFC 8259), or something follows it.";
+    BadReport = "bad_report", BAD_REQUEST, "Not a report",
+        "The body is no report of an edge, or of a form that this version does not read.";
     BadHeader = "bad_header", BAD_REQUEST, "Bad header",
         "A header of the request is malformed; `field` names it.";
     BadParameter = "bad_parameter", BAD_REQUEST, "Bad query parameter",
@@ -118,7 +120,8 @@ codes! {
     LineTooLong = "line_too_long", PAYLOAD_TOO_LARGE, "Line too long",
         "A line of an import is longer than the limit.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Another media type is needed",
-        "The body's `Content-Type` is not `application/json`; of an import, not `application/x-ndjson`.";
+        "The body's `Content-Type` is not `application/json`; of an import, not `application/x-ndjson`; \
+         of an edge's report, not `application/octet-stream`.";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Invalid value",
         "A member of the body is unknown, missing, of the wrong type or out of bounds; \
          `field` names it.";

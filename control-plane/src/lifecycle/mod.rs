@@ -47,6 +47,7 @@ mod import_batch;
 mod import_line;
 mod list_apis;
 mod list_checkpoints;
+mod list_edges;
 mod list_events;
 mod list_keys;
 mod list_members;
@@ -73,6 +74,7 @@ mod revoke_member_tokens;
 mod revoke_token;
 mod rotate_key;
 mod sign_ins;
+mod take_report;
 
 use std::sync::Arc;
 
@@ -112,6 +114,7 @@ pub use import_line::{ImportFields, ImportLine, ImportedSecret, LineEntropy};
 pub use key_input::{KeyFields, KeyPatch};
 pub use key_support::KeyRef;
 pub use list_checkpoints::StoredCheckpoint;
+pub use list_edges::Edge;
 pub use list_keys::KeyListInput;
 pub use list_members::MemberListInput;
 pub use list_teams::TeamListInput;
@@ -140,6 +143,7 @@ pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
 pub use shown::Shown;
 pub use sign_ins::RefusedSignIns;
+pub use take_report::Taken;
 pub use vault::Vault;
 pub use view::KeyView;
 

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod bulk;
+pub mod edges;
 pub mod error;
 pub mod exports;
 mod identity;
@@ -35,6 +36,7 @@ use crate::domain::workspace::Workspace;
 
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
+pub use edges::{Edge, EdgePosition, EdgeStore, HeldHead, Taken};
 pub use error::StoreError;
 pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, MailedCount, MailedExport};
 pub use identity::Identity;
@@ -101,7 +103,7 @@ pub struct KeptAnswer {
 /// The database, for reading and for beginning a transaction. What is read of one subject only is in
 /// that subject's own trait.
 #[async_trait]
-pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + ExportStore + Send + Sync {
+pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + ExportStore + EdgeStore + Send + Sync {
     /// Begins a transaction and takes the lock that orders generations; it is held until all of it is
     /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
     /// wrote, durable or not; if that is lost, so is this one.

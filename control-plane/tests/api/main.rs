@@ -8,6 +8,7 @@ mod audit_proof;
 mod bad_input;
 mod bulk;
 mod conditions;
+mod edges;
 mod explain;
 mod exports;
 mod faults;

@@ -6,6 +6,7 @@
 pub mod apis;
 pub mod audit;
 pub mod bulk;
+pub mod edges;
 pub mod explain;
 pub mod exports;
 pub mod import;

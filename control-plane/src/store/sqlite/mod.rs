@@ -8,6 +8,7 @@ mod api;
 mod audit;
 mod audit_read;
 mod bulk;
+mod edges;
 mod error;
 mod event_row;
 mod exports;
