@@ -3,8 +3,10 @@
 // async handlers of the `worker` crate. It never looks into a credential and never judges.
 
 import Inner from './build/index.js';
+import { noteLost, report } from './report.mjs';
 
-const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = Inner.prototype;
+const wasm = Inner.prototype;
+const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = wasm;
 
 // Mirrored in src/verdict.rs, which tests that they agree.
 const PONG = 16;
@@ -16,6 +18,7 @@ const GRANT = 21;
 const REBIND = 22;
 const DUE = 32;
 const KEY_HEADER = 64;
+const REPORT = 128;
 const GRANT_SHIFT = 8;
 const SETTINGS_SHIFT = 8;
 // A verdict's number, without what stands beside it.
@@ -55,7 +58,7 @@ export default {
       const number = verdict & NUMBER;
       // Read before anything else is asked of WebAssembly.
       const identity = number === GRANT ? granted(verdict >>> GRANT_SHIFT) : undefined;
-      if (verdict & DUE) ctx.waitUntil(refresh(env));
+      if (verdict & (DUE | REPORT)) ctx.waitUntil(background(verdict, request, env));
       if (number === PONG) return respond(200, 'application/json', PING, requestId);
       if (identity !== undefined) {
         return forward(request, url, env, requestId, identity, verdict & KEY_HEADER ? [key_header()] : undefined);
@@ -67,6 +70,16 @@ export default {
     }
   },
 };
+
+// What is due beside the request: a refresh first, for a report may tell of what it brings.
+async function background(verdict, request, env) {
+  try {
+    if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, request.cf?.colo);
+  } catch (error) {
+    noteCritical(error);
+    console.error(JSON.stringify({ keyward: 'background_failed', error: String(error) }));
+  }
+}
 
 async function rare(number, request, env, ctx, requestId, authorization, now) {
   const { method, url } = request;
@@ -163,6 +176,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
         console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
+        return report(env, wasm, isolateId, request.cf?.colo);
       })
       .catch(noteCritical),
   );
@@ -383,5 +397,6 @@ function revive(env, ctx) {
 function noteCritical(error) {
   if (error instanceof WebAssembly.RuntimeError && globalThis.__worker_init_state) {
     globalThis.__worker_init_state.criticalError = true;
+    noteLost();
   }
 }

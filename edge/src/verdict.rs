@@ -26,6 +26,8 @@ pub(crate) const REBIND: u32 = 22;
 pub(crate) const DUE: u32 = 32;
 /// Beside [`GRANT`]: the settings name a header that keys are also taken from.
 pub(crate) const KEY_HEADER: u32 = 64;
+/// Beside a verdict's number: a report should be sent.
+pub(crate) const REPORT: u32 = 128;
 /// Beside [`GRANT`], from this bit up: how many bytes the output has.
 pub(crate) const GRANT_SHIFT: u32 = 8;
 
@@ -108,6 +110,7 @@ mod tests {
             ("REBIND", REBIND),
             ("DUE", DUE),
             ("KEY_HEADER", KEY_HEADER),
+            ("REPORT", REPORT),
             ("GRANT_SHIFT", GRANT_SHIFT),
             ("SETTINGS_SHIFT", SETTINGS_SHIFT),
             // All that is below the first bit that stands beside a number.

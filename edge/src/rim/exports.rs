@@ -22,7 +22,7 @@ use crate::isolate::{Look, Patience};
 use crate::limits::BUFFER_BYTES;
 use crate::request::{Asked, Facts};
 use crate::verdict::{
-    self, DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTINGS_SHIFT, SETTLE, Verdict,
+    self, DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, REPORT, SETTINGS_SHIFT, SETTLE, Verdict,
 };
 
 /// Paths of the Worker's own endpoints begin like this.
@@ -67,7 +67,8 @@ pub fn output_at() -> usize {
 
 /// Judges the request that the input holds, from what is held: method, URL, credential and the lines of
 /// [`Facts::parse`] follow one another, each as long as said; a negative length stands for no credential,
-/// and for facts that were not asked for yet. The verdict's low five bits are its number; [`DUE`] says that a refresh should be started; with [`GRANT`] the bits from
+/// and for facts that were not asked for yet. The verdict's low five bits are its number; [`DUE`] says that a refresh should be
+/// started, [`REPORT`] that a report should be sent; with [`GRANT`] the bits from
 /// [`GRANT_SHIFT`] up are the length of the output, with a refusal those from [`SETTINGS_SHIFT`] up tell
 /// one version of the settings from another.
 #[wasm_bindgen]
@@ -117,7 +118,11 @@ fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
             Look::Facts => FACTS,
             Look::Load(_) | Look::Wait(_) => SETTLE,
         };
-        verdict | if isolate.is_due(now) { DUE } else { 0 }
+        if !matches!(verdict, FACTS | SETTLE) {
+            isolate.count_answered();
+        }
+        let due = if isolate.is_due(now) { DUE } else { 0 };
+        verdict | due | if isolate.report_is_due(now) { REPORT } else { 0 }
     })
     .unwrap_or(SETTLE)
 }
@@ -179,12 +184,36 @@ pub async fn settle(
     }
 }
 
-/// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`.
+/// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`. Says
+/// whether a report should be sent then: whoever waits for it may wait for what came just now.
 #[wasm_bindgen]
-pub async fn refresh(env: Env) {
+pub async fn refresh(env: Env) -> bool {
     if let Some(work) = settle::due(&env) {
         work.await;
     }
+    with_isolate(|isolate| isolate.report_is_due(platform::now())).unwrap_or(false)
+}
+
+/// Begins to send a report and says how many bytes it has, or a negative number where it is not time for one;
+/// none where `again` says that one is still there that has not arrived.
+#[wasm_bindgen]
+pub fn report_take(again: bool, now: f64) -> i32 {
+    with_isolate(|isolate| isolate.take_report(again, platform::time_of(now)).map(<[u8]>::len))
+        .flatten()
+        .and_then(|length| i32::try_from(length).ok())
+        .unwrap_or(-1)
+}
+
+/// Where that report's bytes lie until the next one is taken.
+#[wasm_bindgen]
+pub fn report_at() -> usize {
+    with_isolate(|isolate| isolate.tally.body().as_ptr().expose_provenance()).unwrap_or(0)
+}
+
+/// Says whether the report has arrived.
+#[wasm_bindgen]
+pub fn report_sent(arrived: bool, now: f64) {
+    with_isolate(|isolate| isolate.tally.sent(arrived, platform::time_of(now), platform::jitter()));
 }
 
 /// Status, code and body of a problem, each on a line, by its number or its code.

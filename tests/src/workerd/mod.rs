@@ -25,9 +25,13 @@ use crate::stack::{EdgeRequest, Stack, applied};
 pub(crate) use configuration::{Configuration, Kind};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The hand-written entry, and what is built beside it.
-pub(crate) const MODULES: [(&str, Kind); 3] =
-    [("entry.mjs", Kind::Script), ("build/index.js", Kind::Script), ("build/index_bg.wasm", Kind::WebAssembly)];
+/// The hand-written entry, the module beside it, and what is built.
+pub(crate) const MODULES: [(&str, Kind); 4] = [
+    ("entry.mjs", Kind::Script),
+    ("report.mjs", Kind::Script),
+    ("build/index.js", Kind::Script),
+    ("build/index_bg.wasm", Kind::WebAssembly),
+];
 
 /// Gives each a folder of its own.
 static STARTED: AtomicU64 = AtomicU64::new(0);

@@ -13,6 +13,7 @@ mod commands;
 mod conditions;
 mod credentials;
 mod deadlines;
+mod edges;
 mod effects;
 mod exports;
 mod faults;
@@ -135,6 +136,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("effects", effects::tests()),
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
+        ("edges", edges::tests()),
         ("bad_input", bad_input::tests()),
         ("conditions", conditions::tests()),
         ("commands", commands::tests()),
