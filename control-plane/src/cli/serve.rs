@@ -21,6 +21,7 @@ use crate::lifecycle::last_signed::LastSigned;
 use crate::lifecycle::notary::Notary;
 use crate::mail::{self, ExportMail, Mailer};
 use crate::publish::Publisher;
+use crate::receipts::Receipts;
 use crate::store::sqlite::SqliteStore;
 
 /// How often kept answers are looked through for those that are to be forgotten.
@@ -65,7 +66,9 @@ impl Serve {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
         let pruning = tokio::spawn(go_on_pruning(Arc::clone(&store)));
-        let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
+        let receipts = Arc::new(Receipts::default());
+        let publisher =
+            Publisher::new(store, (notary, Arc::clone(&receipts)), Arc::new(SystemClock), publishing).await?.spawn();
         let mailed_dir: Arc<Path> = data_dir.join(mail::EXPORTS_DIR).into();
         let sign_ins = SignIns::default();
         let state = ApiState {
@@ -73,6 +76,7 @@ impl Serve {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             snapshot: publisher.source(),
+            receipts,
             edge_credential,
             client_address,
             spool_dir: data_dir.into(),

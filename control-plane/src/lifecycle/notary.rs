@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -50,6 +51,21 @@ pub enum NotaryError {
     /// The deployment's name does not fit into a note.
     #[error("the deployment's name does not fit into a checkpoint")]
     Name,
+}
+
+/// Who says how the audit log stands, for heads to carry.
+#[async_trait]
+pub trait Witness: Send + Sync {
+    /// The newest checkpoint where it is younger than `least_ms`, else one of the log as it is; none of a log
+    /// without an event.
+    async fn checkpoint(&self, now: UnixMillis, least_ms: i64) -> Result<Option<StoredCheckpoint>, NotaryError>;
+}
+
+#[async_trait]
+impl Witness for Notary {
+    async fn checkpoint(&self, now: UnixMillis, least_ms: i64) -> Result<Option<StoredCheckpoint>, NotaryError> {
+        self.sign_where_older(now, least_ms).await
+    }
 }
 
 /// Who signs the log of one deployment.

@@ -126,6 +126,7 @@ impl Service {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             snapshot: published.clone(),
+            receipts: Arc::default(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             client_address: ClientAddress::Peer,
             spool_dir: dir.path().into(),

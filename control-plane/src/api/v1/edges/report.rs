@@ -10,6 +10,7 @@ use crate::api::ApiState;
 use crate::api::extract::{NoQuery, Query, is_length_limit};
 use crate::api::problem::{Code, Problem};
 use crate::api::wire::schema;
+use crate::lifecycle::Taken;
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -37,7 +38,9 @@ pub(super) async fn report(
     };
     let report = Report::decode(&bytes)
         .map_err(|error| Problem::new(Code::BadReport).detail(error.to_string()).caused_by(error))?;
-    api.lifecycle.take_report(&report, api.clock.now()).await?;
+    if api.lifecycle.take_report(&report, api.clock.now()).await? == Taken::New {
+        api.receipts.reported();
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
