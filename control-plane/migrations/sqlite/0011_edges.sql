@@ -19,8 +19,9 @@ CREATE TABLE edge (
     generation    INTEGER,
     issued_at     INTEGER,
     applied_at    INTEGER,
-    -- Of its newest report that was taken.
+    -- Of its newest report, and how many of that one's parts were taken.
     sequence      INTEGER NOT NULL,
+    parts         INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL,
     seen_at       INTEGER NOT NULL,
     -- What its newest report tells of, by its own clock.
@@ -39,9 +40,12 @@ CREATE TABLE edge_applied (
     generation INTEGER NOT NULL,
     epoch      INTEGER NOT NULL,
     at         INTEGER NOT NULL,
+    -- When it told so, by the clock here.
+    told_at    INTEGER NOT NULL,
     PRIMARY KEY (edge_id, generation)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX edge_applied_generation ON edge_applied (generation);
+CREATE INDEX edge_applied_told ON edge_applied (told_at);
 
 -- Heads that raised the generation.
 CREATE TABLE published (
@@ -50,14 +54,24 @@ CREATE TABLE published (
     published_at    INTEGER NOT NULL,
     -- When it was in Workers KV; NULL where it is not yet.
     sent_at         INTEGER,
-    -- When the last head before it had expired; NULL where there was none.
+    -- When the last of all heads before it has expired; NULL where there was none.
     older_expire_at INTEGER
 ) STRICT;
+CREATE INDEX published_unsent ON published (generation) WHERE sent_at IS NULL;
+CREATE INDEX published_at ON published (published_at);
 
--- The latest time at which any head expires that was ever signed.
-CREATE TABLE publication_bound (
-    id         INTEGER PRIMARY KEY CHECK (id = 1),
-    expires_at INTEGER NOT NULL
+-- What all reports together tell of usage; no row before the first.
+CREATE TABLE usage_bound (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    first_report_at INTEGER NOT NULL,
+    -- When the newest came.
+    reported_at     INTEGER NOT NULL,
+    -- Until when any edge told what it had counted.
+    newest_until    INTEGER NOT NULL,
+    -- When calls were lost that could have been a retiring secret's for the last time.
+    gap_at          INTEGER,
+    -- When calls were told of without their secrets for the last time.
+    unnamed_at      INTEGER
 ) STRICT;
 
 -- How a secret is used.
@@ -69,7 +83,9 @@ CREATE TABLE secret_usage (
     last_used_at   INTEGER,
     last_denied_at INTEGER,
     -- The first refusal since its status began to refuse it.
-    denied_since   INTEGER
+    denied_since   INTEGER,
+    -- When its status was last changed: refusals before are of another.
+    denials_from   INTEGER
 ) STRICT;
 
 -- Single refusals, found by the id of their request: that of an edge and the how manieth it was there.

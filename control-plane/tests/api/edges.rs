@@ -2,56 +2,18 @@
 
 use axum::http::Method;
 use keyward_shared::decision::{Reason, Refusal};
-use keyward_shared::fingerprint::PepperId;
-use keyward_shared::report::{
-    Applied, Body, Counter, Envelope, Lanes, MAX_REPORT_BYTES, OtherUsage, RefusalKind, Report, State,
-};
-use keyward_shared::snapshot::HeadOrder;
+use keyward_shared::report::{Counter, Lanes, MAX_REPORT_BYTES, RefusalKind, Report, State};
 use serde_json::json;
 
-use crate::service::{EDGE_CREDENTIAL, Reply, Service};
+use crate::reports::{self, send, send_bytes};
+use crate::service::{EDGE_CREDENTIAL, Service};
 
 /// 2026-01-01T00:00:00Z, where the service's clock begins.
 const START: u64 = 1_767_225_600_000;
 
 /// The first report of an edge that has applied these generations.
 fn report(instance: u8, generations: &[u64]) -> Report {
-    let held = generations.last().map(|generation| HeadOrder { epoch: 2, generation: *generation, issued_at: START });
-    let applied = |generation: &u64| Applied { epoch: 2, generation: *generation, at: START + generation % 1_000 };
-    Report {
-        envelope: Envelope {
-            instance: [instance; 10],
-            sequence: 1,
-            lost: false,
-            location: "FRA".to_owned(),
-            addresses: Vec::new(),
-        },
-        body: Body {
-            since: START - 10_000,
-            until: START,
-            lanes: Lanes { kv: true, http: true },
-            state: State::Fresh,
-            software: "0.1.0".to_owned(),
-            peppers: vec![PepperId::from_u64(0xab)],
-            held,
-            applied: generations.iter().map(applied).collect(),
-            counters: Vec::new(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
-            samples: Vec::new(),
-        },
-    }
-}
-
-async fn send_bytes(service: &Service, bytes: Vec<u8>) -> Reply {
-    let call = service.request(Method::POST, "/v1/edges/report").bearer(EDGE_CREDENTIAL);
-    call.raw("application/octet-stream", bytes).send().await
-}
-
-async fn send(service: &Service, report: &Report) {
-    let taken = send_bytes(service, report.encode().expect("within bounds")).await.is(204);
-    assert!(taken.bytes.is_empty());
+    reports::report(instance, generations, START)
 }
 
 #[tokio::test]

@@ -1,3 +1,3 @@
-SELECT id, sequence, counters
+SELECT id, sequence, parts, counters
 FROM edge
 WHERE instance = ?1
