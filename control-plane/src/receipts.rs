@@ -1,22 +1,34 @@
-//! Who waits to hear that edges have applied a change, and that edges were heard from.
+//! Who waits to hear that edges have applied a change, that edges were heard from, and whose turn it is to report.
 //!
 //! Whoever waits asks before the change is committed: the head that carries it says so then, and edges
 //! report at once. Knows no edge and no database.
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+/// Reports that are taken at a time: one that is written, one that is prepared.
+const TURNS: usize = 2;
+/// Reports that wait for a turn. Edges keep what they cannot tell.
+const PLACES: usize = 64;
 
 /// Whether anybody waits, and how often edges were heard from.
 #[derive(Debug)]
 pub struct Receipts {
     waiting: watch::Sender<usize>,
     reported: watch::Sender<u64>,
+    turns: Semaphore,
+    places: Semaphore,
 }
 
 impl Default for Receipts {
     fn default() -> Self {
-        Self { waiting: watch::Sender::new(0), reported: watch::Sender::new(0) }
+        Self {
+            waiting: watch::Sender::new(0),
+            reported: watch::Sender::new(0),
+            turns: Semaphore::new(TURNS),
+            places: Semaphore::new(TURNS + PLACES),
+        }
     }
 }
 
@@ -38,10 +50,24 @@ impl Receipts {
         self.reported.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// Waits for a turn to have a report taken; none where too many wait.
+    pub async fn turn(&self) -> Option<ReportTurn<'_>> {
+        let place = self.places.try_acquire().ok()?;
+        let turn = self.turns.acquire().await.ok()?;
+        Some(ReportTurn { _turn: turn, _place: place })
+    }
+
     /// Changes when a report was taken.
     pub fn reports(&self) -> watch::Receiver<u64> {
         self.reported.subscribe()
     }
+}
+
+/// A turn to have a report taken, until it is dropped.
+#[derive(Debug)]
+pub struct ReportTurn<'a> {
+    _turn: SemaphorePermit<'a>,
+    _place: SemaphorePermit<'a>,
 }
 
 /// Somebody waits for as long as it is there.

@@ -129,6 +129,8 @@ codes! {
         "A line of an import brings a secret with the deployment's prefix and wrong check digits.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency-Key reused",
         "The `Idempotency-Key` was used with another method, path or body within 24 hours.";
+    TooManyReports = "too_many_reports", TOO_MANY_REQUESTS, "Too many reports at a time",
+        "More edges report at once than can be heard; `Retry-After` says when to report again. Nothing is lost meanwhile.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error",
         "A fault of the control plane; its log has the request's id. \
          Whether the change was made is not known: ask again with the same `Idempotency-Key`.";
@@ -141,6 +143,9 @@ codes! {
 
 /// Seconds after which to ask again when the database is away.
 const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Seconds after which an edge reports again that was not heard.
+const REPORT_AFTER_SECONDS: u64 = 30;
 
 /// A refusal on its way to the client.
 #[derive(Debug, Clone)]
@@ -180,6 +185,7 @@ impl Problem {
             Code::Unavailable | Code::IdempotencyInProgress => {
                 vec![(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))]
             }
+            Code::TooManyReports => vec![(header::RETRY_AFTER, HeaderValue::from(REPORT_AFTER_SECONDS))],
             _ => Vec::new(),
         };
         Self { code, detail: None, field: None, fault: None, headers, cause: None }

@@ -50,6 +50,7 @@ impl Serve {
         let operator_token = layers.operator_token()?;
         let client_address = layers.client_address()?;
         let data_dir = layers.data_dir()?;
+        let quiet_time = layers.quiet_time()?;
         let mailing = layers.mail()?;
         let mailer = mailing.as_ref().map(|mail| Mailer::new(&mail.smtp_url, &mail.from)).transpose()?;
 
@@ -61,7 +62,9 @@ impl Serve {
         let notary = Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed)
             .keeping(LastSigned::of(&publishing.deployment, &data_dir));
         let notary = Arc::new(notary);
-        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault).with_notary(Arc::clone(&notary));
+        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault)
+            .with_notary(Arc::clone(&notary))
+            .with_quiet_time(quiet_time);
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
@@ -161,6 +164,11 @@ async fn forget(lifecycle: Lifecycle) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "erased secrets whose grace period is over"),
             Err(error) => tracing::warn!(%error, "cannot erase the secrets whose grace period is over"),
+        }
+        match lifecycle.forget_edges(SystemClock.now()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "forgot what edges told long ago"),
+            Err(error) => tracing::warn!(%error, "cannot forget what edges told long ago"),
         }
     }
 }

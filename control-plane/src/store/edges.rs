@@ -7,6 +7,7 @@ use keyward_shared::report::{Lanes, Report, State};
 
 use super::StoreError;
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::UsageBounds;
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +76,106 @@ pub trait EdgeStore: Send + Sync {
 
     /// All edges that are live at `now`, as [`Edge::is_live`] says.
     async fn live_edges(&self, now: UnixMillis) -> Result<Vec<Edge>, StoreError>;
+
+    /// How many of them there are, and how many hold at least that generation.
+    async fn live_with(&self, generation: u64, now: UnixMillis) -> Result<LiveEdges, StoreError>;
+
+    /// Where a generation has arrived; none of one that was not committed.
+    async fn receipt(&self, query: &ReceiptQuery) -> Result<Option<Receipt>, StoreError>;
+
+    /// What all reports together tell of usage; none before the first.
+    async fn usage_bounds(&self, now: UnixMillis) -> Result<Option<UsageBounds>, StoreError>;
+
+    /// Drops edges, their steps and heads that are kept no longer at `now`; says how many rows. Edges that are
+    /// more than [`MAX_EDGES`] go too, those last heard from longest ago.
+    async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError>;
 }
 
+/// How many live edges hold a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveEdges {
+    /// How many are live.
+    pub live: u64,
+    /// How many of them hold it, or a later one.
+    pub applied: u64,
+}
+
+/// What is asked of a generation.
+#[derive(Debug, Clone, Copy)]
+pub struct ReceiptQuery {
+    /// Which.
+    pub generation: u64,
+    /// Edges that do not hold it are told of where they were heard from since.
+    pub unconfirmed_since: UnixMillis,
+    /// How much an edge's clock may be ahead of the time that a head expires at, in milliseconds.
+    pub clock_ms: i64,
+    /// Most edges of each kind.
+    pub limit: u32,
+}
+
+/// Where a generation has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// When it was committed; none where the audit log does not hold that any more.
+    pub committed_at: Option<UnixMillis>,
+    /// The first head that carries it.
+    pub published: Option<Published>,
+    /// Edges that began to judge by it, or by a later one, the first of them first.
+    pub applied: Vec<AppliedBy>,
+    /// Edges that were heard from and hold an older head, the one last heard from first.
+    pub unconfirmed: Vec<Unconfirmed>,
+}
+
+/// The first head that carries a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// When it was signed, and from then on served over http.
+    pub at: UnixMillis,
+    /// When it, or a later one, was in Workers KV.
+    pub sent_at: Option<UnixMillis>,
+    /// When every older head has expired.
+    pub older_expire_at: Option<UnixMillis>,
+}
+
+impl Published {
+    /// When no edge can any more judge by an older head, if its clock is behind by no more than `clock_ms`.
+    pub fn certain_at(&self, clock_ms: i64) -> UnixMillis {
+        let expired = self.older_expire_at.map(|at| UnixMillis::from_millis(at.as_millis().saturating_add(clock_ms)));
+        expired.unwrap_or(self.at)
+    }
+}
+
+/// An edge that applied a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppliedBy {
+    /// Which.
+    pub instance: [u8; 10],
+    /// When, by its own clock.
+    pub at: UnixMillis,
+    /// When it told so.
+    pub told_at: UnixMillis,
+}
+
+/// An edge that holds an older generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Which.
+    pub instance: [u8; 10],
+    /// When it was last heard from.
+    pub seen_at: UnixMillis,
+}
+
+/// Most edges that are kept.
+pub const MAX_EDGES: u32 = 200_000;
+/// Most steps of edges, from one generation to another, that are kept.
+pub const MAX_STEPS: u32 = 2_000_000;
+/// How long after its last report an edge is kept, and as long a generation, in milliseconds.
+pub const KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1000;
+
 /// How long after its last report an edge that reads over http is live, in milliseconds.
-const HTTP_LIVE_MS: i64 = 60_000;
+pub(super) const HTTP_LIVE_MS: i64 = 60_000;
 /// The same of one that reads from Workers KV alone.
-const KV_LIVE_MS: i64 = 180_000;
+pub(super) const KV_LIVE_MS: i64 = 180_000;
 
 impl Edge {
     /// Whether it was heard from lately, for the lane that it reads from.

@@ -32,11 +32,14 @@ use crate::domain::member::MemberSummary;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::KeyUsage;
 use crate::domain::workspace::Workspace;
 
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
-pub use edges::{Edge, EdgePosition, EdgeStore, HeldHead, Taken};
+pub use edges::{
+    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Published, Receipt, ReceiptQuery, Taken, Unconfirmed,
+};
 pub use error::StoreError;
 pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, MailedCount, MailedExport};
 pub use identity::Identity;
@@ -53,6 +56,8 @@ pub struct StoredKey {
     pub key: Key,
     /// The member it belongs to.
     pub member: MemberSummary,
+    /// How it is used, as far as edges reported.
+    pub usage: KeyUsage,
 }
 
 /// A secret on its way into the database.

@@ -22,6 +22,7 @@ use keyward_control_plane::entropy::{self, SystemEntropy};
 use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, CreateToken, Entropy, Lifecycle, Vault};
+use keyward_control_plane::receipts::Receipts;
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
@@ -51,6 +52,7 @@ pub(crate) struct Service {
     clock: Arc<SetClock>,
     published: Arc<Published>,
     sign_ins: SignIns,
+    receipts: Arc<Receipts>,
 }
 
 /// A clock that stands still until it is moved.
@@ -124,12 +126,13 @@ impl Service {
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let sign_ins = SignIns::default();
+        let receipts = Arc::new(Receipts::default());
         let router = api::router(ApiState {
             lifecycle: lifecycle.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             snapshot: published.clone(),
-            receipts: Arc::default(),
+            receipts: receipts.clone(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             client_address: ClientAddress::Peer,
             spool_dir: dir.path().into(),
@@ -137,7 +140,17 @@ impl Service {
             metrics: Arc::default(),
             sign_ins: sign_ins.clone(),
         });
-        Self { router, lifecycle, notary, dir, clock, published, sign_ins }
+        Self { router, lifecycle, notary, dir, clock, published, sign_ins, receipts }
+    }
+
+    /// Whether somebody waits to hear from edges.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.receipts.is_wanted()
+    }
+
+    /// Drops what is kept of edges no longer.
+    pub(crate) async fn forget_edges(&self) -> u64 {
+        self.lifecycle.forget_edges(self.clock.now()).await.unwrap()
     }
 
     /// Moves the clock.

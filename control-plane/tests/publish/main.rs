@@ -9,6 +9,7 @@ mod growth;
 mod house;
 mod model;
 mod reader;
+mod receipts;
 mod witness;
 
 use std::collections::BTreeMap;

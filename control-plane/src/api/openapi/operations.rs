@@ -113,7 +113,7 @@ impl Kind {
             Self::Open => &[],
             Self::Link => &[404, 410],
             Self::Lane | Self::File => &[400, 404],
-            Self::Report => &[400, 413, 415],
+            Self::Report => &[400, 413, 415, 429],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
             Self::Import | Self::Change => &[400, 409, 412, 413, 415, 422],
@@ -133,7 +133,7 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         Kind::Lane | Kind::Read => references.push("If-None-Match"),
         Kind::Import => references.extend(["Idempotency-Key", "If-Match"]),
         Kind::Change => {
-            references.push("Idempotency-Key");
+            references.extend(["Idempotency-Key", "Prefer"]);
             // What is made does not exist yet, so that no tag of it can be known.
             if method != "post" || path.ends_with("/bulk") || path.contains("/{key}/") {
                 references.push("If-Match");
@@ -187,6 +187,9 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         }
         if matches!(kind, Kind::Change | Kind::Import) {
             headers.push("Idempotency-Replayed");
+        }
+        if kind == Kind::Change {
+            headers.push("Preference-Applied");
         }
         let own = response["headers"].take();
         response["headers"] = references("headers", &headers);

@@ -5,6 +5,7 @@ mod audit;
 mod bulk;
 mod edges;
 mod explain;
+mod generations;
 mod import;
 mod keys;
 mod lookup;
@@ -38,6 +39,7 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .nest("/audit", audit::router())
         .merge(snapshot::status_router())
         .merge(edges::router())
+        .nest("/generations", generations::router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
     let reports = edges::report_router().route_layer(from_fn_with_state(state.clone(), authenticate_edge));
@@ -62,5 +64,6 @@ pub(super) fn operations() -> Vec<utoipa::openapi::OpenApi> {
         audit::Operations::openapi(),
         snapshot::Operations::openapi(),
         edges::Operations::openapi(),
+        generations::Operations::openapi(),
     ]
 }

@@ -9,6 +9,7 @@ pub mod bulk;
 pub mod edges;
 pub mod explain;
 pub mod exports;
+pub mod generations;
 pub mod import;
 pub mod key_body;
 pub mod key_list;

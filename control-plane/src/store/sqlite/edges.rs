@@ -6,10 +6,11 @@ use sqlx::FromRow;
 
 use super::error::failed;
 use super::json;
-use super::{SqliteStore, reports};
+use super::{SqliteStore, receipts, reports};
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
-use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, Taken};
+use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Receipt, ReceiptQuery, Taken};
 
 const PAGE: &str = include_str!("sql/edges/page.sql");
 
@@ -73,6 +74,22 @@ impl EdgeStore for SqliteStore {
         let mut edges = self.edge_page(Edge::live_since(now), None, NO_LIMIT).await?;
         edges.retain(|edge| edge.is_live(now));
         Ok(edges)
+    }
+
+    async fn live_with(&self, generation: u64, now: UnixMillis) -> Result<LiveEdges, StoreError> {
+        receipts::live_with(&mut *self.reader().await?, generation, now).await
+    }
+
+    async fn receipt(&self, query: &ReceiptQuery) -> Result<Option<Receipt>, StoreError> {
+        receipts::receipt(&mut *self.reader().await?, query).await
+    }
+
+    async fn usage_bounds(&self, now: UnixMillis) -> Result<Option<UsageBounds>, StoreError> {
+        receipts::usage_bounds(&mut *self.reader().await?, now).await
+    }
+
+    async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError> {
+        receipts::forget(self, now).await
     }
 }
 

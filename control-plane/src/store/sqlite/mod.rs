@@ -28,6 +28,7 @@ mod people;
 mod prune;
 mod publication;
 mod publication_view;
+mod receipts;
 mod reports;
 mod secret;
 mod settings;

@@ -38,6 +38,7 @@ pub(super) async fn report(
     };
     let report = Report::decode(&bytes)
         .map_err(|error| Problem::new(Code::BadReport).detail(error.to_string()).caused_by(error))?;
+    let Some(_turn) = api.receipts.turn().await else { return Err(Problem::new(Code::TooManyReports)) };
     if api.lifecycle.take_report(&report, api.clock.now()).await? == Taken::New {
         api.receipts.reported();
     }
