@@ -137,11 +137,20 @@ impl Isolate {
         self.signer.as_ref().map(Signer::public_keys)
     }
 
-    /// Counts the verdict that [`Self::look`] came to last: it is answered.
-    pub(crate) fn count_answered(&mut self) {
+    /// Counts the verdict that [`Self::look`] came to last: the instance's request `ordinal` is answered
+    /// with it.
+    pub(crate) fn count_answered(&mut self, ordinal: u32, now: u64) {
         if let Some(judged) = self.judged.take() {
-            self.tally.count(&judged);
+            self.tally.count(&judged, ordinal, now);
         }
+    }
+
+    /// The same where it lacked an object that could not be had.
+    pub(crate) fn count_unavailable(&mut self, ordinal: u32, now: u64) {
+        if let Some(judged) = &mut self.judged {
+            judged.decision = Decision::Deny(Refusal::ObjectUnavailable);
+        }
+        self.count_answered(ordinal, now);
     }
 
     /// Whether anything should be done in the background: a lane be asked, or the next tree be warmed.
