@@ -120,16 +120,12 @@ impl Isolate {
         }
     }
 
-    /// The identity headers' values for a grant, each on a line. Nothing where an assertion should go with
-    /// them and cannot be made.
-    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> Option<String> {
-        let assertion = match &self.signer {
-            Some(signer) => signer.assert(grant, asked, now)?,
-            None => String::new(),
-        };
+    /// The identity headers' values for a grant, each on a line.
+    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> String {
+        let assertion = self.signer.as_ref().map(|signer| signer.assert(grant, asked, now)).unwrap_or_default();
         let mut lines = String::with_capacity(512);
         verdict::identity(grant, &self.generation, &assertion, &mut lines);
-        Some(lines)
+        lines
     }
 
     /// The public keys of assertions, as JSON.

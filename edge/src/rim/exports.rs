@@ -108,12 +108,8 @@ fn judge_asked(asked: &Asked<'_>, now: u64, ordinal: u32) -> u32 {
             Look::Done(Verdict::Pong(_)) => PONG,
             Look::Done(Verdict::Allow(grant)) => {
                 let key_header = if isolate.replica.settings().accept.header.is_some() { KEY_HEADER } else { 0 };
-                match isolate.identity(&grant, asked, now) {
-                    Some(identity) => {
-                        put_output(&identity).map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
-                    }
-                    None => verdict::internal(),
-                }
+                let identity = isolate.identity(&grant, asked, now);
+                put_output(&identity).map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
             }
             Look::Facts => FACTS,
             Look::Load(_) | Look::Wait(_) => SETTLE,
@@ -181,7 +177,6 @@ pub async fn settle(
         Verdict::Number(number) => JsValue::from(number),
         Verdict::Pong(_) => JsValue::from(PONG),
         Verdict::Allow(grant) => with_isolate(|isolate| isolate.identity(&grant, &asked, now))
-            .flatten()
             .map_or_else(|| JsValue::from(verdict::internal()), |identity| JsValue::from_str(&identity)),
     }
 }

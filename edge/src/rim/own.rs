@@ -35,8 +35,7 @@ fn answer_status(env: &Env, context: &Context) -> Result<Response> {
     }
     let wasm_bytes = platform::memory_bytes();
     let body = with_isolate(|isolate| status::body(Some(isolate), now, wasm_bytes, platform::rfc3339))
-        .unwrap_or_else(|| status::body(None, now, wasm_bytes, platform::rfc3339))
-        .map_err(|error| worker::Error::RustError(error.to_string()))?;
+        .unwrap_or_else(|| status::body(None, now, wasm_bytes, platform::rfc3339));
     json(&body)
 }
 
@@ -68,7 +67,7 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     let collect = || Some(facts(asked.method, request));
     match settle::settle(env, &asked, now, ordinal, &collect, &|work| context.wait_until(work)).await {
         Verdict::Allow(grant) | Verdict::Pong(grant) => {
-            let Some(identity) = with_isolate(|isolate| isolate.identity(&grant, &asked, now)).flatten() else {
+            let Some(identity) = with_isolate(|isolate| isolate.identity(&grant, &asked, now)) else {
                 return problem("internal");
             };
             let headers = code_headers("allowed")?;

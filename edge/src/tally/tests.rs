@@ -47,6 +47,8 @@ fn refused(secret: Option<(u32, Slot)>, refusal: Refusal) -> Judged {
     }
 }
 
+/// Twice as many secrets as are told one by one.
+const TOO_MANY: u32 = 8_192;
 const DISABLED: Refusal = Refusal::Unauthorized(Reason::Disabled);
 const UNKNOWN: Refusal = Refusal::Unauthorized(Reason::Unknown);
 
@@ -287,7 +289,7 @@ fn nothing_is_urgent_while_reports_do_not_arrive() {
 #[test]
 fn a_report_is_never_larger_than_its_reader_takes() {
     let mut tally = tally();
-    for number in 0..2 * MAX_USAGE as u32 {
+    for number in 0..TOO_MANY {
         tally.count(&allowed(number, Slot::Retiring), number, NOW);
         tally.count(&refused(Some((number, Slot::Retiring)), DISABLED), u32::MAX - number, NOW);
     }
@@ -296,7 +298,7 @@ fn a_report_is_never_larger_than_its_reader_takes() {
     }
     // Long after, for the sake of long numbers.
     let told = taken(&mut tally, NOW + 10_000_000_000).expect("a report that is read");
-    assert_eq!(told.usage.len(), MAX_USAGE);
+    assert_eq!((told.usage.len(), 2 * MAX_USAGE), (MAX_USAGE, TOO_MANY as usize));
     let (calls, refused) = (told.usage.iter().map(|usage| u64::from(usage.calls)).sum::<u64>(), told.others.refused);
     assert_eq!((calls, told.others.calls, refused), (4_096, 4_096, 4_096));
     assert_eq!((told.others.secrets, told.others.retiring, told.others.last), (8_192, 8_192, NOW));
@@ -305,7 +307,7 @@ fn a_report_is_never_larger_than_its_reader_takes() {
 #[test]
 fn to_count_takes_no_memory() {
     let mut tally = tally();
-    let judged: Vec<Judged> = (0..2 * MAX_USAGE as u32)
+    let judged: Vec<Judged> = (0..TOO_MANY)
         .flat_map(|number| {
             let stranger = Judged { fingerprint: Some(fingerprint(number)), ..refused(None, UNKNOWN) };
             [allowed(number, Slot::Current), refused(Some((number, Slot::Retiring)), DISABLED), stranger]

@@ -145,8 +145,7 @@ impl UsageTable {
 }
 
 fn prefix(fingerprint: &Fingerprint) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = *fingerprint.as_bytes();
-    [a, b, c, d, e, f, g, h]
+    fingerprint.as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
