@@ -3,12 +3,13 @@
 // async handlers of the `worker` crate. It never looks into a credential and never judges.
 
 import Inner from './build/index.js';
-import { noteLost, report } from './report.mjs';
+import { noteLost, noteRefused, report } from './report.mjs';
 
 const wasm = Inner.prototype;
 const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = wasm;
 
 // Mirrored in src/verdict.rs, which tests that they agree.
+const NO_SNAPSHOT = 5;
 const PONG = 16;
 const PUBLIC = 17;
 const FACTS = 18;
@@ -63,6 +64,7 @@ export default {
       if (identity !== undefined) {
         return forward(request, url, env, requestId, identity, verdict & KEY_HEADER ? [key_header()] : undefined);
       }
+      if (number < NO_SNAPSHOT) noteRefused(request, env);
       if (number < PONG) return refuse(number, undefined, requestId, verdict >>> SETTINGS_SHIFT);
       return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
     } catch (error) {
@@ -93,6 +95,7 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
   if (verdict === PUBLIC) return forward(request, url, env, requestId, [], keyHeaders);
   if (typeof verdict === 'string') return forward(request, url, env, requestId, verdict.split('\n'), keyHeaders);
   if (verdict === OWN) return own(request, env, ctx, requestId);
+  if (verdict < NO_SNAPSHOT) noteRefused(request, env);
   return refuse(verdict, undefined, requestId);
 }
 
@@ -173,6 +176,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
   ctx.waitUntil(
     settle(env, ctx, method, url, authorization, () => collect(request), now, ordinal(requestId))
       .then((verdict) => {
+        if (verdict < NO_SNAPSHOT) noteRefused(request, env);
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
         console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
