@@ -6,6 +6,11 @@ const KIND_AND_VERSION = [0x4b, 0x57, 0x52, 0x50, 1];
 // Kind and version 5, instance 10, sequence 4, lost 1, the lengths of location and addresses.
 const ENVELOPE_BYTES = 22;
 const MAX_LOCATION = 16;
+const MAX_ADDRESSES = 32;
+const MAX_ADDRESS = 45;
+const MAX_COUNT = 0xffffffff;
+// A chain of proxies is read from its end, as request.rs is given it.
+const MAX_CHAIN = 2048;
 const TIMEOUT_MS = 5000;
 // Where reports go that belong to an http lane.
 const LANE_END = '/v1/snapshot';
@@ -15,10 +20,29 @@ const REPORT_END = '/v1/edges/report';
 let pending;
 let sequence = 0;
 let lost = false;
+// How often requests from an address were refused since the last report, of the addresses that were
+// refused most: Space-Saving, as in src/tally/hitters.rs.
+const refused = new Map();
 
 // What was counted and not yet taken is gone, as when WebAssembly's memory is.
 export function noteLost() {
   lost = true;
+}
+
+// Counts a refusal for the address that the request came from, where the Worker is told which to believe.
+export function noteRefused(request, env) {
+  const address = clientAddress(request, env.KEYWARD_CLIENT_ADDRESS);
+  if (address === undefined) return;
+  let count = refused.get(address) ?? 0;
+  if (count === 0 && refused.size === MAX_ADDRESSES) {
+    let least;
+    count = Infinity;
+    for (const [other, counted] of refused) {
+      if (counted < count) [least, count] = [other, counted];
+    }
+    refused.delete(least);
+  }
+  refused.set(address, Math.min(count + 1, MAX_COUNT));
 }
 
 // Sends a report, if it is time for one. `wasm` is the prototype of the build's class, `instance` the
@@ -58,7 +82,9 @@ export async function report(env, wasm, instance, location) {
   } catch (error) {
     console.warn(JSON.stringify({ keyward: 'report_not_sent', error: String(error) }));
   }
-  if (arrived && pending === sent) pending = undefined;
+  // Else it arrived before, sent by another request that was slower than it may be.
+  if (pending !== sent) return;
+  if (arrived) pending = undefined;
   wasm.report_sent(arrived, Date.now());
 }
 
@@ -71,19 +97,47 @@ function address({ KEYWARD_REPORT_URL, KEYWARD_LANE_URL, KEYWARD_EDGE_CREDENTIAL
   return lane?.endsWith(LANE_END) ? lane.slice(0, -LANE_END.length) + REPORT_END : undefined;
 }
 
+// As request.rs reads it, by the same variable: an address, or nothing where there is none.
+function clientAddress({ headers, cf }, variable) {
+  const source = variable?.trim();
+  if (!source) return undefined;
+  let told;
+  if (source === 'cf-connecting-ip') told = headers.get(source);
+  else if (source === 'peer') told = cf?.clientIp;
+  else told = headers.get('x-forwarded-for')?.slice(-MAX_CHAIN).split(',').at(-source.slice('xff:'.length));
+  // It may have a port behind it, and then brackets around it.
+  const text = (told ?? '').trim().slice(0, MAX_ADDRESS + '[]:65535'.length + 1);
+  const address = text.replace(/^\[([^\]]*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1');
+  return address.length <= MAX_ADDRESS && /^[\da-f]*[.:][\da-f.:]*$/i.test(address) ? address : undefined;
+}
+
 function enclose(instance, location, body) {
   sequence += 1;
+  const addresses = [...refused];
+  refused.clear();
   const place = String(location ?? '').replace(/[^!-~]/g, '').slice(0, MAX_LOCATION);
-  const bytes = new Uint8Array(ENVELOPE_BYTES + place.length + body.length);
+  const told = addresses.reduce((length, [address]) => length + 5 + address.length, 0);
+  const bytes = new Uint8Array(ENVELOPE_BYTES + place.length + told + body.length);
   const view = new DataView(bytes.buffer);
   bytes.set(KIND_AND_VERSION);
   for (let at = 0; at < 10; at += 1) bytes[5 + at] = Number.parseInt(instance.slice(2 * at, 2 * at + 2), 16);
   view.setUint32(15, sequence);
   bytes[19] = lost ? 1 : 0;
-  bytes[20] = place.length;
-  for (let at = 0; at < place.length; at += 1) bytes[21 + at] = place.charCodeAt(at);
-  // No client address is told: the byte behind the location stays zero.
-  bytes.set(body, ENVELOPE_BYTES + place.length);
+  let at = put(bytes, 20, place);
+  bytes[at] = addresses.length;
+  at += 1;
+  for (const [address, count] of addresses) {
+    view.setUint32(at, count);
+    at = put(bytes, at + 4, address);
+  }
+  bytes.set(body, at);
   lost = false;
   return bytes;
+}
+
+// A short text behind its length. Gives where the next goes.
+function put(bytes, from, text) {
+  bytes[from] = text.length;
+  for (let at = 0; at < text.length; at += 1) bytes[from + 1 + at] = text.charCodeAt(at);
+  return from + 1 + text.length;
 }

@@ -120,16 +120,12 @@ impl Isolate {
         }
     }
 
-    /// The identity headers' values for a grant, each on a line. Nothing where an assertion should go with
-    /// them and cannot be made.
-    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> Option<String> {
-        let assertion = match &self.signer {
-            Some(signer) => signer.assert(grant, asked, now)?,
-            None => String::new(),
-        };
+    /// The identity headers' values for a grant, each on a line.
+    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> String {
+        let assertion = self.signer.as_ref().map(|signer| signer.assert(grant, asked, now)).unwrap_or_default();
         let mut lines = String::with_capacity(512);
         verdict::identity(grant, &self.generation, &assertion, &mut lines);
-        Some(lines)
+        lines
     }
 
     /// The public keys of assertions, as JSON.
@@ -137,11 +133,20 @@ impl Isolate {
         self.signer.as_ref().map(Signer::public_keys)
     }
 
-    /// Counts the verdict that [`Self::look`] came to last: it is answered.
-    pub(crate) fn count_answered(&mut self) {
+    /// Counts the verdict that [`Self::look`] came to last: the instance's request `ordinal` is answered
+    /// with it.
+    pub(crate) fn count_answered(&mut self, ordinal: u32, now: u64) {
         if let Some(judged) = self.judged.take() {
-            self.tally.count(&judged);
+            self.tally.count(&judged, ordinal, now);
         }
+    }
+
+    /// The same where it lacked an object that could not be had.
+    pub(crate) fn count_unavailable(&mut self, ordinal: u32, now: u64) {
+        if let Some(judged) = &mut self.judged {
+            judged.decision = Decision::Deny(Refusal::ObjectUnavailable);
+        }
+        self.count_answered(ordinal, now);
     }
 
     /// Whether anything should be done in the background: a lane be asked, or the next tree be warmed.

@@ -193,7 +193,8 @@ pub struct Usage {
     pub calls: u32,
     /// Calls that were refused.
     pub refused: u32,
-    /// How long before [`Body::until`] the last call came, in milliseconds.
+    /// How long before [`Body::until`] the last allowed call came, in milliseconds; where none was allowed,
+    /// the last of all.
     pub last_ago: u64,
     /// The same of the first refusal by status, if there was one. At least 1.
     pub first_denied_ago: Option<u64>,

@@ -26,10 +26,12 @@ pub(super) type Background = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Judges `asked` at `now`, its one time, loading and waiting as needed. `collect` gives the lines of
 /// [`Facts::parse`] when they are asked for; `background` lets work go on when the request is done.
+/// `ordinal` is the how manieth request of the instance it is.
 pub(super) async fn settle(
     env: &Env,
     asked: &Asked<'_>,
     now: u64,
+    ordinal: u32,
     collect: &dyn Fn() -> Option<String>,
     background: &dyn Fn(Background),
 ) -> Verdict {
@@ -45,7 +47,7 @@ pub(super) async fn settle(
     let mut lines: Option<String> = None;
     loop {
         let known = Asked { facts: lines.as_deref().map(Facts::parse), ..*asked };
-        let look = match with_isolate(|isolate| look(isolate, &known, now, patience)) {
+        let look = match with_isolate(|isolate| look(isolate, &known, now, ordinal, patience)) {
             None => return verdict::refuse(Refusal::NoSnapshot),
             Some(Look::Done(verdict)) => return verdict,
             Some(Look::Facts) => {
@@ -75,7 +77,7 @@ pub(super) async fn settle(
             Look::Load(need) => {
                 let deadline = *load_deadline.get_or_insert_with(|| platform::now() + LOAD_MS);
                 if platform::now() >= deadline {
-                    with_isolate(|isolate| isolate.tally.refused(Refusal::ObjectUnavailable));
+                    with_isolate(|isolate| isolate.count_unavailable(ordinal, now));
                     return verdict::refuse(Refusal::ObjectUnavailable);
                 }
                 load(env, need, deadline).await;
@@ -86,10 +88,10 @@ pub(super) async fn settle(
 }
 
 /// Looks, and counts a verdict, which is the last.
-fn look(isolate: &mut Isolate, asked: &Asked<'_>, now: u64, patience: Patience) -> Look {
+fn look(isolate: &mut Isolate, asked: &Asked<'_>, now: u64, ordinal: u32, patience: Patience) -> Look {
     let look = isolate.look(asked, now, patience);
     if matches!(look, Look::Done(_)) {
-        isolate.count_answered();
+        isolate.count_answered(ordinal, now);
     }
     look
 }

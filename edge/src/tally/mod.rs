@@ -1,16 +1,24 @@
 //! What the isolate counts and what it has applied, until it is reported.
 //!
 //! Pure: told the time and what happened. A report that cannot be sent is counted on behind; everything
-//! here is bounded.
+//! here is bounded, and to count takes no memory.
 
-use keyward_shared::decision::{Decision, Judged, Refusal};
+mod hitters;
+mod samples;
+mod usage;
+
+use keyward_shared::decision::{Decision, Judged};
 use keyward_shared::fingerprint::PepperId;
-use keyward_shared::report::{Applied, Body, Counter, Lanes, MAX_APPLIED, OtherUsage, RefusalKind, ReportError, State};
+use keyward_shared::report::{Applied, Body, Counter, Lanes, MAX_APPLIED, RefusalKind, ReportError, State};
 use keyward_shared::snapshot::HeadOrder;
+
+use hitters::Hitters;
+use samples::Samples;
+use usage::UsageTable;
 
 /// Between two reports, while there is something to say.
 const INTERVAL_MS: u64 = 10_000;
-/// The same where somebody waits to hear of it.
+/// The same where somebody waits to hear of it, or decides by it.
 const URGENT_MS: u64 = 1_000;
 /// How long a report that is being sent counts as under way. What runs under `wait_until` can be cut off
 /// without a word.
@@ -31,10 +39,15 @@ pub(crate) struct Standing {
 pub(crate) struct Tally {
     since: u64,
     counters: [u32; Counter::COUNT],
+    usage: UsageTable,
+    hitters: Hitters,
+    samples: Samples,
     applied: Vec<Applied>,
     /// The head that was applied last: epoch and generation.
     newest: Option<(u64, u64)>,
     has_news: bool,
+    /// The news should not wait for the usual pause to end.
+    is_urgent: bool,
     /// A report was taken, and nobody has said that it has arrived.
     is_unsent: bool,
     started_at: Option<u64>,
@@ -47,13 +60,17 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Begins to count.
-    pub(crate) const fn new(now: u64) -> Self {
+    pub(crate) fn new(now: u64) -> Self {
         Self {
             since: now,
             counters: [0; Counter::COUNT],
-            applied: Vec::new(),
+            usage: UsageTable::new(),
+            hitters: Hitters::new(),
+            samples: Samples::new(),
+            applied: Vec::with_capacity(MAX_APPLIED),
             newest: None,
             has_news: false,
+            is_urgent: false,
             is_unsent: false,
             started_at: None,
             last_at: None,
@@ -63,19 +80,30 @@ impl Tally {
         }
     }
 
-    /// Counts a verdict that was given.
-    pub(crate) fn count(&mut self, judged: &Judged) {
-        match judged.decision {
-            Decision::Allow(_) | Decision::Pong(_) => self.note(Counter::Allowed),
-            Decision::Public => self.note(Counter::Public),
-            Decision::Deny(refusal) => self.refused(refusal),
-            Decision::Need(_) => {}
+    /// Counts the verdict that was given to the instance's request `ordinal`.
+    pub(crate) fn count(&mut self, judged: &Judged, ordinal: u32, now: u64) {
+        let refusal = match judged.decision {
+            Decision::Allow(_) | Decision::Pong(_) => {
+                self.note(Counter::Allowed);
+                None
+            }
+            Decision::Public => return self.note(Counter::Public),
+            Decision::Deny(refusal) => {
+                let kind = RefusalKind::of(refusal);
+                let counter = Counter::Refused(kind);
+                self.note(counter);
+                let count = match judged.fingerprint {
+                    Some(fingerprint) => self.hitters.count(fingerprint, kind, ordinal, now),
+                    None => self.counters[counter.index()],
+                };
+                self.samples.offer(count, kind, judged.fingerprint, ordinal, now);
+                Some(refusal)
+            }
+            Decision::Need(_) => return,
+        };
+        if let (Some(fingerprint), Some(slot)) = (judged.fingerprint, judged.slot) {
+            self.is_urgent |= self.usage.count(&fingerprint, slot, refusal, now);
         }
-    }
-
-    /// Counts a refusal that no key was looked up for.
-    pub(crate) fn refused(&mut self, refusal: Refusal) {
-        self.note(Counter::Refused(RefusalKind::of(refusal)));
     }
 
     /// Counts something.
@@ -98,16 +126,21 @@ impl Tally {
             self.applied.push(Applied { epoch, generation, at: now });
             self.has_news = true;
         }
-        if is_wanted && self.failures == 0 {
-            let soon = self.last_at.map_or(0, |last| last.saturating_add(URGENT_MS));
-            self.next_at = self.next_at.min(soon);
-        }
+        self.is_urgent |= is_wanted && !self.applied.is_empty();
     }
 
     /// Whether a report should be sent. An isolate that never had a head has nothing to say, and may be of
     /// another deployment.
     pub(crate) const fn is_due(&self, now: u64) -> bool {
-        self.newest.is_some() && (self.has_news || self.is_unsent) && now >= self.next_at && !self.is_running(now)
+        self.newest.is_some() && (self.has_news || self.is_unsent) && now >= self.due_at() && !self.is_running(now)
+    }
+
+    /// From when on. Where reports do not arrive, nothing is urgent.
+    const fn due_at(&self) -> u64 {
+        match self.last_at {
+            Some(last) if self.is_urgent && self.failures == 0 => last.saturating_add(URGENT_MS),
+            _ => self.next_at,
+        }
     }
 
     const fn is_running(&self, now: u64) -> bool {
@@ -128,6 +161,7 @@ impl Tally {
         }
         let Standing { lanes, state, peppers, held } = standing;
         let counted = self.counters.iter().enumerate().filter(|(_, count)| **count > 0);
+        let (usage, others) = self.usage.take(now);
         let body = Body {
             since: self.since.min(now),
             until: now,
@@ -136,16 +170,17 @@ impl Tally {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             peppers,
             held,
-            applied: core::mem::take(&mut self.applied),
+            applied: self.applied.drain(..).collect(),
             counters: counted.filter_map(|(index, count)| Some((Counter::at(index)?, *count))).collect(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
-            samples: Vec::new(),
+            usage,
+            others,
+            hitters: self.hitters.take(now),
+            samples: self.samples.take(now),
         };
         self.since = now;
         self.counters = [0; Counter::COUNT];
         self.has_news = false;
+        self.is_urgent = false;
         body.encode(&mut self.body)?;
         Ok(Some(&self.body))
     }
@@ -174,135 +209,4 @@ impl Tally {
 }
 
 #[cfg(test)]
-mod tests {
-    use keyward_shared::report::{Envelope, Report};
-
-    use super::*;
-
-    const NOW: u64 = 1_700_000_000_000;
-
-    fn order(generation: u64) -> HeadOrder {
-        HeadOrder { epoch: 1, generation, issued_at: NOW }
-    }
-
-    /// A tally whose isolate has had its first head.
-    fn tally() -> Tally {
-        let mut tally = Tally::new(NOW);
-        tally.note_applied(order(1), false, NOW);
-        tally
-    }
-
-    fn taken(tally: &mut Tally, now: u64) -> Option<Body> {
-        let standing = Standing {
-            lanes: Lanes { kv: false, http: true },
-            state: State::Fresh,
-            peppers: Vec::new(),
-            held: Some(order(1)),
-        };
-        let body = tally.take(standing, false, now).expect("within bounds")?.to_vec();
-        let envelope =
-            Envelope { instance: [0; 10], sequence: 1, lost: false, location: String::new(), addresses: Vec::new() };
-        let empty = Body {
-            since: 0,
-            until: 0,
-            lanes: Lanes::default(),
-            state: State::None,
-            software: String::new(),
-            peppers: Vec::new(),
-            held: None,
-            applied: Vec::new(),
-            counters: Vec::new(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
-            samples: Vec::new(),
-        };
-        let mut encoded = Vec::new();
-        empty.encode(&mut encoded).expect("within bounds");
-        let mut bytes = Report { envelope, body: empty }.encode().expect("within bounds");
-        bytes.truncate(bytes.len() - encoded.len());
-        bytes.extend(body);
-        Some(Report::decode(&bytes).expect("a report").body)
-    }
-
-    #[test]
-    fn an_isolate_without_a_head_says_nothing() {
-        let mut tally = Tally::new(NOW);
-        tally.note(Counter::HeadRefused);
-        assert!(!tally.is_due(NOW + 3_600_000) && taken(&mut tally, NOW).is_none());
-    }
-
-    #[test]
-    fn what_was_counted_is_told_once() {
-        let mut tally = tally();
-        tally.note(Counter::Public);
-        tally.note(Counter::Public);
-        tally.refused(Refusal::BadPath);
-        let first = taken(&mut tally, NOW + 5).expect("news");
-        let bad_path = Counter::Refused(RefusalKind::of(Refusal::BadPath));
-        assert_eq!(first.counters, [(Counter::Public, 2), (bad_path, 1)]);
-        assert_eq!(first.applied, [Applied { epoch: 1, generation: 1, at: NOW }]);
-        assert_eq!((first.since, first.until), (NOW, NOW + 5));
-        tally.sent(true, NOW + 6, 0);
-        assert!(!tally.is_due(NOW + 3_600_000), "nothing is new");
-        tally.note(Counter::Public);
-        assert!(!tally.is_due(NOW + 10_005) && tally.is_due(NOW + 10_006));
-        let second = taken(&mut tally, NOW + 10_006).expect("news");
-        assert_eq!((second.counters, second.applied), (vec![(Counter::Public, 1)], Vec::new()));
-        assert_eq!(second.since, NOW + 5);
-    }
-
-    #[test]
-    fn whoever_waits_hears_of_it_at_once_but_not_more_often_than_each_second() {
-        let mut tally = tally();
-        taken(&mut tally, NOW).expect("news");
-        tally.sent(true, NOW, 0);
-        tally.note_applied(order(2), true, NOW + 200);
-        assert!(!tally.is_due(NOW + 999) && tally.is_due(NOW + 1_000));
-        let told = taken(&mut tally, NOW + 1_000).expect("news");
-        assert_eq!(told.applied, [Applied { epoch: 1, generation: 2, at: NOW + 200 }]);
-    }
-
-    #[test]
-    fn the_same_generation_signed_again_is_no_news() {
-        let mut tally = tally();
-        taken(&mut tally, NOW).expect("news");
-        tally.sent(true, NOW, 0);
-        tally.note_applied(HeadOrder { issued_at: NOW + 1, ..order(1) }, true, NOW + 1);
-        assert!(!tally.is_due(NOW + 3_600_000));
-    }
-
-    #[test]
-    fn a_report_that_was_cut_off_or_did_not_arrive_is_sent_again_ever_more_seldom() {
-        let mut tally = tally();
-        taken(&mut tally, NOW).expect("news");
-        assert!(!tally.is_due(NOW + 9_999) && tally.is_due(NOW + 10_000), "cut off without a word");
-        let mut pauses = Vec::new();
-        let mut now = NOW + 10_000;
-        for _ in 0..8 {
-            let standing = Standing { lanes: Lanes::default(), state: State::Stale, peppers: Vec::new(), held: None };
-            assert_eq!(tally.take(standing, true, now), Ok(Some(&[][..])), "the same report again");
-            tally.sent(false, now, 999);
-            let pause = (0..=MAX_BACKOFF_MS).find(|pause| tally.is_due(now + pause)).expect("sent again");
-            pauses.push(pause);
-            now += pause;
-        }
-        assert!(pauses.is_sorted() && pauses.iter().all(|pause| (5_000..=60_000).contains(pause)), "{pauses:?}");
-        tally.sent(true, now, 0);
-        assert!(!tally.is_due(now + 3_600_000));
-    }
-
-    #[test]
-    fn what_is_counted_while_nothing_arrives_is_bounded_and_kept() {
-        let mut tally = tally();
-        for generation in 2..1_000 {
-            tally.note_applied(order(generation), false, NOW + generation);
-        }
-        tally.counters[Counter::Allowed.index()] = u32::MAX;
-        tally.note(Counter::Allowed);
-        let told = taken(&mut tally, NOW + 5_000).expect("news");
-        assert_eq!(told.applied.len(), MAX_APPLIED);
-        assert_eq!(told.applied.last().map(|applied| applied.generation), Some(999));
-        assert_eq!(told.counters, [(Counter::Allowed, u32::MAX)]);
-    }
-}
+mod tests;

@@ -35,7 +35,7 @@ fn heard(stack: &Stack, edge: &Workerd, check: impl Fn(&Value) -> Result<()>) ->
 }
 
 /// How an edge is named: its request ids begin with it. Asked for at a path that needs no key.
-fn instance(edge: &Workerd) -> Result<String> {
+pub(crate) fn instance(edge: &Workerd) -> Result<String> {
     let answer = edge.edge("/v1/ping").send()?;
     let id = answer.header("x-keyward-request-id").context("no request id")?;
     Ok(id.split('-').next().unwrap_or_default().to_owned())

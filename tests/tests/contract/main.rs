@@ -37,6 +37,7 @@ mod secrets;
 mod size;
 mod tokens;
 mod turns;
+mod usage;
 mod verify;
 mod witnesses;
 
@@ -138,6 +139,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
         ("edges", edges::tests()),
+        ("usage", usage::tests()),
         ("bad_input", bad_input::tests()),
         ("conditions", conditions::tests()),
         ("commands", commands::tests()),
