@@ -3,10 +3,13 @@
 // async handlers of the `worker` crate. It never looks into a credential and never judges.
 
 import Inner from './build/index.js';
+import { noteLost, noteRefused, report } from './report.mjs';
 
-const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = Inner.prototype;
+const wasm = Inner.prototype;
+const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = wasm;
 
 // Mirrored in src/verdict.rs, which tests that they agree.
+const NO_SNAPSHOT = 5;
 const PONG = 16;
 const PUBLIC = 17;
 const FACTS = 18;
@@ -16,6 +19,7 @@ const GRANT = 21;
 const REBIND = 22;
 const DUE = 32;
 const KEY_HEADER = 64;
+const REPORT = 128;
 const GRANT_SHIFT = 8;
 const SETTINGS_SHIFT = 8;
 // A verdict's number, without what stands beside it.
@@ -55,11 +59,12 @@ export default {
       const number = verdict & NUMBER;
       // Read before anything else is asked of WebAssembly.
       const identity = number === GRANT ? granted(verdict >>> GRANT_SHIFT) : undefined;
-      if (verdict & DUE) ctx.waitUntil(refresh(env));
+      if (verdict & (DUE | REPORT)) ctx.waitUntil(background(verdict, request, env));
       if (number === PONG) return respond(200, 'application/json', PING, requestId);
       if (identity !== undefined) {
         return forward(request, url, env, requestId, identity, verdict & KEY_HEADER ? [key_header()] : undefined);
       }
+      if (number < NO_SNAPSHOT) noteRefused(request, env);
       if (number < PONG) return refuse(number, undefined, requestId, verdict >>> SETTINGS_SHIFT);
       return rare(number, request, env, ctx, requestId, authorization, now).catch((error) => failed(error, requestId));
     } catch (error) {
@@ -68,18 +73,29 @@ export default {
   },
 };
 
+// What is due beside the request: a refresh first, for a report may tell of what it brings.
+async function background(verdict, request, env) {
+  try {
+    if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, request.cf?.colo);
+  } catch (error) {
+    noteCritical(error);
+    console.error(JSON.stringify({ keyward: 'background_failed', error: String(error) }));
+  }
+}
+
 async function rare(number, request, env, ctx, requestId, authorization, now) {
   const { method, url } = request;
   let verdict = number;
   // Under all of its names a key is kept from the origin, for the settings may be replaced meanwhile.
   const keyHeaders = [key_header()];
   const facts = () => collect(request, keyHeaders);
-  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, facts, now);
+  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, facts, now, ordinal(requestId));
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
   keyHeaders.push(key_header());
   if (verdict === PUBLIC) return forward(request, url, env, requestId, [], keyHeaders);
   if (typeof verdict === 'string') return forward(request, url, env, requestId, verdict.split('\n'), keyHeaders);
   if (verdict === OWN) return own(request, env, ctx, requestId);
+  if (verdict < NO_SNAPSHOT) noteRefused(request, env);
   return refuse(verdict, undefined, requestId);
 }
 
@@ -102,7 +118,7 @@ function bind() {
   challengedBy = undefined;
 }
 
-// The one call of a request: its text is written where WebAssembly reads it.
+// The one call of a request, which is the latest: its text is written where WebAssembly reads it.
 function ask(method, url, authorization, now, facts) {
   const bound = facts === undefined ? BUFFER_BYTES : BUFFER_BYTES - facts.length;
   if (method.length + url.length + MAX_AUTHORIZATION > bound) return SETTLE;
@@ -115,7 +131,7 @@ function ask(method, url, authorization, now, facts) {
     if (facts !== undefined) at = put(facts, at);
     // Beyond ASCII a character takes more than a byte.
     if (Number.isNaN(at)) return SETTLE;
-    const verdict = judge(method.length, url.length, authorization?.length ?? -1, facts?.length ?? -1, now);
+    const verdict = judge(method.length, url.length, authorization?.length ?? -1, facts?.length ?? -1, now, requests);
     if (verdict !== REBIND) return verdict;
     bind();
   }
@@ -158,11 +174,13 @@ function granted(length) {
 function observe(request, env, ctx, requestId, authorization, now) {
   const { method, url } = request;
   ctx.waitUntil(
-    settle(env, ctx, method, url, authorization, () => collect(request), now)
+    settle(env, ctx, method, url, authorization, () => collect(request), now, ordinal(requestId))
       .then((verdict) => {
+        if (verdict < NO_SNAPSHOT) noteRefused(request, env);
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
         console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
+        return report(env, wasm, isolateId, request.cf?.colo);
       })
       .catch(noteCritical),
   );
@@ -295,7 +313,9 @@ function pathStart(url) {
 }
 
 async function own(request, env, ctx, requestId) {
-  return marked(await new Inner(ctx, env).fetch(request), requestId);
+  const numbered = new Request(request);
+  numbered.headers.set('x-keyward-ordinal', ordinal(requestId));
+  return marked(await new Inner(ctx, env).fetch(numbered), requestId);
 }
 
 // What each refusal says never changes, but for the realm, which the settings name.
@@ -365,23 +385,39 @@ function collect(request, keyHeaders) {
   ].join('\n');
 }
 
+// As many as reports can number; then the isolate is as good as another one.
+const MAX_REQUESTS = 2 ** 31 - 1;
+
 // Unique without a random call per request: drawn once an isolate, then counted.
 let isolateId;
 let requests = 0;
 function nextRequestId() {
+  if (requests === MAX_REQUESTS) {
+    requests = 0;
+    isolateId = undefined;
+  }
   isolateId ??= [...crypto.getRandomValues(new Uint8Array(10))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   requests += 1;
   return `${isolateId}-${requests.toString(36)}`;
 }
 
+// The how manieth request of the isolate it is.
+function ordinal(requestId) {
+  return Number.parseInt(requestId.slice(requestId.indexOf('-') + 1), 36);
+}
+
 // A panic leaves the instance unusable; worker-build's own handler makes a new one when its class
 // is constructed, and the synchronous path goes the same way.
 function revive(env, ctx) {
-  if (globalThis.__worker_init_state?.criticalError) new Inner(ctx, env);
+  if (globalThis.__worker_init_state?.criticalError) {
+    noteLost();
+    new Inner(ctx, env);
+  }
 }
 
 function noteCritical(error) {
   if (error instanceof WebAssembly.RuntimeError && globalThis.__worker_init_state) {
     globalThis.__worker_init_state.criticalError = true;
+    noteLost();
   }
 }

@@ -14,6 +14,7 @@ pub mod http_client;
 pub mod lifecycle;
 pub mod mail;
 pub mod publish;
+pub mod receipts;
 pub mod secrets;
 pub mod store;
 pub mod verify;

@@ -9,97 +9,52 @@ pub struct Problem {
     pub code: &'static str,
     /// What it says to people.
     pub title: &'static str,
-    /// When it is answered, for the docs.
-    pub when: &'static str,
 }
 
-/// All problems; those of [`Refusal`] come first, at their [`Refusal::index`].
-pub const PROBLEMS: &[Problem] = &[
-    Problem {
-        status: 401,
-        code: "unauthorized",
-        title: "A usable API key is needed",
-        when: "no credentials, malformed, unknown, wrong user, disabled, paused, expired, archived, deleted, retired secret, suspended workspace",
-    },
-    Problem {
-        status: 403,
-        code: "read_only_key",
-        title: "This key reads only",
-        when: "a read-only key on a route or method that writes",
-    },
-    Problem {
-        status: 403,
-        code: "api_not_granted",
-        title: "This key is not granted this API",
-        when: "the API of the path is not among the key's; without a route, the key lacks `*`",
-    },
-    Problem {
-        status: 403,
-        code: "restricted",
-        title: "This key may not be used from here",
-        when: "the client's address, referrer or app is not among the key's restrictions",
-    },
-    Problem {
-        status: 403,
-        code: "bad_path",
-        title: "The path can be read in more than one way",
-        when: "dot segments, empty segments, backslashes, their encoded forms, an encoded slash or dot, characters that no URI holds",
-    },
-    Problem {
-        status: 503,
-        code: "no_snapshot",
-        title: "No snapshot has been loaded yet",
-        when: "no usable head was ever had, or the Worker's configuration cannot be used",
-    },
-    Problem {
-        status: 503,
-        code: "snapshot_expired",
-        title: "The snapshot has expired",
-        when: "the head is past its `expires_at`",
-    },
-    Problem {
-        status: 503,
-        code: "object_unavailable",
-        title: "A part of the snapshot cannot be had",
-        when: "a node or leaf that the verdict needs could not be loaded within a second",
-    },
-    Problem {
-        status: 404,
-        code: "no_origin",
-        title: "There is nothing here",
-        when: "an allowed request that is not for the ping path, where no origin is set",
-    },
-    Problem {
-        status: 502,
-        code: "origin_unreachable",
-        title: "The origin cannot be reached",
-        when: "an allowed request whose origin did not answer",
-    },
-    Problem {
-        status: 404,
-        code: "not_found",
-        title: "There is no such endpoint",
-        when: "an unknown path below `/.keyward/`",
-    },
-    Problem {
-        status: 403,
-        code: "proxy_secret",
-        title: "X-Keyward-Proxy does not hold this edge's proxy secret",
-        when: "`/.keyward/verify` without the proxy's secret",
-    },
-    Problem {
-        status: 400,
-        code: "forwarded_headers",
-        title: "X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host are needed, each exactly once",
-        when: "`/.keyward/verify` without one of them, or with one twice",
-    },
-    Problem {
-        status: 500,
-        code: "internal",
-        title: "The edge failed; the request was not forwarded",
-        when: "a fault of the Worker itself",
-    },
-];
+macro_rules! problems {
+    ($($status:literal, $code:literal, $title:literal, $when:literal;)*) => {
+        /// All problems; those of [`Refusal`] come first, at their [`Refusal::index`].
+        ///
+        /// [`Refusal`]: keyward_shared::decision::Refusal
+        /// [`Refusal::index`]: keyward_shared::decision::Refusal::index
+        pub const PROBLEMS: &[Problem] = &[$(Problem { status: $status, code: $code, title: $title },)*];
+
+        /// When each of [`PROBLEMS`] is answered, for the docs. Apart from them, so that the Worker does not
+        /// carry it about.
+        pub const CAUSES: &[&str] = &[$($when,)*];
+    };
+}
+
+problems! {
+    401, "unauthorized", "A usable API key is needed",
+        "no credentials, malformed, unknown, wrong user, disabled, paused, expired, archived, deleted, retired secret, suspended workspace";
+    403, "read_only_key", "This key reads only",
+        "a read-only key on a route or method that writes";
+    403, "api_not_granted", "This key is not granted this API",
+        "the API of the path is not among the key's; without a route, the key lacks `*`";
+    403, "restricted", "This key may not be used from here",
+        "the client's address, referrer or app is not among the key's restrictions";
+    403, "bad_path", "The path can be read in more than one way",
+        "dot segments, empty segments, backslashes, their encoded forms, an encoded slash or dot, characters that no URI holds";
+    503, "no_snapshot", "No snapshot has been loaded yet",
+        "no usable head was ever had, or the Worker's configuration cannot be used";
+    503, "snapshot_expired", "The snapshot has expired",
+        "the head is past its `expires_at`";
+    503, "object_unavailable", "A part of the snapshot cannot be had",
+        "a node or leaf that the verdict needs could not be loaded within a second";
+    404, "no_origin", "There is nothing here",
+        "an allowed request that is not for the ping path, where no origin is set";
+    502, "origin_unreachable", "The origin cannot be reached",
+        "an allowed request whose origin did not answer";
+    404, "not_found", "There is no such endpoint",
+        "an unknown path below `/.keyward/`";
+    403, "proxy_secret", "X-Keyward-Proxy does not hold this edge's proxy secret",
+        "`/.keyward/verify` without the proxy's secret";
+    400, "forwarded_headers", "X-Forwarded-Method, X-Forwarded-Uri and X-Forwarded-Host are needed, each exactly once",
+        "`/.keyward/verify` without one of them, or with one twice";
+    500, "internal", "The edge failed; the request was not forwarded",
+        "a fault of the Worker itself";
+}
 
 /// Where [`PROBLEMS`] has `code`, the number the entry asks it by.
 pub(crate) fn index_of(code: &str) -> usize {

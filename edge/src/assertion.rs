@@ -9,28 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::Mac as _;
 use keyward_shared::decision::Grant;
-use keyward_shared::id::{KeyId, MemberId, WorkspaceId};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::AssertionKey;
+use crate::json::Object;
 use crate::request::Asked;
 
 /// How long an assertion is good for, in seconds.
 const LIFETIME_SECONDS: u64 = 60;
-
-#[derive(serde::Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    sub: KeyId,
-    workspace_id: WorkspaceId,
-    member_id: MemberId,
-    access: &'a str,
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    iat: u64,
-    exp: u64,
-}
 
 /// Signs assertions.
 pub(crate) struct Signer {
@@ -50,24 +36,22 @@ impl Signer {
         Self { key, header: format!("{}.", URL_SAFE_NO_PAD.encode(header)), issuer }
     }
 
-    /// The assertion for a request that was allowed at `now_ms`, or nothing where none can be made: then the
-    /// request must not pass.
-    pub(crate) fn assert(&self, grant: &Grant, asked: &Asked<'_>, now_ms: u64) -> Option<String> {
+    /// The assertion for a request that was allowed at `now_ms`.
+    pub(crate) fn assert(&self, grant: &Grant, asked: &Asked<'_>, now_ms: u64) -> String {
         let issued_at = now_ms / 1000;
-        let claims = Claims {
-            iss: &self.issuer,
-            sub: grant.key,
-            workspace_id: grant.workspace,
-            member_id: grant.member,
-            access: grant.access.as_str(),
-            method: asked.method,
-            host: asked.host,
-            path: asked.path,
-            iat: issued_at,
-            exp: issued_at + LIFETIME_SECONDS,
-        };
+        let mut claims = Object::new();
+        claims.text("iss", Some(&self.issuer));
+        claims.quoted("sub", |text| grant.key.push_to(text));
+        claims.quoted("workspace_id", |text| grant.workspace.push_to(text));
+        claims.quoted("member_id", |text| grant.member.push_to(text));
+        claims.text("access", Some(grant.access.as_str()));
+        claims.text("method", Some(asked.method));
+        claims.text("host", Some(asked.host));
+        claims.text("path", Some(asked.path));
+        claims.number("iat", Some(issued_at));
+        claims.number("exp", Some(issued_at + LIFETIME_SECONDS));
         let mut token = self.header.clone();
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&claims).ok()?, &mut token);
+        URL_SAFE_NO_PAD.encode_string(claims.finish(), &mut token);
         match &self.key {
             AssertionKey::Hs256(keyed) => {
                 let tag = keyed.clone().chain_update(&token).finalize().into_bytes();
@@ -80,7 +64,7 @@ impl Signer {
                 URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
             }
         }
-        Some(token)
+        token
     }
 
     /// The public keys that its assertions are verified by (RFC 7517, section 5): none for a shared secret.

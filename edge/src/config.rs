@@ -51,7 +51,8 @@ variables! {
     CLIENT_ADDRESS = "KEYWARD_CLIENT_ADDRESS", "(none)", false, "Where a client's address is taken from: `cf-connecting-ip`, `peer`, or `xff:N`, the Nth from the right of X-Forwarded-For. Without one, keys with an IP restriction get 403.";
     PROXY_SECRET = "KEYWARD_PROXY_SECRET", "(none)", true, "What a proxy sends as X-Keyward-Proxy to use /.keyward/verify. Without one, it answers 403.";
     LANE_URL = "KEYWARD_LANE_URL", "(none)", false, "The http lane: base URL of the control plane's /v1/snapshot, or of a CDN in front of it.";
-    EDGE_CREDENTIAL = "KEYWARD_EDGE_CREDENTIAL", "(none)", true, "What the edge shows the control plane on the http lane.";
+    EDGE_CREDENTIAL = "KEYWARD_EDGE_CREDENTIAL", "(none)", true, "What the edge shows the control plane on the http lane, and with its reports.";
+    REPORT_URL = "KEYWARD_REPORT_URL", "the lane's control plane", false, "Where the edge reports what it has applied and counted, with its credential: the control plane's /v1/edges/report. Needed where KEYWARD_LANE_URL does not end in /v1/snapshot, or is not set; without either it reports nothing.";
     KV_LANE = "KEYWARD_KV_LANE", "on", false, "`off` takes heads from the http lane only; objects still come from KV first.";
     KV_REFRESH_SECONDS = "KEYWARD_KV_REFRESH_SECONDS", "31", false, "How often KV is asked for a newer head, 1 to 3600. Verdicts rest on a head confirmed at most twice that long ago, and at most 60 s.";
     HTTP_REFRESH_SECONDS = "KEYWARD_HTTP_REFRESH_SECONDS", "1", false, "The same for the http lane.";
@@ -109,6 +110,8 @@ pub(crate) struct Config {
     pub(crate) client_address: ClientAddress,
     pub(crate) proxy_secret: Option<String>,
     pub(crate) http_lane: Option<HttpLane>,
+    /// Whether the entry finds where reports go: it reads the variables in the same way.
+    pub(crate) reports: bool,
     pub(crate) kv_lane: bool,
     pub(crate) kv_refresh_ms: u64,
     pub(crate) http_refresh_ms: u64,
@@ -154,6 +157,13 @@ impl Config {
         let kv_lane = switch(KV_LANE, get(KV_LANE).as_deref(), "off", "on")?.unwrap_or(true);
         let http_lane = get(LANE_URL)
             .map(|url| HttpLane { url: url.trim_end_matches('/').to_owned(), credential: get(EDGE_CREDENTIAL) });
+        let report_url = get(REPORT_URL);
+        if report_url.as_deref().is_some_and(|url| !takes_a_path(url)) {
+            let expected = "an http or https URL without blanks, query and fragment";
+            return Err(ConfigError::Invalid { name: REPORT_URL, expected });
+        }
+        let lane_reports = http_lane.as_ref().is_some_and(|lane| lane.url.ends_with("/v1/snapshot"));
+        let reports = get(EDGE_CREDENTIAL).is_some() && (report_url.is_some() || lane_reports);
         if !kv_lane && http_lane.is_none() {
             return Err(ConfigError::Missing(LANE_URL));
         }
@@ -166,6 +176,7 @@ impl Config {
             client_address: client_address(get(CLIENT_ADDRESS).as_deref())?,
             proxy_secret: get(PROXY_SECRET),
             http_lane,
+            reports,
             kv_lane,
             kv_refresh_ms: number(KV_REFRESH_SECONDS, get(KV_REFRESH_SECONDS).as_deref(), 31, 1..=3600)? * 1000,
             http_refresh_ms: number(HTTP_REFRESH_SECONDS, get(HTTP_REFRESH_SECONDS).as_deref(), 1, 1..=3600)? * 1000,
@@ -289,6 +300,7 @@ mod tests {
             (ORIGIN, "https://origin.example/?path="),
             (ORIGIN, "https://origin.example/#"),
             (ORIGIN, "https:///path"),
+            (REPORT_URL, "control-plane.example/v1/edges/report"),
         ] {
             assert!(
                 matches!(error(name, value), Some(ConfigError::Invalid { name: told, .. }) if told == name),
@@ -308,6 +320,24 @@ mod tests {
         let padded = format!("{}=", of(32));
         for key in [of(31), of(33), padded, of(32).replace('_', "/"), "not a key".to_owned()] {
             assert!(matches!(with(&key), Err(ConfigError::Invalid { name: ASSERTION_KEY, .. })), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_edge_reports_where_it_is_told_to_or_where_its_lane_ends_in_a_control_plane() {
+        let lane = (LANE_URL, "https://control-plane.example/v1/snapshot/");
+        let cdn = (LANE_URL, "https://cdn.example/lane");
+        let told = (REPORT_URL, "https://control-plane.example/v1/edges/report");
+        let credential = (EDGE_CREDENTIAL, "c");
+        for (given, reports) in [
+            (&[lane, credential][..], true),
+            (&[cdn, credential], false),
+            (&[cdn, told, credential], true),
+            (&[told, credential], true),
+            (&[credential], false),
+            (&[lane, told], false),
+        ] {
+            assert_eq!(read(given).unwrap().reports, reports, "{given:?}");
         }
     }
 

@@ -25,31 +25,6 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-/// Whether the head that is held is fresh enough to judge by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// No head was ever had.
-    None,
-    /// Confirmed within the window.
-    Fresh,
-    /// Usable, unconfirmed.
-    Stale,
-    /// Past its `expires_at`.
-    Expired,
-}
-
-impl State {
-    /// The word of `/.keyward/status`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Fresh => "fresh",
-            Self::Stale => "stale",
-            Self::Expired => "expired",
-        }
-    }
-}
-
 /// The times of one lane, milliseconds since the Unix epoch.
 #[derive(Debug, Clone)]
 pub(crate) struct Freshness {

@@ -1,27 +1,23 @@
-//! What one isolate holds: its configuration, its replica of the snapshot, and its lanes' freshness.
+//! What one isolate holds: its configuration, its replica of the snapshot, its lanes, and what it
+//! counts.
 //!
 //! Borrowed for the length of a synchronous step and never across an await. Knows no platform.
 
 use keyward_shared::credentials;
-use keyward_shared::decision::{Decision, Grant, Refusal, decide};
-use keyward_shared::fingerprint::{Digest, Fingerprint};
+use keyward_shared::decision::{Decision, Grant, Judged, Refusal, judge};
+use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
+use keyward_shared::report::{self, State};
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{DecodeError, Head, Lookup, Need, ObjectName, Replica, ReplicaOptions};
 
 use crate::assertion::Signer;
 use crate::config::{Config, HttpLane};
-use crate::freshness::{Freshness, State};
+use crate::lanes::Lanes;
 use crate::limits::{LOAD_MS, MAX_LOADS};
 use crate::request::Asked;
+use crate::tally::{Standing, Tally};
 use crate::verdict::{self, Verdict};
 use crate::warming::Warming;
-
-/// A lane that heads are read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    Kv,
-    Http,
-}
 
 struct Load {
     name: ObjectName,
@@ -37,14 +33,15 @@ pub(crate) struct Isolate {
     pub(crate) head_etag: Option<String>,
     /// The generation of that head in words, for every grant tells it.
     generation: String,
-    kv: Option<Freshness>,
-    http: Option<Freshness>,
+    pub(crate) lanes: Lanes,
+    pub(crate) tally: Tally,
     loads: Vec<Load>,
     pub(crate) warming: Warming,
-    doubted_at: Option<u64>,
     /// The key that waits for the first head of all.
     awaiting: Option<Digest>,
     pub(crate) rollbacks_ignored: u64,
+    /// The verdict that was looked up last.
+    judged: Option<Judged>,
 }
 
 /// What a synchronous look came to.
@@ -69,7 +66,7 @@ pub(crate) enum Why {
 }
 
 impl Isolate {
-    pub(crate) fn new(mut config: Config) -> Self {
+    pub(crate) fn new(mut config: Config, now: u64) -> Self {
         let replica = Replica::new(ReplicaOptions {
             deployment: config.deployment.clone(),
             peppers: config.peppers.clone(),
@@ -82,30 +79,37 @@ impl Isolate {
             signer,
             head_etag: None,
             generation: "0".to_owned(),
-            kv: config.kv_lane.then(|| Freshness::new(config.kv_refresh_ms)),
-            http: config.http_lane.is_some().then(|| Freshness::new(config.http_refresh_ms)),
+            lanes: Lanes::new(
+                config.kv_lane.then_some(config.kv_refresh_ms),
+                config.http_lane.as_ref().map(|_| config.http_refresh_ms),
+            ),
+            tally: Tally::new(now),
             loads: Vec::new(),
             warming: Warming::default(),
-            doubted_at: None,
             awaiting: None,
             rollbacks_ignored: 0,
+            judged: None,
             config,
         }
     }
 
     /// Looks at a request without waiting for anything.
     pub(crate) fn look(&mut self, asked: &Asked<'_>, now: u64, patience: Patience) -> Look {
-        if patience.confirmation && !self.is_confirmed(now) && self.may_wait(now) {
+        if patience.confirmation && !self.is_confirmed(now) && self.lanes.may_wait(now) {
             return Look::Wait(Why::Unconfirmed);
         }
         if asked.facts.is_none() && (asked.method == "OPTIONS" || self.replica.settings().accept.header.is_some()) {
             return Look::Facts;
         }
-        let decision = decide(&mut self.replica, &asked.as_request(self.config.client_address), now);
-        match decision {
+        let judged = judge(&mut self.replica, &asked.as_request(self.config.client_address), now);
+        self.judged = Some(judged);
+        match judged.decision {
             Decision::Deny(Refusal::Restricted) if asked.facts.is_none() => Look::Facts,
             Decision::Deny(refusal)
-                if patience.refusal && refusal.may_be_stale() && self.doubts_a_refusal(now) && self.may_wait(now) =>
+                if patience.refusal
+                    && refusal.may_be_stale()
+                    && self.lanes.doubts_a_refusal(now)
+                    && self.lanes.may_wait(now) =>
             {
                 Look::Wait(Why::Refused)
             }
@@ -116,16 +120,12 @@ impl Isolate {
         }
     }
 
-    /// The identity headers' values for a grant, each on a line. Nothing where an assertion should go with
-    /// them and cannot be made.
-    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> Option<String> {
-        let assertion = match &self.signer {
-            Some(signer) => signer.assert(grant, asked, now)?,
-            None => String::new(),
-        };
+    /// The identity headers' values for a grant, each on a line.
+    pub(crate) fn identity(&self, grant: &Grant, asked: &Asked<'_>, now: u64) -> String {
+        let assertion = self.signer.as_ref().map(|signer| signer.assert(grant, asked, now)).unwrap_or_default();
         let mut lines = String::with_capacity(512);
         verdict::identity(grant, &self.generation, &assertion, &mut lines);
-        Some(lines)
+        lines
     }
 
     /// The public keys of assertions, as JSON.
@@ -133,54 +133,25 @@ impl Isolate {
         self.signer.as_ref().map(Signer::public_keys)
     }
 
-    /// The lanes whose refresh should be started, marked as started.
-    pub(crate) fn start_due(&mut self, now: u64) -> Vec<Lane> {
-        self.lanes_mut()
-            .filter(|(_, lane)| lane.is_due(now))
-            .map(|(lane, freshness)| {
-                freshness.start(now);
-                lane
-            })
-            .collect()
-    }
-
-    /// The lanes to ask because somebody waits: those that are due, and the one whose pace counts
-    /// even if its interval has not passed.
-    pub(crate) fn start_wanted(&mut self, now: u64) -> Vec<Lane> {
-        let mut lanes = self.start_due(now);
-        if let Some(lane) = self.pace(now)
-            && let Some(freshness) = self.freshness_mut(lane)
-            && !freshness.is_running(now)
-        {
-            freshness.start(now);
-            lanes.push(lane);
-        }
-        lanes
-    }
-
-    /// The lane whose interval and window count: http while it answers, else KV.
-    fn pace(&self, now: u64) -> Option<Lane> {
-        let answers = |freshness: &Option<Freshness>| freshness.as_ref().is_some_and(|lane| lane.answers(now));
-        if answers(&self.http) || self.kv.is_none() { self.http.as_ref().map(|_| Lane::Http) } else { Some(Lane::Kv) }
-    }
-
-    const fn freshness(&self, lane: Lane) -> Option<&Freshness> {
-        match lane {
-            Lane::Kv => self.kv.as_ref(),
-            Lane::Http => self.http.as_ref(),
+    /// Counts the verdict that [`Self::look`] came to last: the instance's request `ordinal` is answered
+    /// with it.
+    pub(crate) fn count_answered(&mut self, ordinal: u32, now: u64) {
+        if let Some(judged) = self.judged.take() {
+            self.tally.count(&judged, ordinal, now);
         }
     }
 
-    pub(crate) fn freshness_mut(&mut self, lane: Lane) -> Option<&mut Freshness> {
-        match lane {
-            Lane::Kv => self.kv.as_mut(),
-            Lane::Http => self.http.as_mut(),
+    /// The same where it lacked an object that could not be had.
+    pub(crate) fn count_unavailable(&mut self, ordinal: u32, now: u64) {
+        if let Some(judged) = &mut self.judged {
+            judged.decision = Decision::Deny(Refusal::ObjectUnavailable);
         }
+        self.count_answered(ordinal, now);
     }
 
     /// Whether anything should be done in the background: a lane be asked, or the next tree be warmed.
     pub(crate) fn is_due(&self, now: u64) -> bool {
-        self.lanes().any(|lane| lane.is_due(now)) || self.warming_is_due(now)
+        self.lanes.is_due(now) || self.warming_is_due(now)
     }
 
     fn warming_is_due(&self, now: u64) -> bool {
@@ -196,46 +167,9 @@ impl Isolate {
         is_due
     }
 
-    /// When the lane that counts last confirmed the head. The other one does not confirm for it: what
-    /// KV gives may have lain in a cache while the http lane would have had news.
-    pub(crate) fn confirmed_at(&self, now: u64) -> Option<u64> {
-        self.counting(now).and_then(Freshness::confirmed_at)
-    }
-
-    /// Whether the lane that counts may still come back with news.
-    pub(crate) fn is_asking(&self, now: u64) -> bool {
-        self.counting(now).is_some_and(|lane| lane.is_running(now))
-    }
-
-    fn counting(&self, now: u64) -> Option<&Freshness> {
-        self.pace(now).and_then(|lane| self.freshness(lane))
-    }
-
     /// Whether the head was confirmed within the window of the lane that counts.
     pub(crate) fn is_confirmed(&self, now: u64) -> bool {
-        let lane = self.counting(now);
-        let confirmed =
-            |lane: &Freshness| lane.confirmed_at().is_some_and(|at| now <= at.saturating_add(lane.window_ms()));
-        self.replica.head().is_some() && lane.is_some_and(confirmed)
-    }
-
-    /// Whether waiting can help: the lane that counts has not failed lately.
-    fn may_wait(&self, now: u64) -> bool {
-        self.counting(now).is_some_and(|lane| lane.may_wait(now))
-    }
-
-    /// Whether the head is older than one interval of the lane that counts, once per interval.
-    fn doubts_a_refusal(&self, now: u64) -> bool {
-        let Some(lane) = self.counting(now) else {
-            return false;
-        };
-        let old = |at: Option<u64>| at.is_none_or(|at| now > at.saturating_add(lane.interval_ms()));
-        old(lane.confirmed_at()) && old(self.doubted_at)
-    }
-
-    /// Notes that a refusal has its second look, begun now.
-    pub(crate) const fn note_doubt(&mut self, now: u64) {
-        self.doubted_at = Some(now);
+        self.replica.head().is_some() && self.lanes.is_confirmed(now)
     }
 
     pub(crate) fn state(&self, now: u64) -> State {
@@ -247,10 +181,29 @@ impl Isolate {
         }
     }
 
-    /// Notes which head is held since now.
-    pub(crate) fn note_adopted(&mut self, etag: String) {
+    /// Notes which head is held since `now`.
+    pub(crate) fn note_adopted(&mut self, etag: String, now: u64) {
         self.generation = self.replica.head().map_or(0, |head| head.generation).to_string();
         self.head_etag = Some(etag);
+        if let Some(head) = self.replica.head() {
+            self.tally.note_applied(head.order(), head.ack_wanted, now);
+        }
+    }
+
+    /// Whether a report should be sent, where there is somebody to send it to.
+    pub(crate) const fn report_is_due(&self, now: u64) -> bool {
+        self.config.reports && self.tally.is_due(now)
+    }
+
+    /// Begins to send a report, as [`Tally::take`] does.
+    pub(crate) fn take_report(&mut self, again: bool, now: u64) -> Option<&[u8]> {
+        let standing = Standing {
+            lanes: report::Lanes { kv: self.config.kv_lane, http: self.config.http_lane.is_some() },
+            state: self.state(now),
+            peppers: self.config.peppers.iter().map(Pepper::id).collect(),
+            held: self.replica.head().map(Head::order),
+        };
+        self.tally.take(standing, again, now).ok().flatten()
     }
 
     /// Notes whose request waits for the first head of all. How credentials are read is not known yet:
@@ -303,15 +256,6 @@ impl Isolate {
 
     pub(crate) fn http_lane(&self) -> Option<HttpLane> {
         self.config.http_lane.clone()
-    }
-
-    fn lanes(&self) -> impl Iterator<Item = &Freshness> {
-        self.http.iter().chain(&self.kv)
-    }
-
-    fn lanes_mut(&mut self) -> impl Iterator<Item = (Lane, &mut Freshness)> {
-        let http = self.http.iter_mut().map(|lane| (Lane::Http, lane));
-        http.chain(self.kv.iter_mut().map(|lane| (Lane::Kv, lane)))
     }
 }
 

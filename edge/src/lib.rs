@@ -13,15 +13,19 @@ mod assertion;
 mod config;
 mod freshness;
 mod isolate;
+mod json;
+mod lanes;
 pub mod limits;
 mod request;
 mod rim;
 mod status;
+mod tally;
 mod verdict;
 mod warming;
 
-pub use answer::{PROBLEMS, Problem};
+pub use answer::{CAUSES, PROBLEMS, Problem};
 pub use config::{CONFIG_TABLE, ConfigError, Variable};
 pub use rim::exports::{
-    ExecutionContext, challenge, input_at, judge, key_header, linear_memory, output_at, problem, refresh, settle,
+    ExecutionContext, challenge, input_at, judge, key_header, linear_memory, output_at, problem, refresh, report_at,
+    report_sent, report_take, settle,
 };

@@ -26,6 +26,8 @@ pub(crate) const REBIND: u32 = 22;
 pub(crate) const DUE: u32 = 32;
 /// Beside [`GRANT`]: the settings name a header that keys are also taken from.
 pub(crate) const KEY_HEADER: u32 = 64;
+/// Beside a verdict's number: a report should be sent.
+pub(crate) const REPORT: u32 = 128;
 /// Beside [`GRANT`], from this bit up: how many bytes the output has.
 pub(crate) const GRANT_SHIFT: u32 = 8;
 
@@ -60,7 +62,11 @@ pub(crate) fn internal() -> u32 {
 
 /// The number of a refusal.
 pub(crate) fn refuse(refusal: Refusal) -> Verdict {
-    Verdict::Number(u32::try_from(refusal.index()).unwrap_or(u32::MAX))
+    Verdict::Number(index_of(refusal))
+}
+
+fn index_of(refusal: Refusal) -> u32 {
+    u32::try_from(refusal.index()).unwrap_or(u32::MAX)
 }
 
 /// The identity headers' names, in the order in which [`identity`] gives their values.
@@ -99,6 +105,8 @@ mod tests {
     fn the_entry_mirrors_the_numbers_and_the_names() {
         let entry = include_str!("../entry.mjs");
         let numbers = [
+            // Below it the client is to blame.
+            ("NO_SNAPSHOT", index_of(Refusal::NoSnapshot)),
             ("PONG", PONG),
             ("PUBLIC", PUBLIC),
             ("FACTS", FACTS),
@@ -108,6 +116,7 @@ mod tests {
             ("REBIND", REBIND),
             ("DUE", DUE),
             ("KEY_HEADER", KEY_HEADER),
+            ("REPORT", REPORT),
             ("GRANT_SHIFT", GRANT_SHIFT),
             ("SETTINGS_SHIFT", SETTINGS_SHIFT),
             // All that is below the first bit that stands beside a number.

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use keyward_edge::{CONFIG_TABLE, PROBLEMS, limits};
+use keyward_edge::{CAUSES, CONFIG_TABLE, PROBLEMS, limits};
 use keyward_shared::snapshot::{
     MAX_HEAD_BYTES, MAX_LEAF_BYTES, MAX_OBJECT_BYTES, MAX_RECENT_BYTES, MAX_RECENT_ENTRIES, MAX_SETTINGS_BYTES,
     MAX_TRUSTED_KEYS,
@@ -52,8 +52,8 @@ fn variables() -> String {
 
 fn problems() -> String {
     let mut text = String::from("| code | status | when |\n|---|---|---|\n");
-    for problem in PROBLEMS {
-        let _ = writeln!(text, "| `{}` | {} | {} |", problem.code, problem.status, problem.when);
+    for (problem, when) in PROBLEMS.iter().zip(CAUSES) {
+        let _ = writeln!(text, "| `{}` | {} | {when} |", problem.code, problem.status);
     }
     text
 }

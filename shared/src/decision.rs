@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::credentials::{self, Claim, CredentialError};
-use crate::fingerprint::Digest;
+use crate::fingerprint::{Digest, Fingerprint};
 use crate::id::{KeyId, MemberId, WorkspaceId};
 use crate::policy::{Access, AppRef, PolicyRef, RestrictionsRef};
 use crate::record::{Record, Slot};
@@ -153,6 +153,11 @@ impl Refusal {
 }
 
 impl Reason {
+    /// Whether it was the secret's own status that refused it: it is known, and would have passed before.
+    pub const fn is_by_status(self) -> bool {
+        matches!(self, Self::Disabled | Self::Paused | Self::Suspended | Self::Expired)
+    }
+
     /// A word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -184,35 +189,59 @@ pub enum Decision {
     Need(Need),
 }
 
-/// Judges `request` at `now_ms`, milliseconds since the Unix epoch, the one time of the request.
+/// A verdict, and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// The verdict.
+    pub decision: Decision,
+    /// The fingerprint that was looked up; none where the verdict needed no key.
+    pub fingerprint: Option<Fingerprint>,
+    /// The slot of the record that was found: some exactly where the replica knows the key.
+    pub slot: Option<Slot>,
+}
+
+impl Judged {
+    /// A verdict that no key was looked up for.
+    const fn without_a_key(decision: Decision) -> Self {
+        Self { decision, fingerprint: None, slot: None }
+    }
+}
+
+/// The verdict of [`judge`] alone.
 pub fn decide(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Decision {
+    judge(replica, request, now_ms).decision
+}
+
+/// Judges `request` at `now_ms`, milliseconds since the Unix epoch, the one time of the request, and
+/// says whose secret it was.
+pub fn judge(replica: &mut Replica, request: &Request<'_>, now_ms: u64) -> Judged {
     let Some(head) = replica.head() else {
-        return Decision::Deny(Refusal::NoSnapshot);
+        return Judged::without_a_key(Decision::Deny(Refusal::NoSnapshot));
     };
     if now_ms >= head.expires_at {
-        return Decision::Deny(Refusal::SnapshotExpired);
+        return Judged::without_a_key(Decision::Deny(Refusal::SnapshotExpired));
     }
     let case = match Case::new(request, replica.routes(), replica.settings(), now_ms) {
         Ok(case) => case,
-        Err(decision) => return decision,
+        Err(decision) => return Judged::without_a_key(decision),
     };
     let Some(fingerprint) = replica.pepper().map(|pepper| pepper.fingerprint(&case.digest)) else {
-        return Decision::Deny(Refusal::NoSnapshot);
+        return Judged::without_a_key(Decision::Deny(Refusal::NoSnapshot));
     };
-    let decision = match case.judge(replica.lookup(&fingerprint, now_ms)) {
-        decision @ Decision::Deny(Refusal::Restricted) if case.client.is_none() => decision,
+    let (decision, slot) = match case.judge_known(replica.lookup(&fingerprint, now_ms)) {
+        known @ (Decision::Deny(Refusal::Restricted), _) if case.client.is_none() => known,
         // A leaf may be older than a change that widened the policy.
-        Decision::Deny(_) => case.judge(replica.lookup_exact(&fingerprint)),
-        decision => decision,
+        (Decision::Deny(_), _) => case.judge_known(replica.lookup_exact(&fingerprint)),
+        known => known,
     };
     if let Decision::Allow(_) | Decision::Pong(_) = decision {
         replica.promote(&fingerprint);
     }
-    decision
+    Judged { decision, fingerprint: Some(fingerprint), slot }
 }
 
 /// A request that asks for a key which is yet to be looked up: what a record and its policy are judged
-/// for. [`decide`] looks it up in a replica; whoever knows of keys otherwise makes the case and judges it
+/// for. [`judge`] looks it up in a replica; whoever knows of keys otherwise makes the case and judges it
 /// as an edge would.
 pub struct Case<'a> {
     digest: Digest,
@@ -249,13 +278,21 @@ impl<'a> Case<'a> {
 
     /// The verdict by what is known of that key.
     pub fn judge(&self, lookup: Lookup<'_>) -> Decision {
-        let (record, policy) = match lookup {
-            Lookup::Found(record, policy) => (record, policy),
-            Lookup::Absent => return unauthorized(Reason::Unknown),
-            Lookup::Need(need) => return Decision::Need(need),
-            Lookup::NoHead => return Decision::Deny(Refusal::NoSnapshot),
-        };
-        if let Some(reason) = self.unusable(&record, &policy) {
+        self.judge_known(lookup).0
+    }
+
+    /// The same, with the slot of the record where there is one.
+    fn judge_known(&self, lookup: Lookup<'_>) -> (Decision, Option<Slot>) {
+        match lookup {
+            Lookup::Found(record, policy) => (self.judge_record(&record, &policy), Some(record.slot)),
+            Lookup::Absent => (unauthorized(Reason::Unknown), None),
+            Lookup::Need(need) => (Decision::Need(need), None),
+            Lookup::NoHead => (Decision::Deny(Refusal::NoSnapshot), None),
+        }
+    }
+
+    fn judge_record(&self, record: &Record, policy: &PolicyRef<'_>) -> Decision {
+        if let Some(reason) = self.unusable(record, policy) {
             return unauthorized(reason);
         }
         let grant = Grant {
@@ -265,7 +302,7 @@ impl<'a> Case<'a> {
             access: policy.access,
             slot: record.slot,
         };
-        match permitted(&policy, self.target) {
+        match permitted(policy, self.target) {
             Err(refusal) if !self.pings => Decision::Deny(refusal),
             _ if !from_allowed_client(policy.restrictions, &self.client.unwrap_or_default()) => {
                 Decision::Deny(Refusal::Restricted)

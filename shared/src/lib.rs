@@ -16,6 +16,7 @@ pub mod id;
 pub mod policy;
 pub mod record;
 mod referrer;
+pub mod report;
 pub mod route;
 pub mod settings;
 pub mod snapshot;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use keyward_shared::api_key::{ApiKey, verify_check_digits};
 use keyward_shared::credentials;
+use keyward_shared::report::Report;
 use keyward_shared::settings::{Accept, Settings};
 use keyward_shared::snapshot::{Head, Leaf, Node, ObjectName, Place, decode_settings, encode_settings};
 use keyward_shared::{fingerprint::Pepper, policy::Policy};
@@ -18,6 +19,7 @@ use crate::fixtures::{
     DEPLOYMENT, STAMP, full_head, full_policy, full_settings, leaf_bytes, leaf_place, leaf_records, name, origin,
     pepper, signing_key, trusted,
 };
+use crate::report::full_report;
 
 #[test]
 fn the_policys_bytes_are_held() {
@@ -57,6 +59,12 @@ fn the_heads_bytes_are_held() {
     let signed = full_head().sign(DEPLOYMENT, &signing_key()).expect("within bounds");
     let bytes = held("head", signed.as_bytes());
     assert_eq!(Head::verify(&bytes, DEPLOYMENT, &trusted()), Ok(full_head()));
+}
+
+#[test]
+fn the_reports_bytes_are_held() {
+    let bytes = held("report", &full_report().encode().expect("within bounds"));
+    assert_eq!(Report::decode(&bytes), Ok(full_report()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a replica takes in memory, and what a decision takes of it.
 
-use keyward_shared::decision::{Decision, Request, decide};
+use keyward_shared::decision::{Decision, Judged, Request, decide, judge};
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::id::WorkspaceId;
 use keyward_shared::policy::SlugHash;
@@ -105,9 +105,10 @@ fn a_decision_allocates_nothing() {
         ("claim", &names_its_key, true),
     ] {
         let request: Request<'_> = request("GET", "/v1/data", authorization);
-        let mut decision = None;
-        let memory = allocation_counter::measure(|| decision = Some(decide(&mut replica, &request, NOW_MS)));
-        assert_eq!(matches!(decision, Some(Decision::Allow(_))), passes, "{what}: {decision:?}");
+        let mut judged = None;
+        let memory = allocation_counter::measure(|| judged = Some(judge(&mut replica, &request, NOW_MS)));
+        let passed = matches!(judged, Some(Judged { decision: Decision::Allow(_), slot: Some(_), .. }));
+        assert_eq!(passed, passes, "{what}: {judged:?}");
         assert_eq!(memory.count_total, 0, "{what}");
     }
 }

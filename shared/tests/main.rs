@@ -14,4 +14,5 @@ mod model;
 mod policy_view;
 mod replica;
 mod replica_rules;
+mod report;
 mod robustness;

@@ -11,6 +11,7 @@ pub mod heads;
 pub mod kv;
 pub mod origin;
 pub mod raw;
+pub mod reports;
 pub mod stack;
 pub mod workerd;
 

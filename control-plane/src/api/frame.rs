@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::ApiState;
@@ -19,6 +21,9 @@ use crate::entropy;
 
 /// The header that carries the request's id in every answer.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long before its limit a request is answered that waits for something: time for the answer itself.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// No request takes longer; a change that is still running then is finished all the same.
 const TIME_LIMIT: Duration = Duration::from_secs(limits::REQUEST_SECONDS);
@@ -41,6 +46,15 @@ impl RequestId {
     }
 }
 
+/// By when a request is to be answered that could wait for longer.
+#[derive(Debug, Clone, Copy)]
+struct AnsweredBy(Instant);
+
+/// By when a request is to be answered that could wait for longer, so that no limit cuts it off.
+pub fn answered_by(parts: &Parts) -> Instant {
+    parts.extensions.get::<AnsweredBy>().map_or_else(Instant::now, |AnsweredBy(by)| *by)
+}
+
 /// Runs a request inside its frame.
 pub async fn frame(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
     let Some(id) = RequestId::draw(&api) else {
@@ -53,9 +67,9 @@ pub async fn frame(State(api): State<ApiState>, mut request: Request, next: Next
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", id = id.as_str(), %method, route);
+    let started = Instant::now();
     request.extensions_mut().insert(id.clone());
-
-    let started = tokio::time::Instant::now();
+    request.extensions_mut().insert(AnsweredBy(started + TIME_LIMIT.saturating_sub(MARGIN)));
     let answer = async {
         let answer = tokio::time::timeout(TIME_LIMIT, next.run(request))
             .await

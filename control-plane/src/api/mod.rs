@@ -36,6 +36,7 @@ use crate::config::ClientAddress;
 use crate::domain::token::TokenHash;
 use crate::entropy::Entropy;
 use crate::lifecycle::Lifecycle;
+use crate::receipts::Receipts;
 use metrics::Metrics;
 use problem::{Code, Problem};
 use sign_ins::SignIns;
@@ -52,7 +53,9 @@ pub struct ApiState {
     pub entropy: Arc<dyn Entropy>,
     /// The publisher.
     pub snapshot: Arc<dyn SnapshotSource>,
-    /// What edges show to read snapshots, hashed.
+    /// Who waits to hear from edges.
+    pub receipts: Arc<Receipts>,
+    /// What edges show to read snapshots and to report, hashed.
     pub edge_credential: TokenHash,
     /// Where the audit log's address of a client is taken from.
     pub client_address: ClientAddress,

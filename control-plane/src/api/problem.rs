@@ -50,6 +50,8 @@ macro_rules! codes {
 codes! {
     BadJson = "bad_json", BAD_REQUEST, "Not JSON",
         "The body is not JSON (RFC 8259), or something follows it.";
+    BadReport = "bad_report", BAD_REQUEST, "Not a report",
+        "The body is no report of an edge, or of a form that this version does not read.";
     BadHeader = "bad_header", BAD_REQUEST, "Bad header",
         "A header of the request is malformed; `field` names it.";
     BadParameter = "bad_parameter", BAD_REQUEST, "Bad query parameter",
@@ -118,7 +120,8 @@ codes! {
     LineTooLong = "line_too_long", PAYLOAD_TOO_LARGE, "Line too long",
         "A line of an import is longer than the limit.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Another media type is needed",
-        "The body's `Content-Type` is not `application/json`; of an import, not `application/x-ndjson`.";
+        "The body's `Content-Type` is not `application/json`; of an import, not `application/x-ndjson`; \
+         of an edge's report, not `application/octet-stream`.";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Invalid value",
         "A member of the body is unknown, missing, of the wrong type or out of bounds; \
          `field` names it.";
@@ -126,6 +129,8 @@ codes! {
         "A line of an import brings a secret with the deployment's prefix and wrong check digits.";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency-Key reused",
         "The `Idempotency-Key` was used with another method, path or body within 24 hours.";
+    TooManyReports = "too_many_reports", TOO_MANY_REQUESTS, "Too many reports at a time",
+        "More edges report at once than can be heard; `Retry-After` says when to report again. Nothing is lost meanwhile.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error",
         "A fault of the control plane; its log has the request's id. \
          Whether the change was made is not known: ask again with the same `Idempotency-Key`.";
@@ -138,6 +143,9 @@ codes! {
 
 /// Seconds after which to ask again when the database is away.
 const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Seconds after which an edge reports again that was not heard.
+const REPORT_AFTER_SECONDS: u64 = 30;
 
 /// A refusal on its way to the client.
 #[derive(Debug, Clone)]
@@ -177,6 +185,7 @@ impl Problem {
             Code::Unavailable | Code::IdempotencyInProgress => {
                 vec![(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))]
             }
+            Code::TooManyReports => vec![(header::RETRY_AFTER, HeaderValue::from(REPORT_AFTER_SECONDS))],
             _ => Vec::new(),
         };
         Self { code, detail: None, field: None, fault: None, headers, cause: None }

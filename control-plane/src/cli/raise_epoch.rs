@@ -11,7 +11,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Flags, RaiseEpochScope};
 use crate::lifecycle::last_signed::LastSigned;
 use crate::lifecycle::{DisableKey, KeyRef, Lifecycle};
-use crate::publish::{Comparison, KvClient, Orphan, RaiseEpoch as Raise, Raised};
+use crate::publish::{Comparison, Orphan, RaiseEpoch as Raise, Raised};
 
 /// Why the audit log says a key was disabled.
 const REASON: &str = "raise-epoch: Workers KV's last state did not let this key pass, or not in this way";
@@ -45,7 +45,7 @@ impl RaiseEpoch {
         let ownership = Ownership::take(&layers)?;
         let store = database::open(&layers, &ownership).await?;
         let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault);
-        let kv = kv.as_ref().map(publisher::namespace).map(|(url, token)| KvClient::new(&url, token)).transpose()?;
+        let kv = kv.as_ref().map(publisher::namespace).transpose()?;
         let deployment = layers.deployment()?;
         let raise = Raise {
             store,

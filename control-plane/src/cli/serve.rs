@@ -21,6 +21,7 @@ use crate::lifecycle::last_signed::LastSigned;
 use crate::lifecycle::notary::Notary;
 use crate::mail::{self, ExportMail, Mailer};
 use crate::publish::Publisher;
+use crate::receipts::Receipts;
 use crate::store::sqlite::SqliteStore;
 
 /// How often kept answers are looked through for those that are to be forgotten.
@@ -49,6 +50,7 @@ impl Serve {
         let operator_token = layers.operator_token()?;
         let client_address = layers.client_address()?;
         let data_dir = layers.data_dir()?;
+        let quiet_time = layers.quiet_time()?;
         let mailing = layers.mail()?;
         let mailer = mailing.as_ref().map(|mail| Mailer::new(&mail.smtp_url, &mail.from)).transpose()?;
 
@@ -60,12 +62,16 @@ impl Serve {
         let notary = Notary::new(Arc::clone(&store) as Arc<_>, &publishing.deployment, &publishing.signing_seed)
             .keeping(LastSigned::of(&publishing.deployment, &data_dir));
         let notary = Arc::new(notary);
-        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault).with_notary(Arc::clone(&notary));
+        let lifecycle = Lifecycle::new(Arc::clone(&store) as Arc<_>, vault)
+            .with_notary(Arc::clone(&notary))
+            .with_quiet_time(quiet_time);
         if let Some(token) = operator_token {
             database::ensure_operator_token(&lifecycle, &token, SystemClock.now()).await?;
         }
         let pruning = tokio::spawn(go_on_pruning(Arc::clone(&store)));
-        let publisher = Publisher::new(store, notary, Arc::new(SystemClock), publishing).await?.spawn();
+        let receipts = Arc::new(Receipts::default());
+        let publisher =
+            Publisher::new(store, (notary, Arc::clone(&receipts)), Arc::new(SystemClock), publishing).await?.spawn();
         let mailed_dir: Arc<Path> = data_dir.join(mail::EXPORTS_DIR).into();
         let sign_ins = SignIns::default();
         let state = ApiState {
@@ -73,6 +79,7 @@ impl Serve {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             snapshot: publisher.source(),
+            receipts,
             edge_credential,
             client_address,
             spool_dir: data_dir.into(),
@@ -157,6 +164,11 @@ async fn forget(lifecycle: Lifecycle) {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "erased secrets whose grace period is over"),
             Err(error) => tracing::warn!(%error, "cannot erase the secrets whose grace period is over"),
+        }
+        match lifecycle.forget_edges(SystemClock.now()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::debug!(rows, "forgot what edges told long ago"),
+            Err(error) => tracing::warn!(%error, "cannot forget what edges told long ago"),
         }
     }
 }

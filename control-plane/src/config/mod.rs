@@ -208,6 +208,12 @@ impl Layers<'_> {
         })
     }
 
+    /// How long a retiring secret must not have been used.
+    pub fn quiet_time(&self) -> Result<Duration, ConfigError> {
+        let (quiet, _) = self.number(&table::QUIET, 60, 2_592_000, "a number from 60 to 2592000")?;
+        Ok(Duration::from_secs(quiet))
+    }
+
     /// What to log.
     pub fn log(&self) -> Result<LogConfig, ConfigError> {
         let (filter, filter_origin) = self.value(&table::LOG)?;

@@ -131,6 +131,14 @@ pub(super) const WARM_UP: Setting = Setting {
            minute, and 20 without.",
 };
 
+pub(super) const QUIET: Setting = Setting {
+    name: "quiet_seconds",
+    placeholder: "SECONDS",
+    default: "604800",
+    help: "How long the old secret of a rotation must not have been used for the rotation to be safe to finish; \
+           at most the rotation's whole grace period is waited for. 60 to 2592000.",
+};
+
 pub(super) const LOG: Setting = Setting {
     name: "log",
     placeholder: "FILTER",
@@ -179,6 +187,7 @@ pub static SETTINGS: &[&Setting] = &[
     &CHECKPOINT,
     &KV_MIN_INTERVAL,
     &WARM_UP,
+    &QUIET,
     &SMTP_FROM,
     &PUBLIC_URL,
     &MAIL_ATTACHED,

@@ -24,6 +24,7 @@ use crate::domain::key::transition::KeyRefusal;
 use crate::domain::permission::Permission;
 use crate::domain::text::Name;
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::Reported;
 use crate::domain::workspace::Workspace;
 use crate::store::{StoredKey, Tx};
 
@@ -131,6 +132,9 @@ impl Verb for BulkKeys {
         let mut change = Change::new(tx.generation(), self.event(call, &workspace, &keys));
         for (before, after) in changes {
             tx.update_key(&after, call.context.now).await?;
+            if !after.is_refused_alike(&before) {
+                tx.forget_denials(after.id, call.context.now).await?;
+            }
             let facts = (before.facts(&catalogue), after.facts(&catalogue));
             let details = Details::new(self.action.as_str(), Some(&facts.0), Some(&facts.1));
             let event = key_support::event(call, &after, self.action.audited(), details);
@@ -142,20 +146,17 @@ impl Verb for BulkKeys {
     }
 }
 
-/// Up to when it is known what was used: nobody reports usage yet.
-pub const USAGE_KNOWN_UNTIL: Option<UnixMillis> = None;
-
 impl BulkKeys {
-    /// Refuses to change keys by when they were last used, up to a time that is not known about, unless
+    /// Refuses to change keys by when they were last used, unless every call since then is known of, or
     /// whoever acts has looked at a preview: a key in use looks like one that never was.
-    pub fn check_usage(&self, context: &Context) -> Result<(), Invalid> {
+    pub fn check_usage(&self, context: &Context, reported: Reported) -> Result<(), Invalid> {
         const FIELD: &str = "filter.last_used_before";
         let BulkTarget::Filter { filter, .. } = &self.target else { return Ok(()) };
         let Some(before) = filter.last_used_before else { return Ok(()) };
-        if USAGE_KNOWN_UNTIL.is_some_and(|known| before <= known) || context.is_of_preview() {
+        if reported.covers_all(before, context.now) || context.is_of_preview() {
             return Ok(());
         }
-        let detail = "it is not known which keys were used up to then, and those of which nothing is known are found, \
+        let detail = "it is not known which keys were used since then, and those of which nothing is known are found, \
             too: look at a dry run, and send its `etag` as `If-Match`";
         Err(Invalid::new(FIELD, Fault::Conflicting, detail))
     }

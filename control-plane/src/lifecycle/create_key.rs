@@ -14,6 +14,7 @@ use crate::domain::key::{Key, Life, Live, Secret};
 use crate::domain::member::{Member, MemberSummary};
 use crate::domain::permission::Permission;
 use crate::domain::text::{ExternalId, Metadata, Name};
+use crate::domain::usage::KeyUsage;
 use crate::domain::workspace::Workspace;
 use crate::store::{NewSecret, StoreError, StoredKey, Tx};
 
@@ -106,8 +107,8 @@ impl Verb for CreateKey {
             .with("secret", if api_key.is_some() { "generated" } else { "brought" });
         let change = Change::new(tx.generation(), key_support::event(call, &key, Action::Create, details))
             .touching(touched(None, &key));
-        let stored = StoredKey { key, member: MemberSummary::from(&member) };
-        let view = KeyView::new(stored, &catalogue, call.context.now);
+        let stored = StoredKey { key, member: MemberSummary::from(&member), usage: KeyUsage::default() };
+        let view = KeyView::new(stored, &catalogue, call.reported, call.context.now);
         Ok((CreatedKey { key: view, secret: api_key }, change))
     }
 }

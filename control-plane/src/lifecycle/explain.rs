@@ -17,7 +17,7 @@ use keyward_shared::snapshot::Lookup;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::lookup::{Found, owner_of};
+use super::lookup::Found;
 use super::refusal::LookupRefusal;
 use super::{Lifecycle, Needs, Refusal, Rights};
 use crate::domain::actor::Actor;
@@ -105,7 +105,7 @@ impl Lifecycle {
         let decision = match Case::new(&request, &routes, &settings, at_ms) {
             Ok(case) => {
                 let fingerprint = self.vault.fingerprint(case.digest());
-                found = owner_of(view, &rights, &fingerprint, at).await?;
+                found = self.owner_of(view, &rights, &fingerprint, at).await?;
                 let live = match &found {
                     Some(_) => view.live_secret(&fingerprint).await?,
                     None => None,
@@ -173,7 +173,7 @@ impl Lifecycle {
             _ => None,
         };
         let found = match &mended {
-            Some(mended) => owner_of(view, rights, &self.vault.fingerprint(&mended.credential.digest), at).await?,
+            Some(mended) => self.owner_of(view, rights, &self.vault.fingerprint(&mended.credential.digest), at).await?,
             None => None,
         };
         Ok(match (reason, mended) {

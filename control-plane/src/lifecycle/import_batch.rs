@@ -28,6 +28,7 @@ use crate::domain::key::transition::KeyRefusal;
 use crate::domain::key::{Key, Life, Secret};
 use crate::domain::member::MemberSummary;
 use crate::domain::permission::Permission;
+use crate::domain::usage::KeyUsage;
 use crate::domain::workspace::{Reveal, Workspace};
 use crate::store::{NewKey, StoredKey, Tx};
 use there::There;
@@ -166,7 +167,7 @@ impl Work<'_> {
         };
         let details = Details::new("import", None, Some(&key.facts(&self.there.catalogue))).with("secret", "brought");
         self.tell(&key, Action::Create, details, touched(None, &key));
-        self.there.created(StoredKey { key: key.clone(), member: holder });
+        self.there.created(StoredKey { key: key.clone(), member: holder, usage: KeyUsage::default() });
         self.pending.push(NewKey { key, sealed_digest, sealed_secret });
         Ok(ImportedLine { key: id, outcome: ImportOutcome::Created })
     }
@@ -179,7 +180,7 @@ impl Work<'_> {
         stored: StoredKey,
     ) -> Result<ImportedLine, Refusal> {
         let now = self.call.context.now;
-        let StoredKey { key: before, member } = stored;
+        let StoredKey { key: before, member, usage } = stored;
         let Life::Live(live) = &before.life else {
             return Err(KeyRefusal::Archived.into());
         };
@@ -218,7 +219,7 @@ impl Work<'_> {
         let catalogue = &self.there.catalogue;
         let details = Details::new("import", Some(&before.facts(catalogue)), Some(&after.facts(catalogue)));
         self.tell(&after, Action::Update, details, touched(Some(&before), &after));
-        self.there.updated(&before, StoredKey { key: after, member: holder });
+        self.there.updated(&before, StoredKey { key: after, member: holder, usage });
         Ok(ImportedLine { key: id, outcome: ImportOutcome::Updated })
     }
 

@@ -96,6 +96,12 @@ pub(super) async fn replace(
         tx.update_key(&after, now).await?;
     }
     let catalogue = tx.catalogue().await?;
+    let usage = if after.is_refused_alike(&before.key) {
+        before.usage
+    } else {
+        tx.forget_denials(after.id, now).await?;
+        before.usage.without_denials()
+    };
     let details = Details::new(operation.name, Some(&before.key.facts(&catalogue)), Some(&after.facts(&catalogue)));
     let event = event(call, &after, operation.action, details);
     let change = Change::new(tx.generation(), event).touching(touched(Some(&before.key), &after));
@@ -104,7 +110,7 @@ pub(super) async fn replace(
     } else {
         MemberSummary::from(&holder(tx, after.workspace_id, after.member_id).await?)
     };
-    let view = KeyView::new(StoredKey { key: after, member }, &catalogue, now);
+    let view = KeyView::new(StoredKey { key: after, member, usage }, &catalogue, call.reported, now);
     Ok((view, change))
 }
 

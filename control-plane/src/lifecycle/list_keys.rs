@@ -75,7 +75,8 @@ impl Lifecycle {
         }
         let query = KeyQuery { workspace_id: workspace, filter, sort, after, limit: limit + 1, now };
         let keys = self.store.keys(&query).await?;
-        let views = keys.into_iter().map(|stored| KeyView::new(stored, &catalogue, now)).collect();
+        let reported = self.reported(now).await?;
+        let views = keys.into_iter().map(|stored| KeyView::new(stored, &catalogue, reported, now)).collect();
         Listed::new(views, limit, &tag, |view: &KeyView| Position {
             value: view.key.sort_value(sort.by),
             id: view.key.id.as_u64(),

@@ -96,7 +96,7 @@ impl Lifecycle {
             }
         };
         // Wrong check digits are no proof: somebody may have brought the digest of such a key.
-        if let Some(found) = owner_of(&mut *view, &rights, &self.vault.fingerprint(&digest), now).await? {
+        if let Some(found) = self.owner_of(&mut *view, &rights, &self.vault.fingerprint(&digest), now).await? {
             return Ok(found);
         }
         let mistake = match (mistake, by) {
@@ -118,31 +118,32 @@ impl Lifecycle {
             return Ok(None);
         };
         let fingerprint = self.vault.fingerprint(&Digest::of(&key));
-        Ok(owner_of(view, rights, &fingerprint, now).await?.map(|_| mistake))
+        Ok(self.owner_of(view, rights, &fingerprint, now).await?.map(|_| mistake))
     }
-}
 
-/// Whose secret has or had this fingerprint, as it is at `at`, if whoever asks may know.
-pub(super) async fn owner_of(
-    view: &mut dyn LookupView,
-    rights: &Rights,
-    fingerprint: &Fingerprint,
-    at: UnixMillis,
-) -> Result<Option<Found>, Refusal> {
-    let owner = view.secret_owner(fingerprint).await?;
-    let is_seen = |workspace| rights.workspace().is_none_or(|own| own == workspace);
-    let Some(owner) = owner.filter(|owner| is_seen(owner.workspace_id)) else {
-        return Ok(None);
-    };
-    let Some(stored) = view.key(owner.workspace_id, owner.key_id).await? else {
-        let (id, workspace_id, name) = (owner.key_id, owner.workspace_id, owner.key_name);
-        return Ok(Some(Found { key: FoundKey::Deleted { id, workspace_id, name }, slot: SecretSlot::Ended }));
-    };
-    let key = KeyView::new(stored, &view.catalogue().await?, at);
-    let slot = match owner.slot {
-        Some(Slot::Current) => SecretSlot::Current,
-        Some(Slot::Retiring) if key.rotation.is_some() => SecretSlot::Retiring,
-        Some(Slot::Retiring) | None => SecretSlot::Ended,
-    };
-    Ok(Some(Found { key: FoundKey::Readable(Box::new(key)), slot }))
+    /// Whose secret has or had this fingerprint, as it is at `at`, if whoever asks may know.
+    pub(super) async fn owner_of(
+        &self,
+        view: &mut dyn LookupView,
+        rights: &Rights,
+        fingerprint: &Fingerprint,
+        at: UnixMillis,
+    ) -> Result<Option<Found>, Refusal> {
+        let owner = view.secret_owner(fingerprint).await?;
+        let is_seen = |workspace| rights.workspace().is_none_or(|own| own == workspace);
+        let Some(owner) = owner.filter(|owner| is_seen(owner.workspace_id)) else {
+            return Ok(None);
+        };
+        let Some(stored) = view.key(owner.workspace_id, owner.key_id).await? else {
+            let (id, workspace_id, name) = (owner.key_id, owner.workspace_id, owner.key_name);
+            return Ok(Some(Found { key: FoundKey::Deleted { id, workspace_id, name }, slot: SecretSlot::Ended }));
+        };
+        let key = KeyView::new(stored, &view.catalogue().await?, self.reported(at).await?, at);
+        let slot = match owner.slot {
+            Some(Slot::Current) => SecretSlot::Current,
+            Some(Slot::Retiring) if key.rotation.is_some() => SecretSlot::Retiring,
+            Some(Slot::Retiring) | None => SecretSlot::Ended,
+        };
+        Ok(Some(Found { key: FoundKey::Readable(Box::new(key)), slot }))
+    }
 }

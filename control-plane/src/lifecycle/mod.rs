@@ -43,10 +43,12 @@ mod explain;
 mod export_audit;
 mod extend_rotation;
 mod finish_rotation;
+mod get_generation;
 mod import_batch;
 mod import_line;
 mod list_apis;
 mod list_checkpoints;
+mod list_edges;
 mod list_events;
 mod list_keys;
 mod list_members;
@@ -73,12 +75,16 @@ mod revoke_member_tokens;
 mod revoke_token;
 mod rotate_key;
 mod sign_ins;
+mod take_report;
+mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::domain::change::Change;
+use crate::domain::usage::Reported;
 use crate::store::{Store, Tx};
 use notary::Notary;
 
@@ -86,7 +92,7 @@ pub use crate::store::{ExportLink, KeptExport, MailedExport};
 pub use archive_key::ArchiveKey;
 pub use audit_proof::{ConsistencyProof, InclusionProof, ProvenTree};
 pub use authenticate::Authenticated;
-pub use bulk_keys::{BulkAction, BulkDone, BulkKey, BulkKeys, BulkOutcome, BulkTarget, USAGE_KNOWN_UNTIL};
+pub use bulk_keys::{BulkAction, BulkDone, BulkKey, BulkKeys, BulkOutcome, BulkTarget};
 pub use cancel_rotation::CancelRotation;
 pub use context::{Context, Entropy, IfMatch, PlanDigest, Seen};
 pub use create_key::{CreateKey, CreatedKey, KeySource};
@@ -107,12 +113,14 @@ pub use export_audit::{AuditExport, ExportScope};
 pub use exporting::ExportPlace;
 pub use extend_rotation::{ExtendRotation, ExtendTo};
 pub use finish_rotation::FinishRotation;
+pub use get_generation::GenerationReceipt;
 pub use idempotency::{IdempotentCall, StoredAnswer};
 pub use import_batch::{ImportBatch, ImportedBatch, ImportedLine};
 pub use import_line::{ImportFields, ImportLine, ImportedSecret, LineEntropy};
 pub use key_input::{KeyFields, KeyPatch};
 pub use key_support::KeyRef;
 pub use list_checkpoints::StoredCheckpoint;
+pub use list_edges::Edge;
 pub use list_keys::KeyListInput;
 pub use list_members::MemberListInput;
 pub use list_teams::TeamListInput;
@@ -141,8 +149,10 @@ pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
 pub use shown::Shown;
 pub use sign_ins::RefusedSignIns;
+pub use take_report::Taken;
+pub use usage::QUIET;
 pub use vault::Vault;
-pub use view::KeyView;
+pub use view::{KeyView, RotationView};
 
 /// The use cases over one database and one vault. Cheap to clone.
 #[derive(Clone)]
@@ -151,6 +161,7 @@ pub struct Lifecycle {
     vault: Arc<Vault>,
     running: idempotency::Running,
     exporting: exporting::Exporting,
+    usage: usage::Usage,
     /// Who signs how the audit log stands; nobody where it is only written.
     notary: Option<Arc<Notary>>,
 }
@@ -163,8 +174,16 @@ impl Lifecycle {
             vault,
             running: idempotency::Running::default(),
             exporting: exporting::Exporting::default(),
+            usage: usage::Usage::default(),
             notary: None,
         }
+    }
+
+    /// The same with another time for which a secret must rest before nobody is said to miss it.
+    #[must_use]
+    pub fn with_quiet_time(mut self, quiet: Duration) -> Self {
+        self.usage = usage::Usage::quiet_for(quiet);
+        self
     }
 
     /// The same with somebody who signs the audit log.
@@ -184,6 +203,8 @@ pub struct Call<'a> {
     pub vault: &'a Vault,
     /// What whoever acts may do.
     pub rights: &'a Rights,
+    /// What was reported of usage.
+    pub reported: Reported,
 }
 
 /// A mutation: input that has become ready to be applied once.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -66,6 +67,36 @@ pub enum NotaryError {
     Name,
 }
 
+/// Who says how the audit log stands, for heads to carry.
+#[async_trait]
+pub trait Witness: Send + Sync {
+    /// The newest checkpoint where it is younger than `least_ms`, else one of the log as it is; none of a log
+    /// without an event.
+    async fn checkpoint(&self, now: UnixMillis, least_ms: i64) -> Result<Option<StoredCheckpoint>, NotaryError>;
+
+    /// Has it sign nothing until it is let go: what a restored database would have it sign may contradict what
+    /// edges hold.
+    fn hold(&self);
+
+    /// The database is no older one of itself.
+    fn let_go(&self);
+}
+
+#[async_trait]
+impl Witness for Notary {
+    async fn checkpoint(&self, now: UnixMillis, least_ms: i64) -> Result<Option<StoredCheckpoint>, NotaryError> {
+        self.sign_where_older(now, least_ms).await
+    }
+
+    fn hold(&self) {
+        self.is_held.store(true, Ordering::SeqCst);
+    }
+
+    fn let_go(&self) {
+        self.is_held.store(false, Ordering::SeqCst);
+    }
+}
+
 /// Who signs the log of one deployment.
 pub struct Notary {
     store: Arc<dyn AuditStore>,
@@ -95,17 +126,6 @@ impl Notary {
         let key = SigningKey::from_bytes(seed);
         let is_held = AtomicBool::new(false);
         Self { store, deployment: deployment.to_owned(), key, file: None, is_held, memory: Arc::default() }
-    }
-
-    /// Has it sign nothing until it is let go: what a restored database would have it sign may contradict what
-    /// edges hold.
-    pub fn hold(&self) {
-        self.is_held.store(true, Ordering::SeqCst);
-    }
-
-    /// The database is no older one of itself.
-    pub fn let_go(&self) {
-        self.is_held.store(false, Ordering::SeqCst);
     }
 
     /// Keeps what was signed last in this file, and signs nothing that does not go on from it.

@@ -86,6 +86,9 @@ impl Verb for PatchWorkspace {
             details = details.with("erased_secrets", tx.erase_sealed_secrets(after.id).await?);
         }
         let mut change = Change::new(tx.generation(), event(call, &after, action, details));
+        if after.status != before.status {
+            tx.forget_denials_in(after.id, call.context.now).await?;
+        }
         if after.slug != before.slug || after.status != before.status {
             let narrowing = after.slug != before.slug || after.status == WorkspaceStatus::Suspended;
             let secrets = tx.live_fingerprints(after.id).await?;

@@ -27,7 +27,8 @@ impl Lifecycle {
         let stored = self.store.key(target.workspace, target.key).await?;
         let stored = stored.ok_or(Refusal::NotFound(Missing::Key))?;
         rights.key(&stored.key, Permission::KeyRead)?;
-        Ok(KeyView::new(stored, &self.store.catalogue().await?, now))
+        let reported = self.reported(now).await?;
+        Ok(KeyView::new(stored, &self.store.catalogue().await?, reported, now))
     }
 
     /// The deployment's settings.

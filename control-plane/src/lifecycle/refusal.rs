@@ -45,6 +45,8 @@ pub enum Missing {
     Export,
     /// No checkpoint of the audit log yet.
     Checkpoint,
+    /// No such generation, or none that is kept.
+    Generation,
 }
 
 impl Missing {
@@ -60,6 +62,7 @@ impl Missing {
             Self::Event => "event",
             Self::Export => "export",
             Self::Checkpoint => "checkpoint",
+            Self::Generation => "generation",
         }
     }
 }

@@ -57,6 +57,7 @@ impl Verb for RevealKey {
         let catalogue = tx.catalogue().await?;
         let event = key_support::event(call, &stored.key, Action::Reveal, Details::new("reveal", None, None));
         let change = Change::new(tx.generation(), event);
-        Ok((RevealedKey { key: KeyView::new(stored, &catalogue, call.context.now), secret }, change))
+        let key = KeyView::new(stored, &catalogue, call.reported, call.context.now);
+        Ok((RevealedKey { key, secret }, change))
     }
 }

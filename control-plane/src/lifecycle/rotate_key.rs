@@ -64,7 +64,7 @@ impl Verb for RotateKey {
         let name = if grace == Grace::None { "regenerate" } else { "rotate" };
         let operation = Operation { action: Action::Update, name };
         let (key, change) = key_support::replace(tx, call, before, after, operation).await?;
-        let previous_valid_until = key.rotation.as_ref().map(|rotation| rotation.previous_valid_until);
+        let previous_valid_until = key.rotation.as_ref().map(|running| running.rotation.previous_valid_until);
         Ok((RotatedKey { key, secret: api_key, previous_valid_until }, change))
     }
 }

@@ -4,6 +4,7 @@
 use super::idempotency::Opened;
 use super::{Call, Context, IdempotentCall, Lifecycle, Needs, Refusal, Rights, StoredAnswer, Verb, rights, shown};
 use crate::domain::change::{Change, Generation};
+use crate::domain::usage::Reported;
 use crate::store::{StoreError, Tx};
 
 /// A mutation that happened, now or at an earlier call with the same `Idempotency-Key`.
@@ -32,6 +33,7 @@ impl Lifecycle {
             Some(call) => Some(self.running.claim(*call.id()).ok_or(Refusal::IdempotencyRunning)?),
             None => None,
         };
+        let reported = self.reported(context.now).await?;
         let mut tx = self.begin(verb.is_bulk()).await?;
         let kept = match idempotent {
             Some(call) => call.kept(&mut *tx, context.now).await?.map(|kept| (call, kept)),
@@ -48,12 +50,12 @@ impl Lifecycle {
                 return Err(refusal);
             }
             if verb.is_told_again() {
-                let (tx, _, change) = self.apply(tx, context, &rights, verb).await?;
+                let (tx, _, change) = self.apply(tx, context, (&rights, reported), verb).await?;
                 tx.commit(change, None).await?;
             }
             return Ok(Done { answer, generation, replayed: true });
         }
-        let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
+        let (tx, answer, change) = self.apply(tx, context, (&rights, reported), verb).await?;
         let generation = change.generation();
         let shown = V::shows(&answer);
         let answer = render(answer, generation);
@@ -70,9 +72,10 @@ impl Lifecycle {
 
     /// Applies `verb` and commits, for callers that need no stored answer.
     pub async fn execute<V: Verb>(&self, context: &Context, verb: V) -> Result<(V::Answer, Generation), Refusal> {
+        let reported = self.reported(context.now).await?;
         let tx = self.begin(verb.is_bulk()).await?;
         let (tx, rights) = admitted(tx, context, verb.needs()).await?;
-        let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
+        let (tx, answer, change) = self.apply(tx, context, (&rights, reported), verb).await?;
         let generation = tx.commit(change, None).await?;
         Ok((answer, generation))
     }
@@ -80,9 +83,10 @@ impl Lifecycle {
     /// Applies `verb` and undoes it: what it would answer, or why it would be refused. Nothing happens,
     /// no generation is taken and nothing is told to the audit log.
     pub async fn preview<V: Verb>(&self, context: &Context, verb: V) -> Result<V::Answer, Refusal> {
+        let reported = self.reported(context.now).await?;
         let tx = self.begin(verb.is_bulk()).await?;
         let (tx, rights) = admitted(tx, context, verb.needs()).await?;
-        let (tx, answer, _) = self.apply(tx, context, &rights, verb).await?;
+        let (tx, answer, _) = self.apply(tx, context, (&rights, reported), verb).await?;
         tx.abandon().await?;
         Ok(answer)
     }
@@ -95,9 +99,10 @@ impl Lifecycle {
         verb: V,
         happened: impl FnOnce(&V::Answer) -> bool + Send,
     ) -> Result<(V::Answer, Option<Generation>), Refusal> {
+        let reported = self.reported(context.now).await?;
         let tx = self.begin(verb.is_bulk()).await?;
         let (tx, rights) = admitted(tx, context, verb.needs()).await?;
-        let (tx, answer, change) = self.apply(tx, context, &rights, verb).await?;
+        let (tx, answer, change) = self.apply(tx, context, (&rights, reported), verb).await?;
         if !happened(&answer) {
             tx.abandon().await?;
             return Ok((answer, None));
@@ -114,10 +119,10 @@ impl Lifecycle {
         &self,
         mut tx: Box<dyn Tx>,
         context: &Context,
-        rights: &Rights,
+        (rights, reported): (&Rights, Reported),
         verb: V,
     ) -> Result<(Box<dyn Tx>, V::Answer, Change), Refusal> {
-        match verb.apply(&mut *tx, Call { context, vault: &self.vault, rights }).await {
+        match verb.apply(&mut *tx, Call { context, vault: &self.vault, rights, reported }).await {
             Ok((answer, change)) => Ok((tx, answer, change)),
             Err(refusal) => {
                 tx.abandon().await?;

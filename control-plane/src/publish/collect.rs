@@ -9,22 +9,21 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::error::PublishError;
-use super::kv::KvClient;
+use super::kv::KvApi;
 use super::source::Shared;
 use crate::domain::time::UnixMillis;
 
 /// How long after its last head has expired an object stays.
 const AFTER_EXPIRY_MS: i64 = 2 * 60 * 60 * 1000;
-const EVERY: Duration = Duration::from_mins(10);
 /// Keys in one bulk deletion, of the 10,000 that the API takes.
 const BATCH: u32 = 1_000;
 const BETWEEN_BATCHES: Duration = Duration::from_secs(2);
 
 /// Collects now and then until the publisher stops.
-pub(super) async fn run(shared: Arc<Shared>, kv: Option<KvClient>) {
+pub(super) async fn run(shared: Arc<Shared>, kv: Option<Arc<dyn KvApi>>, every: Duration) {
     loop {
-        sleep(EVERY).await;
-        match collect(&shared, kv.as_ref()).await {
+        sleep(every).await;
+        match collect(&shared, kv.as_deref()).await {
             Ok(0) => {}
             Ok(objects) => tracing::info!(objects, "old objects collected"),
             Err(error) => tracing::warn!(%error, "old objects not collected; tried again later"),
@@ -33,7 +32,7 @@ pub(super) async fn run(shared: Arc<Shared>, kv: Option<KvClient>) {
 }
 
 /// Collects all there is to collect now; says how many objects.
-pub(super) async fn collect(shared: &Shared, kv: Option<&KvClient>) -> Result<usize, PublishError> {
+pub(super) async fn collect(shared: &Shared, kv: Option<&dyn KvApi>) -> Result<usize, PublishError> {
     let mut collected = 0;
     while !shared.is_halted() {
         let before = UnixMillis::from_millis(shared.now().as_millis() - AFTER_EXPIRY_MS);

@@ -36,6 +36,8 @@ pub(super) struct HeadParts<'a> {
     pub(super) settings: ObjectName,
     pub(super) tree: Tree,
     pub(super) next: Option<Tree>,
+    /// Somebody waits to hear which edges have applied it.
+    pub(super) ack_wanted: bool,
     /// How the audit log stood, as a signed note.
     pub(super) checkpoint: &'a str,
     pub(super) recent: &'a Recent,
@@ -76,6 +78,7 @@ impl HeadSigner {
             settings,
             tree,
             next,
+            ack_wanted,
             checkpoint,
             recent,
         } = parts;
@@ -89,7 +92,7 @@ impl HeadSigner {
             narrowed_since: recent.narrowed_since(),
             narrowed_through: recent.newest().map_or(generation, |newest| newest.max(generation)),
             settings,
-            ack_wanted: false,
+            ack_wanted,
             checkpoint: checkpoint.as_bytes().to_vec(),
             tree,
             next,

@@ -9,12 +9,12 @@
 use keyward_shared::snapshot::MAX_HEAD_BYTES;
 
 use super::error::PublishError;
-use super::kv::{KvClient, KvError};
+use super::kv::{KvApi, KvError};
 use super::source::Shared;
 use super::upload::HEAD_KEY;
 
 /// Reads the head that KV holds and notes that it was compared, unless it stands above the record.
-pub(super) async fn compare(kv: &KvClient, shared: &Shared) -> Result<(), PublishError> {
+pub(super) async fn compare(kv: &dyn KvApi, shared: &Shared) -> Result<(), PublishError> {
     match kv.get(HEAD_KEY, MAX_HEAD_BYTES).await {
         Ok(None) => {}
         Ok(Some(bytes)) => match shared.signer.read(&bytes) {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,23 @@ pub enum KvError {
     },
 }
 
-/// A client for one namespace.
+/// Workers KV as the publisher writes it, one namespace of it.
+#[async_trait]
+pub trait KvApi: Send + Sync {
+    /// The value of `key`, or `None` where there is none. One above `max` bytes is not read to its end.
+    async fn get(&self, key: &str, max: usize) -> Result<Option<Vec<u8>>, KvError>;
+
+    /// Writes one value.
+    async fn put(&self, key: &str, value: Vec<u8>) -> Result<(), KvError>;
+
+    /// Writes values in one call; gives the keys that were refused, which may be tried again.
+    async fn put_bulk(&self, pairs: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError>;
+
+    /// Deletes keys in one call; gives those that were refused.
+    async fn delete_bulk(&self, keys: &[String]) -> Result<Vec<String>, KvError>;
+}
+
+/// A client for one namespace, over the REST API.
 #[derive(Clone)]
 pub struct KvClient {
     http: reqwest::Client,
@@ -80,43 +97,6 @@ impl KvClient {
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token })
     }
 
-    /// The value of `key`, or `None` where there is none. One above `max` bytes is not read to its end.
-    pub async fn get(&self, key: &str, max: usize) -> Result<Option<Vec<u8>>, KvError> {
-        let mut response = match self.send("get", self.http.get(self.url(key))).await {
-            Ok(response) => response,
-            Err(KvError::Status { status: 404, .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut value = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| KvError::Unreachable(error.without_url()))? {
-            if value.len() + chunk.len() > max {
-                return Err(KvError::TooLarge { max });
-            }
-            value.extend_from_slice(&chunk);
-        }
-        Ok(Some(value))
-    }
-
-    /// Writes one value.
-    pub async fn put(&self, key: &str, value: Vec<u8>) -> Result<(), KvError> {
-        let request = self.http.put(self.url(key)).header("content-type", "application/octet-stream").body(value);
-        self.send("put", request).await.map(drop)
-    }
-
-    /// Writes values in one call; gives the keys that were refused, which may be tried again.
-    pub async fn put_bulk(&self, pairs: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError> {
-        let body: Vec<_> =
-            pairs.iter().map(|(key, value)| Pair { key, value: STANDARD.encode(value), base64: true }).collect();
-        let request = self.http.put(format!("{}/bulk", self.base)).timeout(BULK_CALL).json(&body);
-        self.refused("bulk put", request).await
-    }
-
-    /// Deletes keys in one call; gives those that were refused.
-    pub async fn delete_bulk(&self, keys: &[String]) -> Result<Vec<String>, KvError> {
-        let request = self.http.post(format!("{}/bulk/delete", self.base)).timeout(BULK_CALL).json(keys);
-        self.refused("bulk delete", request).await
-    }
-
     fn url(&self, key: &str) -> String {
         format!("{}/values/{key}", self.base)
     }
@@ -140,5 +120,41 @@ impl KvClient {
         let said = response.text().await.unwrap_or_default();
         let message = said.lines().next().unwrap_or_default().chars().take(200).collect();
         Err(KvError::Status { call, status: status.as_u16(), message })
+    }
+}
+
+#[async_trait]
+impl KvApi for KvClient {
+    async fn get(&self, key: &str, max: usize) -> Result<Option<Vec<u8>>, KvError> {
+        let mut response = match self.send("get", self.http.get(self.url(key))).await {
+            Ok(response) => response,
+            Err(KvError::Status { status: 404, .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut value = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| KvError::Unreachable(error.without_url()))? {
+            if value.len() + chunk.len() > max {
+                return Err(KvError::TooLarge { max });
+            }
+            value.extend_from_slice(&chunk);
+        }
+        Ok(Some(value))
+    }
+
+    async fn put(&self, key: &str, value: Vec<u8>) -> Result<(), KvError> {
+        let request = self.http.put(self.url(key)).header("content-type", "application/octet-stream").body(value);
+        self.send("put", request).await.map(drop)
+    }
+
+    async fn put_bulk(&self, pairs: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError> {
+        let body: Vec<_> =
+            pairs.iter().map(|(key, value)| Pair { key, value: STANDARD.encode(value), base64: true }).collect();
+        let request = self.http.put(format!("{}/bulk", self.base)).timeout(BULK_CALL).json(&body);
+        self.refused("bulk put", request).await
+    }
+
+    async fn delete_bulk(&self, keys: &[String]) -> Result<Vec<String>, KvError> {
+        let request = self.http.post(format!("{}/bulk/delete", self.base)).timeout(BULK_CALL).json(keys);
+        self.refused("bulk delete", request).await
     }
 }

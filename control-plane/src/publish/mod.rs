@@ -26,7 +26,7 @@ mod tree;
 mod upload;
 
 pub use error::PublishError;
-pub use kv::{KvClient, KvError};
+pub use kv::{KvApi, KvClient, KvError};
 pub use raise_epoch::{Comparison, Orphan, RaiseEpoch, Raised};
 pub use run::{PublishOptions, Publisher, PublisherHandle};
-pub use source::PublicationStore;
+pub use source::{Commits, PublicationStore};

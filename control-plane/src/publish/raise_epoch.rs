@@ -22,7 +22,7 @@ use keyward_shared::snapshot::{
 use tokio::time::sleep;
 
 use super::error::PublishError;
-use super::kv::KvClient;
+use super::kv::KvApi;
 use super::source::PublicationStore;
 use super::upload::HEAD_KEY;
 use crate::domain::audit::checkpoint::{Checkpoint, incarnation_of};
@@ -83,7 +83,7 @@ pub struct RaiseEpoch {
     /// The database.
     pub store: Arc<dyn PublicationStore>,
     /// The namespace; nothing where edges read over http alone, and so nothing can be compared.
-    pub kv: Option<KvClient>,
+    pub kv: Option<Arc<dyn KvApi>>,
     /// Name of the deployment.
     pub deployment: String,
     /// The key that heads are signed with.

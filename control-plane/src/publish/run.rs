@@ -18,14 +18,15 @@ use super::collect;
 use super::error::PublishError;
 use super::heads::HeadSigner;
 use super::history;
-use super::kv::KvClient;
+use super::kv::KvApi;
 use super::source::{PublicationStore, Shared};
 use super::state::{Occasion, State, finished};
 use super::upload::Uploader;
 use crate::api::snapshot::SnapshotSource;
 use crate::clock::Clock;
 use crate::domain::time::UnixMillis;
-use crate::lifecycle::notary::Notary;
+use crate::lifecycle::notary::Witness;
+use crate::receipts::Receipts;
 
 /// Between two heads: four a second.
 const BETWEEN_HEADS: Duration = Duration::from_millis(250);
@@ -49,8 +50,8 @@ pub struct PublishOptions {
     pub signing_seed: Zeroizing<[u8; 32]>,
     /// The pepper that fingerprints were made with.
     pub pepper: PepperId,
-    /// Base URL of the KV namespace and the API token, or nothing for the http lane alone.
-    pub kv: Option<(String, Option<Zeroizing<String>>)>,
+    /// The KV namespace, or nothing for the http lane alone.
+    pub kv: Option<Arc<dyn KvApi>>,
     /// How long a head may be used.
     pub head_ttl: Duration,
     /// How often the head is signed anew when nothing changes.
@@ -61,6 +62,8 @@ pub struct PublishOptions {
     pub kv_min_interval: Duration,
     /// How long edges have to load what they use of a tree of another depth before heads name it.
     pub warm_up: Duration,
+    /// How often objects are collected that no usable head names.
+    pub collect_every: Duration,
     /// Names this process in the lease.
     pub holder: String,
 }
@@ -69,7 +72,7 @@ pub struct PublishOptions {
 pub struct Publisher {
     pub(super) shared: Arc<Shared>,
     pub(super) options: PublishOptions,
-    kv: Option<KvClient>,
+    kv: Option<Arc<dyn KvApi>>,
 }
 
 /// What outlasts an interruption.
@@ -107,18 +110,19 @@ impl PublisherHandle {
 }
 
 impl Publisher {
-    /// A publisher over `store`. Reads what was published last; takes nothing yet.
+    /// A publisher over `store`, whose heads carry what `witness` signs of the audit log and say whether
+    /// somebody waits for `receipts`. Reads what was published last; takes nothing yet.
     pub async fn new(
         store: Arc<dyn PublicationStore>,
-        notary: Arc<Notary>,
+        (witness, receipts): (Arc<dyn Witness>, Arc<Receipts>),
         clock: Arc<dyn Clock>,
         options: PublishOptions,
     ) -> Result<Self, PublishError> {
         let key = SigningKey::from_seed(&options.signing_seed);
         let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
-        let kv = options.kv.clone().map(|(base, token)| KvClient::new(&base, token)).transpose()?;
+        let kv = options.kv.clone();
         let recorded = store.recorded_head().await?;
-        let shared = Shared::new(store, signer, notary, clock, kv.is_some(), recorded.as_ref());
+        let shared = Shared::new(store, signer, (witness, receipts), clock, kv.is_some(), recorded.as_ref());
         Ok(Self { shared: Arc::new(shared), options, kv })
     }
 
@@ -131,7 +135,8 @@ impl Publisher {
     }
 
     async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let collector = tokio::spawn(collect::run(Arc::clone(&self.shared), self.kv.clone()));
+        let collector =
+            tokio::spawn(collect::run(Arc::clone(&self.shared), self.kv.clone(), self.options.collect_every));
         let uploader = self.kv.clone().map(|kv| {
             let now = Instant::now();
             let uploader = Uploader {
@@ -147,6 +152,7 @@ impl Publisher {
         let mut kept = Kept::default();
         loop {
             let error = tokio::select! {
+                biased;
                 _ = stopped.wait_for(|stop| *stop) => break,
                 result = self.publish(&mut kept) => match result {
                     Ok(never) => match never {},
@@ -162,6 +168,7 @@ impl Publisher {
             // What goes wrong with heads is nothing to the log.
             self.sign_log(self.options.checkpoint_every).await;
             tokio::select! {
+                biased;
                 _ = stopped.wait_for(|stop| *stop) => break,
                 () = sleep(RETRY) => {}
             }
@@ -176,7 +183,7 @@ impl Publisher {
 
     /// Signs the audit log where no head does, unless it was signed more lately than that.
     async fn sign_log(&self, least: Duration) {
-        let signing = self.shared.notary.sign_where_older(self.shared.now(), millis(least));
+        let signing = self.shared.witness.checkpoint(self.shared.now(), millis(least));
         let error = match timeout(SIGNING, signing).await {
             Ok(Ok(_)) => return,
             Ok(Err(error)) => error.to_string(),
@@ -283,7 +290,7 @@ impl Publisher {
     /// uploader compares before it writes.
     async fn look_at_kv_first(&self) -> Result<(), PublishError> {
         let shared = &self.shared;
-        let Some(kv) = self.kv.as_ref().filter(|_| !shared.is_compared() && !shared.is_halted()) else {
+        let Some(kv) = self.kv.as_deref().filter(|_| !shared.is_compared() && !shared.is_halted()) else {
             return Ok(());
         };
         match timeout(FIRST_LOOK, history::compare(kv, shared)).await {

@@ -10,15 +10,52 @@ use super::error::PublishError;
 use super::heads::{HeadSigner, SignedBytes};
 use crate::api::snapshot::{HeadBytes, SnapshotError, SnapshotSource, SnapshotStatus};
 use crate::clock::Clock;
+use crate::domain::change::Generation;
 use crate::domain::time::UnixMillis;
-use crate::lifecycle::notary::Notary;
+use crate::lifecycle::notary::Witness;
+use crate::receipts::Receipts;
 use crate::store::publication::{Publication, RecordedHead};
-use crate::store::{Store, StoreError};
+use crate::store::{AuditStore, Store, StoreError, TreeState};
+
+/// What the publisher is told of changes: that some were committed, and how far the audit log has come.
+#[async_trait]
+pub trait Commits: Send + Sync {
+    /// The newest generation that this process committed; changes when one commits.
+    fn committed(&self) -> watch::Receiver<Generation>;
+
+    /// The number of the newest event that this process logged; changes when one is.
+    fn logged(&self) -> watch::Receiver<u64>;
+
+    /// The newest generation that is committed.
+    async fn generation(&self) -> Result<Generation, StoreError>;
+
+    /// The audit log's tree, with the events of other processes.
+    async fn tree(&self) -> Result<TreeState, StoreError>;
+}
+
+#[async_trait]
+impl<T: Store> Commits for T {
+    fn committed(&self) -> watch::Receiver<Generation> {
+        Store::committed(self)
+    }
+
+    fn logged(&self) -> watch::Receiver<u64> {
+        AuditStore::logged(self)
+    }
+
+    async fn generation(&self) -> Result<Generation, StoreError> {
+        Store::generation(self).await
+    }
+
+    async fn tree(&self) -> Result<TreeState, StoreError> {
+        AuditStore::tree(self).await
+    }
+}
 
 /// A database that the publisher reads from: both of its sides.
-pub trait PublicationStore: Store + Publication {}
+pub trait PublicationStore: Commits + Publication {}
 
-impl<T: Store + Publication> PublicationStore for T {}
+impl<T: Commits + Publication> PublicationStore for T {}
 
 #[derive(Default)]
 struct Condition {
@@ -37,7 +74,8 @@ struct Condition {
 pub(super) struct Shared {
     pub(super) store: Arc<dyn PublicationStore>,
     pub(super) signer: HeadSigner,
-    pub(super) notary: Arc<Notary>,
+    pub(super) witness: Arc<dyn Witness>,
+    pub(super) receipts: Arc<Receipts>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) has_kv: bool,
     pub(super) head: watch::Sender<Option<Arc<SignedBytes>>>,
@@ -51,19 +89,20 @@ impl Shared {
     pub(super) fn new(
         store: Arc<dyn PublicationStore>,
         signer: HeadSigner,
-        notary: Arc<Notary>,
+        (witness, receipts): (Arc<dyn Witness>, Arc<Receipts>),
         clock: Arc<dyn Clock>,
         has_kv: bool,
         recorded: Option<&RecordedHead>,
     ) -> Self {
         let sent = recorded.and_then(|recorded| recorded.sent);
         if has_kv {
-            notary.hold();
+            witness.hold();
         }
         Self {
             store,
             signer,
-            notary,
+            witness,
+            receipts,
             clock,
             has_kv,
             head: watch::Sender::new(None),
@@ -92,7 +131,7 @@ impl Shared {
     /// served in the meantime, and for every head from now on.
     pub(super) async fn note_compared(&self) -> Result<(), StoreError> {
         self.with(|condition| condition.compared = true);
-        self.notary.let_go();
+        self.witness.let_go();
         self.store.mark_head_compared().await
     }
 

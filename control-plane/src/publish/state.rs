@@ -237,8 +237,8 @@ impl<'a> State<'a> {
         let slow = self.log.signing.take();
         let patience = if slow.is_some() { Duration::ZERO } else { CHECKPOINT_PATIENCE };
         let mut signing = slow.unwrap_or_else(|| {
-            let (notary, now) = (Arc::clone(&shared.notary), shared.now());
-            tokio::spawn(async move { notary.sign_where_older(now, least).await })
+            let (witness, now) = (Arc::clone(&shared.witness), shared.now());
+            tokio::spawn(async move { witness.checkpoint(now, least).await })
         });
         let error = match timeout(patience, &mut signing).await {
             Ok(Ok(Ok(signed))) => {
@@ -282,6 +282,7 @@ impl<'a> State<'a> {
             settings: self.settings.1,
             tree: self.trees.current.to_tree(),
             next: self.trees.next.as_ref().map(|next| next.names.to_tree()),
+            ack_wanted: shared.receipts.is_wanted(),
             checkpoint: &self.log.note,
             recent: &self.recent,
         })?;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::error::PublishError;
 use super::heads::SignedBytes;
 use super::history;
-use super::kv::KvClient;
+use super::kv::KvApi;
 use super::source::Shared;
 
 /// Key of the head in KV.
@@ -26,7 +26,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
 pub(super) struct Uploader {
-    pub(super) kv: KvClient,
+    pub(super) kv: Arc<dyn KvApi>,
     pub(super) shared: Arc<Shared>,
     pub(super) between_heads: Duration,
     pub(super) next_call: Instant,
@@ -46,7 +46,7 @@ impl Uploader {
             let result = async {
                 if !self.shared.is_compared() {
                     self.pace().await;
-                    history::compare(&self.kv, &self.shared).await?;
+                    history::compare(self.kv.as_ref(), &self.shared).await?;
                 }
                 self.write_newest(&mut heads).await
             };

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod bulk;
+pub mod edges;
 pub mod error;
 pub mod exports;
 mod identity;
@@ -31,10 +32,14 @@ use crate::domain::member::MemberSummary;
 use crate::domain::settings::SettingsDocument;
 use crate::domain::text::{Name, Slug};
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::KeyUsage;
 use crate::domain::workspace::Workspace;
 
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
+pub use edges::{
+    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Published, Receipt, ReceiptQuery, Taken, Unconfirmed,
+};
 pub use error::StoreError;
 pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, KeptExport, MailedCount, MailedExport};
 pub use identity::Identity;
@@ -51,6 +56,8 @@ pub struct StoredKey {
     pub key: Key,
     /// The member it belongs to.
     pub member: MemberSummary,
+    /// How it is used, as far as edges reported.
+    pub usage: KeyUsage,
 }
 
 /// A secret on its way into the database.
@@ -101,7 +108,7 @@ pub struct KeptAnswer {
 /// The database, for reading and for beginning a transaction. What is read of one subject only is in
 /// that subject's own trait.
 #[async_trait]
-pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + ExportStore + Send + Sync {
+pub trait Store: PeopleStore + TokenStore + LookupStore + AuditStore + ExportStore + EdgeStore + Send + Sync {
     /// Begins a transaction and takes the lock that orders generations; it is held until all of it is
     /// written or dropped. Dropped without a commit it leaves nothing. It sees what those before it
     /// wrote, durable or not; if that is lost, so is this one.

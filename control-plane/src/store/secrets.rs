@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::id::{KeyId, WorkspaceId};
 
 use super::{NewSecret, StoreError};
+use crate::domain::time::UnixMillis;
 
 /// Secrets, within a transaction.
 #[async_trait]
@@ -23,4 +24,10 @@ pub trait SecretTx: Send {
 
     /// The fingerprints of the workspace's secrets that are not final.
     async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError>;
+
+    /// Forgets since when the key's secrets were refused for its status, which changed at `at`.
+    async fn forget_denials(&mut self, key: KeyId, at: UnixMillis) -> Result<(), StoreError>;
+
+    /// The same of every key of a workspace, whose status changed.
+    async fn forget_denials_in(&mut self, workspace: WorkspaceId, at: UnixMillis) -> Result<(), StoreError>;
 }

@@ -40,7 +40,7 @@ async fn a_grace_period_keeps_the_old_secret_until_its_end() {
         json!({
             "previous_valid_until": "2026-01-01T01:00:00Z",
             "previous_last_used_at": null,
-            "safe_to_finish": false,
+            "safe_to_finish": null,
             "started_at": "2026-01-01T00:00:00Z",
             "paused": false,
         })

@@ -82,6 +82,7 @@ async fn no_read_and_no_question_is_answered_with_a_secret() {
         ("{token}", token.header("location").rsplit('/').next().unwrap()),
         ("{api}", "data"),
         ("{name}", "0a"),
+        ("{generation}", "1"),
     ];
     let document = service.get("/openapi.json").await.is(200).body;
     let mut reads = vec![format!("{workspace}/keys?status=active&sort=name")];

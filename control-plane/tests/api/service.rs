@@ -22,9 +22,10 @@ use keyward_control_plane::entropy::{self, SystemEntropy};
 use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::lifecycle::vault::Kek;
 use keyward_control_plane::lifecycle::{Context, CreateToken, Entropy, Lifecycle, Vault};
+use keyward_control_plane::receipts::Receipts;
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_shared::fingerprint::Pepper;
-use keyward_shared::id::{MemberId, TeamId, WorkspaceId};
+use keyward_shared::id::{KeyId, MemberId, TeamId, WorkspaceId};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -35,6 +36,9 @@ pub(crate) const TOKEN: &str = "kwt_operatoroperatoroperatoroperatoroperatorope"
 
 /// What edges show.
 pub(crate) const EDGE_CREDENTIAL: &str = "edge-credential-edge-credential-edge";
+
+/// What fingerprints are made with.
+pub(crate) const PEPPER: [u8; 32] = [1; 32];
 
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000;
@@ -48,6 +52,7 @@ pub(crate) struct Service {
     clock: Arc<SetClock>,
     published: Arc<Published>,
     sign_ins: SignIns,
+    receipts: Arc<Receipts>,
 }
 
 /// A clock that stands still until it is moved.
@@ -115,17 +120,19 @@ impl Service {
     async fn over(dir: TempDir, clock: Arc<SetClock>) -> Self {
         let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
-        let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
+        let vault = Vault::new(Pepper::new(PEPPER), Kek::new([2; 32]));
         let notary = Arc::new(Notary::new(store.clone(), "test", &[3; 32]));
         let lifecycle = Lifecycle::new(store, Arc::new(vault)).with_notary(notary.clone());
         lifecycle.ensure_operator_token(&context(&clock), TOKEN, "operator").await.unwrap();
         let published = Arc::new(Published::default());
         let sign_ins = SignIns::default();
+        let receipts = Arc::new(Receipts::default());
         let router = api::router(ApiState {
             lifecycle: lifecycle.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             snapshot: published.clone(),
+            receipts: receipts.clone(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
             client_address: ClientAddress::Peer,
             spool_dir: dir.path().into(),
@@ -133,12 +140,27 @@ impl Service {
             metrics: Arc::default(),
             sign_ins: sign_ins.clone(),
         });
-        Self { router, lifecycle, notary, dir, clock, published, sign_ins }
+        Self { router, lifecycle, notary, dir, clock, published, sign_ins, receipts }
+    }
+
+    /// Whether somebody waits to hear from edges.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.receipts.is_wanted()
+    }
+
+    /// Drops what is kept of edges no longer.
+    pub(crate) async fn forget_edges(&self) -> u64 {
+        self.lifecycle.forget_edges(self.clock.now()).await.unwrap()
     }
 
     /// Moves the clock.
     pub(crate) fn pass_seconds(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// The time, in milliseconds since the Unix epoch.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().as_millis().cast_unsigned()
     }
 
     /// A request with the operator's token.
@@ -312,6 +334,15 @@ impl Service {
     /// The newest committed generation.
     pub(crate) async fn generation(&self) -> i64 {
         let query = sqlx::query_scalar("SELECT generation FROM counter");
+        query.fetch_one(&self.database().await).await.unwrap()
+    }
+
+    /// The calls and the refusals counted of the key at that path.
+    pub(crate) async fn usage_of(&self, key: &str) -> (i64, i64) {
+        let key: KeyId = key.rsplit('/').next().unwrap().parse().unwrap();
+        let sql = "SELECT coalesce(sum(calls), 0), coalesce(sum(refused), 0)
+            FROM secret_usage JOIN secret ON secret.id = secret_id WHERE key_id = ?1";
+        let query = sqlx::query_as(sql).bind(key.as_u64().cast_signed());
         query.fetch_one(&self.database().await).await.unwrap()
     }
 

@@ -9,6 +9,7 @@ mod growth;
 mod house;
 mod model;
 mod reader;
+mod receipts;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -67,10 +68,11 @@ async fn publisher_signing(
         kv_min_interval: Duration::from_millis(1_100),
         checkpoint_every: Duration::from_secs(1),
         warm_up,
+        collect_every: Duration::from_mins(10),
         holder: holder.to_owned(),
     };
     let store = Arc::new(house.store.clone());
-    Publisher::new(store, Arc::new(notary), clock, options).await.expect("a publisher").spawn()
+    Publisher::new(store, (Arc::new(notary), Arc::default()), clock, options).await.expect("a publisher").spawn()
 }
 
 /// Follows the publisher until everything committed is published, then compares.

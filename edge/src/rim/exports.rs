@@ -22,7 +22,7 @@ use crate::isolate::{Look, Patience};
 use crate::limits::BUFFER_BYTES;
 use crate::request::{Asked, Facts};
 use crate::verdict::{
-    self, DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, SETTINGS_SHIFT, SETTLE, Verdict,
+    self, DUE, FACTS, GRANT, GRANT_SHIFT, KEY_HEADER, OWN, PONG, REBIND, REPORT, SETTINGS_SHIFT, SETTLE, Verdict,
 };
 
 /// Paths of the Worker's own endpoints begin like this.
@@ -67,11 +67,12 @@ pub fn output_at() -> usize {
 
 /// Judges the request that the input holds, from what is held: method, URL, credential and the lines of
 /// [`Facts::parse`] follow one another, each as long as said; a negative length stands for no credential,
-/// and for facts that were not asked for yet. The verdict's low five bits are its number; [`DUE`] says that a refresh should be started; with [`GRANT`] the bits from
-/// [`GRANT_SHIFT`] up are the length of the output, with a refusal those from [`SETTINGS_SHIFT`] up tell
-/// one version of the settings from another.
+/// and for facts that were not asked for yet. `ordinal` is the how manieth request of the instance it is, as
+/// its id tells. The verdict's low five bits are its number; [`DUE`] says that a refresh should be started,
+/// [`REPORT`] that a report should be sent; with [`GRANT`] the bits from [`GRANT_SHIFT`] up are the length of
+/// the output, with a refusal those from [`SETTINGS_SHIFT`] up tell one version of the settings from another.
 #[wasm_bindgen]
-pub fn judge(method: usize, url: usize, authorization: i32, facts: i32, now: f64) -> u32 {
+pub fn judge(method: usize, url: usize, authorization: i32, facts: i32, now: f64, ordinal: u32) -> u32 {
     let (authorization, facts) = (usize::try_from(authorization).ok(), usize::try_from(facts).ok());
     TEXT.with_borrow_mut(|text| {
         if !take_input(text, method + url + authorization.unwrap_or(0) + facts.unwrap_or(0)) {
@@ -83,7 +84,7 @@ pub fn judge(method: usize, url: usize, authorization: i32, facts: i32, now: f64
         match asked(method, url, authorization.map(|_| credential)) {
             Some(mut asked) => {
                 asked.facts = facts.map(|_| Facts::parse(lines));
-                judge_asked(&asked, platform::time_of(now))
+                judge_asked(&asked, platform::time_of(now), ordinal)
             }
             None => OWN,
         }
@@ -97,7 +98,7 @@ fn parts(text: &[u8], method: usize, url: usize, credential: usize) -> Option<(&
     Some((method, url, credential, lines))
 }
 
-fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
+fn judge_asked(asked: &Asked<'_>, now: u64, ordinal: u32) -> u32 {
     with_isolate(|isolate| {
         let verdict = match isolate.look(asked, now, Patience::FULL) {
             Look::Done(Verdict::Number(number)) if number < PONG => {
@@ -107,17 +108,17 @@ fn judge_asked(asked: &Asked<'_>, now: u64) -> u32 {
             Look::Done(Verdict::Pong(_)) => PONG,
             Look::Done(Verdict::Allow(grant)) => {
                 let key_header = if isolate.replica.settings().accept.header.is_some() { KEY_HEADER } else { 0 };
-                match isolate.identity(&grant, asked, now) {
-                    Some(identity) => {
-                        put_output(&identity).map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
-                    }
-                    None => verdict::internal(),
-                }
+                let identity = isolate.identity(&grant, asked, now);
+                put_output(&identity).map_or(SETTLE, |length| GRANT | key_header | length << GRANT_SHIFT)
             }
             Look::Facts => FACTS,
             Look::Load(_) | Look::Wait(_) => SETTLE,
         };
-        verdict | if isolate.is_due(now) { DUE } else { 0 }
+        if !matches!(verdict, FACTS | SETTLE) {
+            isolate.count_answered(ordinal, now);
+        }
+        let due = if isolate.is_due(now) { DUE } else { 0 };
+        verdict | due | if isolate.report_is_due(now) { REPORT } else { 0 }
     })
     .unwrap_or(SETTLE)
 }
@@ -155,6 +156,7 @@ fn put_output(text: &str) -> Option<u32> {
 /// for other settings ask for another header. Gives a verdict's bare number, or the values of the identity
 /// headers, each on a line.
 #[wasm_bindgen]
+#[expect(clippy::too_many_arguments, reason = "an object of them would cost a look-up for each")]
 pub async fn settle(
     env: Env,
     context: ExecutionContext,
@@ -163,6 +165,7 @@ pub async fn settle(
     authorization: Option<String>,
     facts: Function,
     now: f64,
+    ordinal: u32,
 ) -> JsValue {
     let Some(asked) = asked(&method, &url, authorization.as_deref()) else {
         return JsValue::from(OWN);
@@ -170,21 +173,44 @@ pub async fn settle(
     let now = platform::time_of(now);
     let collect = || facts.call0(&JsValue::UNDEFINED).ok()?.as_string();
     let background = |work| keep_alive(&context, work);
-    match settle::settle(&env, &asked, now, &collect, &background).await {
+    match settle::settle(&env, &asked, now, ordinal, &collect, &background).await {
         Verdict::Number(number) => JsValue::from(number),
         Verdict::Pong(_) => JsValue::from(PONG),
         Verdict::Allow(grant) => with_isolate(|isolate| isolate.identity(&grant, &asked, now))
-            .flatten()
             .map_or_else(|| JsValue::from(verdict::internal()), |identity| JsValue::from_str(&identity)),
     }
 }
 
-/// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`.
+/// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`. Says
+/// whether a report should be sent then: whoever waits for it may wait for what came just now.
 #[wasm_bindgen]
-pub async fn refresh(env: Env) {
+pub async fn refresh(env: Env) -> bool {
     if let Some(work) = settle::due(&env) {
         work.await;
     }
+    with_isolate(|isolate| isolate.report_is_due(platform::now())).unwrap_or(false)
+}
+
+/// Begins to send a report and says how many bytes it has, or a negative number where it is not time for one;
+/// none where `again` says that one is still there that has not arrived.
+#[wasm_bindgen]
+pub fn report_take(again: bool, now: f64) -> i32 {
+    with_isolate(|isolate| isolate.take_report(again, platform::time_of(now)).map(<[u8]>::len))
+        .flatten()
+        .and_then(|length| i32::try_from(length).ok())
+        .unwrap_or(-1)
+}
+
+/// Where that report's bytes lie until the next one is taken.
+#[wasm_bindgen]
+pub fn report_at() -> usize {
+    with_isolate(|isolate| isolate.tally.body().as_ptr().expose_provenance()).unwrap_or(0)
+}
+
+/// Says whether the report has arrived.
+#[wasm_bindgen]
+pub fn report_sent(arrived: bool, now: f64) {
+    with_isolate(|isolate| isolate.tally.sent(arrived, platform::time_of(now), platform::jitter()));
 }
 
 /// Status, code and body of a problem, each on a line, by its number or its code.

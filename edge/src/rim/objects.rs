@@ -1,10 +1,12 @@
 //! Fetching an object by its name: from KV, from KV again past what its cache may hold, then over
 //! http. The first source whose bytes pass wins; a fault of one is logged and the next is asked.
 
+use keyward_shared::report::Counter;
 use keyward_shared::snapshot::{DecodeError, ObjectName};
 use worker::Env;
 
-use super::{http_lane, kv, platform};
+use super::platform::{self, with_isolate};
+use super::{http_lane, kv};
 use crate::config::HttpLane;
 
 #[derive(Clone, Copy)]
@@ -50,6 +52,7 @@ pub(super) async fn fetch(
             Ok(Some(Ok(()))) => return true,
             Ok(Some(Err(error))) => {
                 worker::console_warn!("keyward: object {name} refused: {error}");
+                with_isolate(|isolate| isolate.tally.note(Counter::ObjectFetchedAnew));
             }
             Ok(None) => {}
             Err(error) => worker::console_warn!("keyward: object {name} not had: {error}"),

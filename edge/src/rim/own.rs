@@ -12,6 +12,8 @@ use crate::status;
 use crate::verdict::{self, IDENTITY_HEADERS, Verdict};
 
 const VERIFY: &str = "/.keyward/verify";
+/// The how manieth request of the instance it is: the entry sets it, whatever a client sent.
+const ORDINAL: &str = "x-keyward-ordinal";
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
@@ -33,8 +35,7 @@ fn answer_status(env: &Env, context: &Context) -> Result<Response> {
     }
     let wasm_bytes = platform::memory_bytes();
     let body = with_isolate(|isolate| status::body(Some(isolate), now, wasm_bytes, platform::rfc3339))
-        .unwrap_or_else(|| status::body(None, now, wasm_bytes, platform::rfc3339))
-        .map_err(|error| worker::Error::RustError(error.to_string()))?;
+        .unwrap_or_else(|| status::body(None, now, wasm_bytes, platform::rfc3339));
     json(&body)
 }
 
@@ -62,10 +63,11 @@ async fn verify(request: &Request, path: &str, env: &Env, context: &Context) -> 
     };
     let asked = forwarded.asked();
     let now = platform::now();
+    let ordinal = header(request, ORDINAL).and_then(|text| text.parse().ok()).unwrap_or_default();
     let collect = || Some(facts(asked.method, request));
-    match settle::settle(env, &asked, now, &collect, &|work| context.wait_until(work)).await {
+    match settle::settle(env, &asked, now, ordinal, &collect, &|work| context.wait_until(work)).await {
         Verdict::Allow(grant) | Verdict::Pong(grant) => {
-            let Some(identity) = with_isolate(|isolate| isolate.identity(&grant, &asked, now)).flatten() else {
+            let Some(identity) = with_isolate(|isolate| isolate.identity(&grant, &asked, now)) else {
                 return problem("internal");
             };
             let headers = code_headers("allowed")?;

@@ -30,7 +30,7 @@ pub(super) fn configure(env: &Env) -> bool {
         }
         match Config::read(|name| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string()) {
             Ok(config) => {
-                *isolate = Some(Isolate::new(config));
+                *isolate = Some(Isolate::new(config, now()));
                 true
             }
             Err(error) => {

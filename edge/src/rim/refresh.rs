@@ -2,8 +2,9 @@
 
 use core::pin::pin;
 
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, OptionFuture, join, select};
 use keyward_shared::fingerprint::{Fingerprint, PepperId};
+use keyward_shared::report::Counter;
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{
     DecodeError, Head, HeadRefused, MAX_HEAD_BYTES, MAX_OBJECT_BYTES, MAX_SETTINGS_BYTES, ObjectName, Origin,
@@ -15,7 +16,7 @@ use super::http_lane::LaneHead;
 use super::platform::{self, with_isolate};
 use super::{http_lane, kv, objects};
 use crate::freshness::Outcome;
-use crate::isolate::Lane;
+use crate::lanes::Lane;
 use crate::limits::LOAD_MS;
 
 /// How long a lane may take to answer, in milliseconds.
@@ -23,7 +24,9 @@ const LANE_MS: u64 = 5_000;
 
 /// Asks these lanes, which were marked as started.
 pub(super) async fn run(env: Env, lanes: Vec<Lane>) {
-    join_all(lanes.into_iter().map(|lane| refresh_lane(&env, lane))).await;
+    // There are two lanes; what takes any number of futures would be a twentieth of the edge's size.
+    let refresh = |at: usize| OptionFuture::from(lanes.get(at).map(|lane| refresh_lane(&env, *lane)));
+    join(refresh(0), refresh(1)).await;
 }
 
 async fn refresh_lane(env: &Env, lane: Lane) {
@@ -46,7 +49,7 @@ async fn refresh_lane(env: &Env, lane: Lane) {
 fn finish(lane: Lane, outcome: Outcome) {
     with_isolate(|isolate| {
         let is_cold = isolate.replica.head().is_none();
-        if let Some(freshness) = isolate.freshness_mut(lane) {
+        if let Some(freshness) = isolate.lanes.freshness_mut(lane) {
             freshness.finish(outcome, platform::now(), platform::jitter());
             if is_cold {
                 freshness.retry_soon(platform::now(), platform::jitter());
@@ -118,7 +121,7 @@ fn adopt(head: Head, settings: Option<Settings>, etag: String) -> Outcome {
     };
     with_isolate(|isolate| match isolate.replica.adopt(head, settings, platform::now()) {
         Ok(true) => {
-            isolate.note_adopted(etag);
+            isolate.note_adopted(etag, platform::now());
             Outcome::Confirmed
         }
         // Another request has taken the same head, or a newer one, while the settings were loaded.
@@ -136,6 +139,7 @@ fn look(isolate: &mut crate::isolate::Isolate, lane: Lane, bytes: &[u8], etag: &
         Ok(head) => head,
         Err(error) => {
             worker::console_error!("keyward: {lane:?} lane: head refused: {error}");
+            isolate.tally.note(Counter::HeadRefused);
             return Looked::Done(Outcome::Failed);
         }
     };
@@ -151,10 +155,12 @@ fn look(isolate: &mut crate::isolate::Isolate, lane: Lane, bytes: &[u8], etag: &
         Ok(false) => Looked::Done(Outcome::Behind),
         Err(HeadRefused::Older) => {
             isolate.rollbacks_ignored += 1;
+            isolate.tally.note(Counter::RollbackIgnored);
             Looked::Done(Outcome::Behind)
         }
         Err(error) => {
             worker::console_error!("keyward: {lane:?} lane: head refused: {error}");
+            isolate.tally.note(Counter::HeadRefused);
             Looked::Done(Outcome::Failed)
         }
     }

@@ -5,13 +5,13 @@ use core::pin::Pin;
 
 use futures_util::future::join;
 use keyward_shared::decision::Refusal;
+use keyward_shared::report::{Counter, State};
 use keyward_shared::snapshot::{MAX_OBJECT_BYTES, Need};
 use worker::Env;
 
 use super::platform::{self, with_isolate};
 use super::{objects, refresh, warm};
-use crate::freshness::State;
-use crate::isolate::{Look, Patience, Why};
+use crate::isolate::{Isolate, Look, Patience, Why};
 use crate::limits::{FIRST_HEAD_WAIT_MS, HEAD_WAIT_MS, LOAD_MS};
 use crate::request::{Asked, Facts};
 use crate::verdict::{self, Verdict};
@@ -26,10 +26,12 @@ pub(super) type Background = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Judges `asked` at `now`, its one time, loading and waiting as needed. `collect` gives the lines of
 /// [`Facts::parse`] when they are asked for; `background` lets work go on when the request is done.
+/// `ordinal` is the how manieth request of the instance it is.
 pub(super) async fn settle(
     env: &Env,
     asked: &Asked<'_>,
     now: u64,
+    ordinal: u32,
     collect: &dyn Fn() -> Option<String>,
     background: &dyn Fn(Background),
 ) -> Verdict {
@@ -45,7 +47,7 @@ pub(super) async fn settle(
     let mut lines: Option<String> = None;
     loop {
         let known = Asked { facts: lines.as_deref().map(Facts::parse), ..*asked };
-        let look = match with_isolate(|isolate| isolate.look(&known, now, patience)) {
+        let look = match with_isolate(|isolate| look(isolate, &known, now, ordinal, patience)) {
             None => return verdict::refuse(Refusal::NoSnapshot),
             Some(Look::Done(verdict)) => return verdict,
             Some(Look::Facts) => {
@@ -67,7 +69,7 @@ pub(super) async fn settle(
                     }
                     Why::Refused => {
                         patience.refusal = false;
-                        with_isolate(|isolate| isolate.note_doubt(now));
+                        with_isolate(|isolate| isolate.lanes.note_doubt(now));
                     }
                 }
                 wait_for_head(env, background).await;
@@ -75,6 +77,7 @@ pub(super) async fn settle(
             Look::Load(need) => {
                 let deadline = *load_deadline.get_or_insert_with(|| platform::now() + LOAD_MS);
                 if platform::now() >= deadline {
+                    with_isolate(|isolate| isolate.count_unavailable(ordinal, now));
                     return verdict::refuse(Refusal::ObjectUnavailable);
                 }
                 load(env, need, deadline).await;
@@ -84,10 +87,19 @@ pub(super) async fn settle(
     }
 }
 
+/// Looks, and counts a verdict, which is the last.
+fn look(isolate: &mut Isolate, asked: &Asked<'_>, now: u64, ordinal: u32, patience: Patience) -> Look {
+    let look = isolate.look(asked, now, patience);
+    if matches!(look, Look::Done(_)) {
+        isolate.count_answered(ordinal, now);
+    }
+    look
+}
+
 /// What is due in the background, marked as started: asking lanes, warming the next tree.
 pub(super) fn due(env: &Env) -> Option<Background> {
     let now = platform::now();
-    let (lanes, warms) = with_isolate(|isolate| (isolate.start_due(now), isolate.start_warming(now)))?;
+    let (lanes, warms) = with_isolate(|isolate| (isolate.lanes.start_due(now), isolate.start_warming(now)))?;
     if lanes.is_empty() && !warms {
         return None;
     }
@@ -104,7 +116,11 @@ pub(super) fn due(env: &Env) -> Option<Background> {
 async fn wait_for_head(env: &Env, background: &dyn Fn(Background)) {
     let started = platform::now();
     let Some((lanes, before, cold)) = with_isolate(|isolate| {
-        (isolate.start_wanted(started), isolate.confirmed_at(started), isolate.state(started) == State::None)
+        (
+            isolate.lanes.start_wanted(started),
+            isolate.lanes.confirmed_at(started),
+            isolate.state(started) == State::None,
+        )
     }) else {
         return;
     };
@@ -115,8 +131,8 @@ async fn wait_for_head(env: &Env, background: &dyn Fn(Background)) {
     loop {
         platform::pause(LOOK_MS).await;
         let now = platform::now();
-        let over =
-            with_isolate(|isolate| isolate.confirmed_at(now) != before || !isolate.is_asking(now)).unwrap_or(true);
+        let over = with_isolate(|isolate| isolate.lanes.confirmed_at(now) != before || !isolate.lanes.is_asking(now))
+            .unwrap_or(true);
         if over || now >= deadline {
             return;
         }
@@ -134,7 +150,12 @@ async fn load(env: &Env, need: Need, deadline: u64) {
     }
     let mut insert = |bytes| with_isolate(|isolate| isolate.replica.insert(&need, bytes)).unwrap_or(Ok(()));
     let taken = objects::fetch(env, http.as_ref(), need.name, MAX_OBJECT_BYTES, deadline, &mut insert).await;
-    with_isolate(|isolate| isolate.end_load(need.name));
+    with_isolate(|isolate| {
+        isolate.end_load(need.name);
+        if !taken {
+            isolate.tally.note(Counter::LoadFailed);
+        }
+    });
     if !taken {
         // Nothing had it: look again a little later, until the second is over.
         platform::pause(RETRY_MS).await;

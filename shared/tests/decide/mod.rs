@@ -3,6 +3,7 @@
 
 mod claims;
 mod eviction;
+mod judged;
 mod methods_and_routes;
 mod order;
 mod referrers;

@@ -25,9 +25,13 @@ use crate::stack::{EdgeRequest, Stack, applied};
 pub(crate) use configuration::{Configuration, Kind};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The hand-written entry, and what is built beside it.
-pub(crate) const MODULES: [(&str, Kind); 3] =
-    [("entry.mjs", Kind::Script), ("build/index.js", Kind::Script), ("build/index_bg.wasm", Kind::WebAssembly)];
+/// The hand-written entry, the module beside it, and what is built.
+pub(crate) const MODULES: [(&str, Kind); 4] = [
+    ("entry.mjs", Kind::Script),
+    ("report.mjs", Kind::Script),
+    ("build/index.js", Kind::Script),
+    ("build/index_bg.wasm", Kind::WebAssembly),
+];
 
 /// Gives each a folder of its own.
 static STARTED: AtomicU64 = AtomicU64::new(0);
@@ -52,6 +56,13 @@ impl Workerd {
 
     /// The same, but waits for no more than an answer.
     pub fn start_unready(stack: &Stack, variables: &[(&str, &str)]) -> Result<Self> {
+        let all = Self::variables(stack, variables)?;
+        let folder = format!("workerd-{}", STARTED.fetch_add(1, Ordering::Relaxed));
+        Self::run(&workspace::folder(stack.folder().join(folder))?, stack.entry(), &all)
+    }
+
+    /// The variables and secrets of another edge of a stack, these among them.
+    pub fn variables(stack: &Stack, variables: &[(&str, &str)]) -> Result<BTreeMap<String, String>> {
         let mut all = secrets(&stack.control_plane().secret("edge.env"))?;
         let lane = format!("{}/v1/snapshot", stack.control_plane_url());
         let origin = stack.origin().url();
@@ -59,8 +70,7 @@ impl Workerd {
         for (name, value) in usual.iter().chain(variables) {
             all.insert((*name).to_owned(), (*value).to_owned());
         }
-        let folder = format!("workerd-{}", STARTED.fetch_add(1, Ordering::Relaxed));
-        Self::run(&workspace::folder(stack.folder().join(folder))?, stack.entry(), &all)
+        Ok(all)
     }
 
     fn run(folder: &Path, entry: &Path, variables: &BTreeMap<String, String>) -> Result<Self> {

@@ -13,6 +13,7 @@ mod commands;
 mod conditions;
 mod credentials;
 mod deadlines;
+mod edges;
 mod effects;
 mod exports;
 mod faults;
@@ -36,6 +37,7 @@ mod secrets;
 mod size;
 mod tokens;
 mod turns;
+mod usage;
 mod verify;
 mod witnesses;
 
@@ -136,6 +138,8 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("effects", effects::tests()),
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
+        ("edges", edges::tests()),
+        ("usage", usage::tests()),
         ("bad_input", bad_input::tests()),
         ("conditions", conditions::tests()),
         ("commands", commands::tests()),

@@ -58,7 +58,8 @@ pub async fn authenticate(State(api): State<ApiState>, request: Request, next: N
     let (mut parts, body) = request.into_parts();
     let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
     if same_token(&TokenHash::of(token), &api.edge_credential) {
-        return Err(Problem::new(Code::Forbidden).detail("the edges' credential opens the snapshot and nothing else"));
+        return Err(Problem::new(Code::Forbidden)
+            .detail("the edges' credential opens the snapshot, takes their reports, and nothing else"));
     }
     let caller = caller(&api, token, &parts).await?;
     parts.extensions.insert(caller);
@@ -73,6 +74,17 @@ pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, ne
     if !same_token(&TokenHash::of(token), &api.edge_credential) {
         let caller = caller(&api, token, &parts).await?;
         api.lifecycle.admit(&caller.actor, Needs::Deployment(Permission::SnapshotRead)).await?;
+    }
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Lets edges pass, by their own credential: what they report is nobody else's to say.
+pub async fn authenticate_edge(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
+    if !same_token(&TokenHash::of(token), &api.edge_credential) {
+        caller(&api, token, &parts).await?;
+        return Err(Problem::new(Code::Forbidden).detail("only edges report, with their own credential"));
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
 }

@@ -110,7 +110,8 @@ fn too_large() -> Problem {
     Problem::new(Code::BodyTooLarge).detail(format!("at most {} bytes", limits::BODY_BYTES))
 }
 
-fn is_length_limit(error: &axum::Error) -> bool {
+/// Whether a body was longer than what is read of it.
+pub(in crate::api) fn is_length_limit(error: &axum::Error) -> bool {
     let mut next: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = next {
         if error.to_string().contains("length limit") {

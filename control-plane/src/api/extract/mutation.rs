@@ -5,7 +5,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
@@ -13,13 +13,18 @@ use zeroize::Zeroizing;
 
 use super::caller::Caller;
 use super::json;
+use super::prefer::Wait;
 use super::query::{NoQuery, Parameters};
 use crate::api::answer::{self, Answer};
 use crate::api::problem::{Code, Problem};
 use crate::api::wire::Reasoned;
 use crate::api::{ApiState, etag};
 use crate::domain::change::Generation;
+use crate::domain::usage::Reported;
 use crate::lifecycle::{Context, Entropy, IdempotentCall, IfMatch, Verb};
+
+/// Says that every live edge has applied the change (RFC 7240, section 3).
+static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// A request for a change, not yet judged. `Q` is what its query may say beside the reason, which only
 /// a DELETE gives there.
@@ -30,6 +35,7 @@ pub struct Mutation<Q = NoQuery> {
     target: String,
     idempotency_key: Option<Zeroizing<String>>,
     if_match: Option<IfMatch>,
+    wait: Option<Wait>,
     query_reason: Option<String>,
     query: Q,
     body: Bytes,
@@ -46,10 +52,22 @@ impl<Q: DeserializeOwned + Send> FromRequest<ApiState> for Mutation<Q> {
         let query = parameters.parse()?;
         let idempotency_key = idempotency_key(&parts.headers)?;
         let if_match = etag::if_match(&parts.headers)?;
+        let wait = Wait::of(&parts, api);
         let method = parts.method.clone();
         let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
         let body = json::read_body(Request::from_parts(parts, body)).await?;
-        Ok(Self { api: api.clone(), caller, method, target, idempotency_key, if_match, query_reason, query, body })
+        Ok(Self {
+            api: api.clone(),
+            caller,
+            method,
+            target,
+            idempotency_key,
+            if_match,
+            wait,
+            query_reason,
+            query,
+            body,
+        })
     }
 }
 
@@ -79,7 +97,7 @@ impl<Q> Mutation<Q> {
             )?),
             None => None,
         };
-        let ready = Ready { api: self.api, context, call };
+        let ready = Ready { api: self.api, context, call, wait: self.wait };
         Ok((ready, body))
     }
 }
@@ -89,6 +107,7 @@ pub struct Ready {
     api: ApiState,
     context: Context,
     call: Option<IdempotentCall>,
+    wait: Option<Wait>,
 }
 
 impl Ready {
@@ -97,7 +116,13 @@ impl Ready {
         &self.context
     }
 
-    /// Makes the change and answers it, now or as it was answered before.
+    /// What was reported of usage.
+    pub async fn reported(&self) -> Result<Reported, Problem> {
+        Ok(self.api.lifecycle.reported(self.context.now).await?)
+    }
+
+    /// Makes the change and answers it, now or as it was answered before; where somebody prefers to wait,
+    /// when edges have applied it.
     pub async fn run<V>(
         self,
         verb: V,
@@ -106,18 +131,24 @@ impl Ready {
     where
         V: Verb + 'static,
     {
+        let Self { api, context, call, wait } = self;
+        let changed_api = api.clone();
         let change = async move {
-            self.api
+            changed_api
                 .lifecycle
-                .run(&self.context, verb, self.call.as_ref(), |answer, generation| {
-                    render(answer, generation).into_stored()
-                })
+                .run(&context, verb, call.as_ref(), |answer, generation| render(answer, generation).into_stored())
                 .await
         };
         let done = tokio::spawn(change.in_current_span())
             .await
             .map_err(|error| Problem::new(Code::Internal).caused_by(error))??;
-        answer::stored(&done.answer, done.replayed)
+        let mut response = answer::stored(&done.answer, done.replayed)?;
+        if let Some(wait) = wait
+            && wait.applied(&api, done.generation).await
+        {
+            response.headers_mut().insert(PREFERENCE_APPLIED.clone(), HeaderValue::from_static("wait"));
+        }
+        Ok(response)
     }
 
     /// Says what the change would answer, and makes it not.

@@ -35,6 +35,9 @@ pub struct ExportPath(pub String, pub Zeroizing<String>);
 /// `{name}` of an object of the snapshot: letters, digits, `-` and `_`.
 pub struct ObjectPath(pub String);
 
+/// `{generation}`.
+pub struct GenerationPath(pub u64);
+
 /// `{api}`, the name of an API as it was sent.
 pub struct ApiPath(pub String);
 
@@ -99,6 +102,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         parameter(parts, state, "api").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for GenerationPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text: String = parameter(parts, state, "generation").await?;
+        // One form for one number.
+        let reads = text == "0" || (!text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()));
+        let generation = text.parse().ok().filter(|_| reads);
+        generation.map(Self).ok_or_else(|| Problem::new(Code::NotFound))
     }
 }
 

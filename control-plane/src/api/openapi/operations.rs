@@ -12,6 +12,8 @@ enum Kind {
     Open,
     /// Hands the snapshot to edges.
     Lane,
+    /// Takes what edges report.
+    Report,
     /// Reads.
     Read,
     /// Reads any number of things, as a file.
@@ -27,7 +29,7 @@ enum Kind {
 }
 
 /// Part of a path, the tag of the operations there, and what they are about. The first that fits counts.
-const TAGS: [(&str, &str, &str); 11] = [
+const TAGS: [(&str, &str, &str); 12] = [
     ("/tokens", "Tokens", "What acts as a member."),
     ("/members", "Members", "The people and machines that keys belong to, and their roles."),
     ("/teams", "Teams", "Groups of members and keys."),
@@ -38,6 +40,7 @@ const TAGS: [(&str, &str, &str); 11] = [
     ("/v1/settings", "Settings", "What travels to every edge beside the routes."),
     ("/v1/audit", "Audit log", "Who did what, and the proof of it."),
     ("/v1/snapshot", "Snapshot", "How far publishing has come, and what edges read."),
+    ("/v1/edges", "Edges", "The edges that were heard from, and what they report."),
     ("/", "Service", "Whether it is well, and what it offers."),
 ];
 
@@ -45,6 +48,7 @@ const TAGS: [(&str, &str, &str); 11] = [
 const ASKED: [&str; 2] = ["/v1/keys/lookup", "/v1/explain"];
 /// Where a filter can name what is not there.
 const AUDIT: &str = "/v1/audit/";
+const REPORT: &str = "/v1/edges/report";
 const IMPORT: &str = "/v1/keys/import";
 const EXPORT: &str = "/v1/audit/export";
 const LINK: &str = "/v1/audit/exports/{id}/{secret}";
@@ -76,6 +80,9 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value, schemas:
     if kind.asks_no_token() {
         operation["security"] = json!([]);
     }
+    if kind == Kind::Report {
+        operation["security"] = json!([{ "edge": [] }]);
+    }
     parameters(path, method, kind, operation);
     body(method, operation, schemas);
     responses(path, method, kind, operation);
@@ -85,6 +92,7 @@ impl Kind {
     fn of(path: &str, method: &str) -> Self {
         match (path, method) {
             ("/v1/snapshot/head" | "/v1/snapshot/objects/{name}", _) => Self::Lane,
+            (REPORT, _) => Self::Report,
             (IMPORT, _) => Self::Import,
             (EXPORT, "get") => Self::File,
             (LINK, _) => Self::Link,
@@ -106,6 +114,7 @@ impl Kind {
             Self::Link => &[404, 409, 410],
             Self::Lane => &[400, 404],
             Self::File => &[400, 404, 409],
+            Self::Report => &[400, 413, 415, 429],
             Self::Read => &[400],
             Self::Ask => &[400, 404, 413, 415, 422],
             Self::Import | Self::Change => &[400, 409, 412, 413, 415, 422],
@@ -121,18 +130,18 @@ fn parameters(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         references.push("reason");
     }
     match kind {
-        Kind::Open | Kind::Link | Kind::Ask | Kind::File => {}
+        Kind::Open | Kind::Link | Kind::Ask | Kind::File | Kind::Report => {}
         Kind::Lane | Kind::Read => references.push("If-None-Match"),
         Kind::Import => references.extend(["Idempotency-Key", "If-Match"]),
         Kind::Change => {
-            references.push("Idempotency-Key");
+            references.extend(["Idempotency-Key", "Prefer"]);
             // What is made does not exist yet, so that no tag of it can be known.
             if method != "post" || path.ends_with("/bulk") || path.contains("/{key}/") {
                 references.push("If-Match");
             }
         }
     }
-    if !matches!(kind, Kind::Open | Kind::Link | Kind::Lane) {
+    if !matches!(kind, Kind::Open | Kind::Link | Kind::Lane | Kind::Report) {
         references.push("Keyward-On-Behalf-Of");
     }
     let shared = references.into_iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
@@ -179,6 +188,9 @@ fn responses(path: &str, method: &str, kind: Kind, operation: &mut Value) {
         }
         if matches!(kind, Kind::Change | Kind::Import) {
             headers.push("Idempotency-Replayed");
+        }
+        if kind == Kind::Change {
+            headers.push("Preference-Applied");
         }
         let own = response["headers"].take();
         response["headers"] = references("headers", &headers);

@@ -78,6 +78,7 @@ pub(super) fn headers() -> Value {
         "ETag": header(false, "For `If-Match` and `If-None-Match`."),
         "Location": header(false, "The path of what was made."),
         "Idempotency-Replayed": header(false, "`true` when the call was answered before and nothing happened now."),
+        "Preference-Applied": header(false, "`wait` when there are live edges and all have applied the change."),
         "WWW-Authenticate": header(true, "How to show a token."),
         "Retry-After": header(false, "Seconds until it is worth asking again."),
     })
@@ -121,6 +122,13 @@ pub(super) fn parameters() -> Value {
             "name": "reason", "in": "query", "description": "Why, for the audit log.",
             "schema": { "$ref": format!("{SCHEMAS}Reason") },
         },
+        "generation": {
+            "name": "generation", "in": "path", "required": true, "description": "The generation.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+        "Prefer": header(
+            "Prefer", json!({ "type": "string" }),
+            "`wait=N` (RFC 7240) answers when every live edge has applied the change, or after N seconds, at most 29."),
         "Idempotency-Key": header("Idempotency-Key", idempotency_key, &words),
         "If-Match": header("If-Match", tags, "Refuses the change when the thing is no longer as this `ETag` says."),
         "If-None-Match": header(

@@ -3,7 +3,9 @@
 mod apis;
 mod audit;
 mod bulk;
+mod edges;
 mod explain;
+mod generations;
 mod import;
 mod keys;
 mod lookup;
@@ -19,7 +21,7 @@ use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi as _;
 
 use super::ApiState;
-use super::extract::{authenticate, authenticate_lane};
+use super::extract::{authenticate, authenticate_edge, authenticate_lane};
 
 pub(super) fn router(state: &ApiState) -> Router<ApiState> {
     let callers = Router::new()
@@ -36,9 +38,12 @@ pub(super) fn router(state: &ApiState) -> Router<ApiState> {
         .nest("/settings", settings::router())
         .nest("/audit", audit::router())
         .merge(snapshot::status_router())
+        .merge(edges::router())
+        .nest("/generations", generations::router())
         .route_layer(from_fn_with_state(state.clone(), authenticate));
     let lane = snapshot::lane_router().route_layer(from_fn_with_state(state.clone(), authenticate_lane));
-    callers.merge(lane).nest("/audit", audit::link_router())
+    let reports = edges::report_router().route_layer(from_fn_with_state(state.clone(), authenticate_edge));
+    callers.merge(lane).merge(reports).nest("/audit", audit::link_router())
 }
 
 /// The operations of all of these routes: a line a module.
@@ -58,5 +63,7 @@ pub(super) fn operations() -> Vec<utoipa::openapi::OpenApi> {
         settings::Operations::openapi(),
         audit::Operations::openapi(),
         snapshot::Operations::openapi(),
+        edges::Operations::openapi(),
+        generations::Operations::openapi(),
     ]
 }

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 
 use super::schema;
 use crate::domain::api::Coverage;
-use crate::domain::key::{Environment, KeyStatus, Rotation};
+use crate::domain::key::{Environment, KeyStatus};
 use crate::domain::member::Role;
 use crate::domain::text::ExternalId;
 use crate::domain::time::{UnixMillis, UnixSeconds};
-use crate::lifecycle::KeyView;
+use crate::lifecycle::{KeyView, RotationView};
 
 /// A key as it is read. Every member is always there.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,7 +82,8 @@ struct RotationBody {
     previous_valid_until: UnixSeconds,
     #[schema(required)]
     previous_last_used_at: Option<UnixMillis>,
-    safe_to_finish: bool,
+    #[schema(required)]
+    safe_to_finish: Option<bool>,
     started_at: UnixMillis,
     paused: bool,
 }
@@ -106,9 +107,8 @@ impl<'a> From<&'a KeyView> for KeyBody<'a> {
             expires_at: key.expires_at,
             rotation_due_at: view.rotation_due_at,
             last_used_at: key.last_used_at,
-            // Nobody reports usage yet, so nothing is known up to any time.
-            usage_known_until: None,
-            denied_since: None,
+            usage_known_until: view.usage_known_until,
+            denied_since: view.denied_since,
             restrictions: RestrictionsBody {
                 ips: key.restrictions.ips.iter().map(ToString::to_string).collect(),
                 referrers: &key.restrictions.referrers,
@@ -122,15 +122,14 @@ impl<'a> From<&'a KeyView> for KeyBody<'a> {
     }
 }
 
-impl From<&Rotation> for RotationBody {
-    fn from(rotation: &Rotation) -> Self {
+impl From<&RotationView> for RotationBody {
+    fn from(running: &RotationView) -> Self {
         Self {
-            previous_valid_until: rotation.previous_valid_until,
-            previous_last_used_at: None,
-            // Without usage nobody can say that the old secret is missed by no one.
-            safe_to_finish: false,
-            started_at: rotation.started_at,
-            paused: rotation.paused,
+            previous_valid_until: running.rotation.previous_valid_until,
+            previous_last_used_at: running.previous_last_used_at,
+            safe_to_finish: running.safe_to_finish,
+            started_at: running.rotation.started_at,
+            paused: running.rotation.paused,
         }
     }
 }

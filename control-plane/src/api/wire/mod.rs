@@ -6,8 +6,10 @@
 pub mod apis;
 pub mod audit;
 pub mod bulk;
+pub mod edges;
 pub mod explain;
 pub mod exports;
+pub mod generations;
 pub mod import;
 pub mod key_body;
 pub mod key_list;

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use keyward_shared::api_key::{MAX_KEY_BYTES, MAX_PREFIX_BYTES};
 use keyward_shared::policy::{MAX_APIS, MAX_RESTRICTION_BYTES, MAX_RESTRICTIONS};
+use keyward_shared::report::MAX_REPORT_BYTES;
 use keyward_shared::settings::{MAX_METHODS, MAX_PATH_BYTES, MAX_ROUTES, MAX_TOKEN_BYTES};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -281,6 +282,10 @@ named! {
         "type": "string", "contentMediaType": "application/x-ndjson",
         "contentSchema": { "$ref": "#/components/schemas/ResultLine" },
         "description": "A result a line, as many as came.",
+    });
+    Report = json!({
+        "type": "string", "contentMediaType": "application/octet-stream", "maxLength": MAX_REPORT_BYTES,
+        "description": "What an edge of this release reports, in a form of its own.",
     });
     ImportStatus = words_of(&["active", "disabled"], "Whether the key is stopped.");
     ImportOutcome = words_of(&["created", "updated", "unchanged", "refused"], "What became of a line.");

@@ -187,6 +187,18 @@ impl Key {
         }
     }
 
+    /// Whether the same is refused of it as `before`: all of it, the older secret alone, or what comes too late.
+    pub fn is_refused_alike(&self, before: &Self) -> bool {
+        let refused = |key: &Self| match &key.life {
+            Life::Live(live) => {
+                let paused = live.rotation.as_ref().is_some_and(|rotation| rotation.paused);
+                Some((live.disabled, paused, key.expires_at))
+            }
+            Life::Archived { .. } | Life::Deleted { .. } => None,
+        };
+        refused(self) == refused(before)
+    }
+
     /// Whether it expires later than it did `before`, or not any more.
     pub fn outlives(&self, before: &Self) -> bool {
         match (self.expires_at, before.expires_at) {

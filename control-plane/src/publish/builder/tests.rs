@@ -83,6 +83,7 @@ fn bytes_of_one_change(keys: u64) -> usize {
     let recent = full();
     let signer = HeadSigner::new("test".to_owned(), SigningKey::from_seed(&[3; 32])).expect("a signer");
     let parts = HeadParts {
+        ack_wanted: false,
         epoch: 1,
         generation: 1,
         issued_at: 1,

@@ -26,7 +26,7 @@ use crate::lifecycle::{
     WorkspaceFields,
 };
 use crate::publish::PublishOptions;
-use crate::publish::source::PublicationStore;
+use crate::receipts::Receipts;
 use crate::store::sqlite::SqliteStore;
 
 const HOLDER: &str = "test";
@@ -34,6 +34,8 @@ const HOLDER: &str = "test";
 /// Keys of one workspace, and a publisher that is led step by step.
 struct House {
     dir: TempDir,
+    store: Arc<SqliteStore>,
+    receipts: Arc<Receipts>,
     lifecycle: Lifecycle,
     publisher: Publisher,
     workspace: WorkspaceId,
@@ -47,8 +49,11 @@ impl House {
         let store = SqliteStore::open(&url).await.expect("a store");
         let vault = Vault::new(Pepper::new([1; 32]), Kek::new([2; 32]));
         let lifecycle = Lifecycle::new(Arc::new(store.clone()), Arc::new(vault));
-        let publisher = publisher(Arc::new(store), options()).await;
-        let mut house = Self { dir, lifecycle, publisher, workspace: WorkspaceId::from_u64(0), drawn: Cell::new(0) };
+        let store = Arc::new(store);
+        let publisher = publisher(&store, options()).await;
+        let receipts = Arc::clone(&publisher.shared.receipts);
+        let (workspace, drawn) = (WorkspaceId::from_u64(0), Cell::new(0));
+        let mut house = Self { dir, store, receipts, lifecycle, publisher, workspace, drawn };
         house.run(PutApi { name: "data".to_owned(), title: None, routes: Vec::new() }).await;
         let workspace = CreateWorkspace {
             name: "acme".to_owned(),
@@ -123,14 +128,16 @@ fn options() -> PublishOptions {
         kv_min_interval: Duration::from_millis(1_100),
         checkpoint_every: Duration::from_mins(1),
         warm_up: Duration::from_hours(1),
+        collect_every: Duration::from_mins(10),
         holder: HOLDER.to_owned(),
     }
 }
 
 /// A publisher of this database, as a process that has just started has it.
-async fn publisher(store: Arc<dyn PublicationStore>, options: PublishOptions) -> Publisher {
-    let notary = Notary::new(Arc::clone(&store) as Arc<_>, &options.deployment, &options.signing_seed);
-    Publisher::new(store, Arc::new(notary), Arc::new(SystemClock), options).await.expect("a publisher")
+async fn publisher(store: &Arc<SqliteStore>, options: PublishOptions) -> Publisher {
+    let notary = Notary::new(Arc::clone(store) as Arc<_>, &options.deployment, &options.signing_seed);
+    let with = (Arc::new(notary) as Arc<_>, Arc::default());
+    Publisher::new(Arc::clone(store) as Arc<_>, with, Arc::new(SystemClock), options).await.expect("a publisher")
 }
 
 /// Takes up publishing and serves a first head.
@@ -167,6 +174,26 @@ async fn of_changes_too_large_for_a_head_only_one_that_narrows_ends_the_rest_bet
         state.tree_due = Some(Instant::now());
         build(&mut state).await;
     }
+}
+
+#[tokio::test]
+async fn a_head_says_that_somebody_waits_while_somebody_does() {
+    let house = House::new().await;
+    let mut state = resumed(&house.publisher).await;
+    let wanted = || {
+        let head = house.publisher.shared.head.borrow().clone().expect("a head");
+        house.publisher.shared.signer.read(&head.bytes).expect("a head that verifies").ack_wanted
+    };
+    let somebody = house.receipts.want();
+    assert!(!state.step(Occasion::News).await.expect("a step"), "that somebody waits is no news by itself");
+    assert!(!wanted());
+    house.keys(1).await;
+    assert!(state.step(Occasion::News).await.expect("a step"));
+    assert!(wanted());
+    drop(somebody);
+    house.keys(1).await;
+    assert!(state.step(Occasion::News).await.expect("a step"));
+    assert!(!wanted());
 }
 
 /// Fat keys that one leaf takes.

@@ -13,6 +13,7 @@ use crate::domain::key::{Environment, Key, Life, Live, Rotation, Secret};
 use crate::domain::member::{MemberSummary, Role};
 use crate::domain::text::{ExternalId, Name};
 use crate::domain::time::{UnixMillis, UnixSeconds};
+use crate::domain::usage::{KeyUsage, SecretUsage};
 use crate::store::{Clash, NewSecret, StoreError, StoredKey};
 
 const BY_ID: &str = concat!(include_str!("sql/key_select.sql"), include_str!("sql/key_by_id.sql"));
@@ -59,11 +60,19 @@ pub(super) struct Row {
     retiring_fingerprint: Option<Vec<u8>>,
     retiring_hint: Option<String>,
     retiring_created_at: Option<i64>,
+    current_last_used_at: Option<i64>,
+    current_last_denied_at: Option<i64>,
+    current_denied_since: Option<i64>,
+    retiring_last_used_at: Option<i64>,
+    retiring_last_denied_at: Option<i64>,
+    retiring_denied_since: Option<i64>,
+    suspended: bool,
 }
 
 impl Row {
     pub(super) fn read(mut self) -> Result<StoredKey, StoreError> {
         let life = self.life()?;
+        let usage = self.usage(&life);
         let member = MemberSummary {
             id: MemberId::from_u64(self.member_id.cast_unsigned()),
             name: self.member_name,
@@ -90,7 +99,26 @@ impl Row {
             last_used_at: self.last_used_at.map(UnixMillis::from_millis),
             version: self.version.cast_unsigned(),
         };
-        Ok(StoredKey { key, member })
+        Ok(StoredKey { key, member, usage })
+    }
+
+    fn usage(&self, life: &Life) -> KeyUsage {
+        let mut usage = KeyUsage { secrets: Vec::new(), suspended: self.suspended };
+        let told = |last_used_at: Option<i64>, last_denied_at: Option<i64>, denied_since: Option<i64>| SecretUsage {
+            last_used_at: last_used_at.map(UnixMillis::from_millis),
+            last_denied_at: last_denied_at.map(UnixMillis::from_millis),
+            denied_since: denied_since.map(UnixMillis::from_millis),
+        };
+        if let Life::Live(live) = life {
+            let current = told(self.current_last_used_at, self.current_last_denied_at, self.current_denied_since);
+            usage.secrets.push((live.current.fingerprint, current));
+            if let Some(rotation) = &live.rotation {
+                let retiring =
+                    told(self.retiring_last_used_at, self.retiring_last_denied_at, self.retiring_denied_since);
+                usage.secrets.push((rotation.retiring.fingerprint, retiring));
+            }
+        }
+        usage
     }
 
     fn life(&mut self) -> Result<Life, StoreError> {

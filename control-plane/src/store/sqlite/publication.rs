@@ -32,6 +32,8 @@ sql! {
     HEAD_COMPARED = "head_compared.sql";
     HEAD_EXPIRY = "head_expiry.sql";
     HEAD_FORGET = "head_forget.sql";
+    PUBLISHED_PUT = "published_put.sql";
+    PUBLISHED_SENT = "published_sent.sql";
     OBJECT_STAGE = "object_stage.sql";
     BYTES_STAGE = "bytes_stage.sql";
     BYTES_FORGET = "bytes_forget.sql";
@@ -191,6 +193,14 @@ impl Publication for SqliteStore {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
+        sqlx::query(PUBLISHED_PUT)
+            .bind(stored(head.order.generation))
+            .bind(stored(head.order.epoch))
+            .bind(stored(head.order.issued_at))
+            .bind(before)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
         if head.compared {
             sqlx::query(HEAD_COMPARED).execute(&mut *transaction).await.map_err(failed)?;
         }
@@ -228,15 +238,18 @@ impl Publication for SqliteStore {
     }
 
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError> {
+        let mut transaction = self.writer.transaction().await?;
         sqlx::query(HEAD_SENT)
             .bind(stored(order.epoch))
             .bind(stored(order.generation))
             .bind(stored(order.issued_at))
             .bind(at.as_millis())
-            .execute(&mut *self.writer.alone().await?)
+            .execute(&mut *transaction)
             .await
-            .map(drop)
-            .map_err(failed)
+            .map_err(failed)?;
+        let sent = sqlx::query(PUBLISHED_SENT).bind(stored(order.generation)).bind(at.as_millis());
+        sent.execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await
     }
 
     async fn object_totals(&self) -> Result<ObjectTotals, StoreError> {

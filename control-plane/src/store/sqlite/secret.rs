@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::id::WorkspaceId;
+use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::record::{Deadline, Slot};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -22,6 +22,8 @@ const END: &str = include_str!("sql/secret_end.sql");
 const SEALED: &str = include_str!("sql/secret_sealed.sql");
 const ERASE: &str = include_str!("sql/secret_erase.sql");
 const FORGET_SEALED: &str = include_str!("sql/secret_forget_sealed.sql");
+const FORGET_DENIALS: &str = include_str!("sql/secret_forget_denials.sql");
+const FORGET_DENIALS_IN: &str = include_str!("sql/secret_forget_denials_in.sql");
 const LIVE_OF_WORKSPACE: &str = include_str!("sql/secret_live_of_workspace.sql");
 
 #[async_trait]
@@ -44,6 +46,16 @@ impl SecretTx for SqliteTx {
 
     async fn live_fingerprints(&mut self, workspace: WorkspaceId) -> Result<Vec<Fingerprint>, StoreError> {
         live_of_workspace(self.conn()?, workspace).await
+    }
+
+    async fn forget_denials(&mut self, key: KeyId, at: UnixMillis) -> Result<(), StoreError> {
+        let query = sqlx::query(FORGET_DENIALS).bind(key.as_u64().cast_signed()).bind(at.as_millis());
+        query.execute(self.conn()?).await.map(drop).map_err(failed)
+    }
+
+    async fn forget_denials_in(&mut self, workspace: WorkspaceId, at: UnixMillis) -> Result<(), StoreError> {
+        let query = sqlx::query(FORGET_DENIALS_IN).bind(workspace.as_u64().cast_signed()).bind(at.as_millis());
+        query.execute(self.conn()?).await.map(drop).map_err(failed)
     }
 }
 

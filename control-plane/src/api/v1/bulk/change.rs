@@ -10,12 +10,13 @@ use crate::api::extract::{Mutation, WorkspacePath};
 use crate::api::problem::Problem;
 use crate::api::wire::bulk::{BulkBody, BulkEnd, BulkRequest};
 use crate::domain::change::Generation;
-use crate::lifecycle::{BulkDone, USAGE_KNOWN_UNTIL};
+use crate::domain::time::UnixMillis;
+use crate::lifecycle::BulkDone;
 
 /// Disable, enable or delete many keys
 ///
-/// Up to 1,000 at once; `dry_run` says which. By `last_used_before`, as long as it is not known what was used up to
-/// then, keys are changed only with the `etag` of a dry run as `If-Match`.
+/// Up to 1,000 at once; `dry_run` says which. By `last_used_before`, as long as not every call since then is known
+/// of, keys are changed only with the `etag` of a dry run as `If-Match`.
 #[utoipa::path(
     post, path = "/v1/workspaces/{ws}/keys/bulk", operation_id = "change_keys",
     request_body = BulkRequest,
@@ -26,9 +27,10 @@ pub(super) async fn change(WorkspacePath(workspace): WorkspacePath, mutation: Mu
     let is_dry_run = body.dry_run == Some(true);
     let verb = body.into_verb(workspace)?;
     if is_dry_run {
-        return ready.preview(verb, previewed).await;
+        let known_until = ready.reported().await?.known_until(ready.context().now);
+        return ready.preview(verb, move |done| previewed(done, known_until)).await;
     }
-    verb.check_usage(ready.context())?;
+    verb.check_usage(ready.context(), ready.reported().await?)?;
     ready.run(verb, done).await
 }
 
@@ -36,8 +38,8 @@ fn done(done: BulkDone, Generation(generation): Generation) -> Answer {
     Answer::new(StatusCode::OK, &BulkBody::new(done, BulkEnd::Done { generation }))
 }
 
-fn previewed(done: BulkDone) -> Answer {
+fn previewed(done: BulkDone, usage_known_until: Option<UnixMillis>) -> Answer {
     let tag = Tag::of_plan(done.version, done.plan);
-    let end = BulkEnd::Previewed { usage_known_until: USAGE_KNOWN_UNTIL, etag: tag.as_str().to_owned() };
+    let end = BulkEnd::Previewed { usage_known_until, etag: tag.as_str().to_owned() };
     Answer::new(StatusCode::OK, &BulkBody::new(done, end)).header(header::ETAG, tag.as_str())
 }

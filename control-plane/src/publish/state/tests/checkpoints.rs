@@ -14,8 +14,9 @@ use crate::api::snapshot::SnapshotSource as _;
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{AuditEvent, note};
 use crate::lifecycle::last_signed::LastSigned;
-use crate::publish::kv::KvClient;
+use crate::publish::kv::{KvApi, KvClient};
 use crate::publish::upload::Uploader;
+use crate::store::AuditStore as _;
 
 /// The head that is served.
 fn served(publisher: &Publisher) -> Head {
@@ -23,10 +24,15 @@ fn served(publisher: &Publisher) -> Head {
     publisher.shared.signer.read(&head.bytes).expect("a head that verifies")
 }
 
-/// The checkpoint that the head carries, as whoever has the public key reads it.
-fn checkpoint(publisher: &Publisher) -> Checkpoint {
+/// The checkpoint that the house's head carries, as whoever has the public key reads it.
+fn checkpoint(house: &House) -> Checkpoint {
+    carried(house, &house.publisher)
+}
+
+fn carried(house: &House, publisher: &Publisher) -> Checkpoint {
     let note = String::from_utf8(served(publisher).checkpoint).expect("text");
-    let key = publisher.shared.notary.verifier(1).expect("a key");
+    let notary = Notary::new(Arc::clone(&house.store) as Arc<_>, "test", &[3; 32]);
+    let key = notary.verifier(1).expect("a key");
     Checkpoint::parse(note::open(&note, &[key]).expect("signed")).expect("a checkpoint")
 }
 
@@ -36,7 +42,7 @@ fn event(at: UnixMillis) -> AuditEvent {
 }
 
 async fn size(house: &House) -> u64 {
-    house.publisher.shared.store.tree().await.expect("the tree").edge.size()
+    house.store.tree().await.expect("the tree").edge.size()
 }
 
 /// Does something to the database behind the store's back.
@@ -50,34 +56,34 @@ async fn behind(house: &House, sql: &'static str) {
 async fn a_head_carries_a_checkpoint_that_verifies_and_one_is_made_for_events_that_change_nothing() {
     let house = House::new().await;
     let mut state = resumed(&house.publisher).await;
-    let first = checkpoint(&house.publisher);
+    let first = checkpoint(&house);
     assert_eq!(first.size, size(&house).await);
-    let tree = house.publisher.shared.store.tree().await.expect("the tree");
+    let tree = house.store.tree().await.expect("the tree");
     assert_eq!(first.root, tree.edge.root());
     let (generation, news) = (served(&house.publisher).generation, state.news);
 
-    let store = &house.publisher.shared.store;
+    let store = &house.store;
     store.tell(vec![event(house.publisher.shared.now())]).await.expect("told");
     assert!(!state.step(Occasion::News).await.expect("a step"), "nothing that edges decide by is new");
     assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
-    assert_eq!(checkpoint(&house.publisher).size, first.size + 1);
+    assert_eq!(checkpoint(&house).size, first.size + 1);
     assert_eq!((served(&house.publisher).generation, state.news), (generation, news));
     assert!(!state.step(Occasion::Checkpoint).await.expect("a step"), "all is witnessed");
 
     // What comes with something else is as old as five seconds at most, and no older where it is due.
     house.keys(1).await;
     assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
-    assert_eq!((checkpoint(&house.publisher).size, state.news), (size(&house).await, state.order));
+    assert_eq!((checkpoint(&house).size, state.news), (size(&house).await, state.order));
     house.keys(1).await;
     assert!(state.step(Occasion::News).await.expect("a step"));
-    assert_eq!(checkpoint(&house.publisher).size, size(&house).await - 1, "signed a moment ago");
+    assert_eq!(checkpoint(&house).size, size(&house).await - 1, "signed a moment ago");
 }
 
 #[tokio::test]
 async fn a_log_that_cannot_be_signed_holds_up_no_head_and_is_told() {
     let house = House::new().await;
     let mut state = resumed(&house.publisher).await;
-    let before = checkpoint(&house.publisher);
+    let before = checkpoint(&house);
     behind(&house, "UPDATE audit_node SET hash = zeroblob(32)").await;
     house.keys(1).await;
     assert!(state.step(Occasion::Heartbeat).await.expect("a step"), "a young checkpoint is good enough");
@@ -86,7 +92,7 @@ async fn a_log_that_cannot_be_signed_holds_up_no_head_and_is_told() {
     assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
     let generation = house.publisher.shared.store.generation().await.expect("the database").0;
     assert_eq!(served(&house.publisher).generation, generation);
-    assert_eq!(checkpoint(&house.publisher), before);
+    assert_eq!(checkpoint(&house), before);
     let told = house.publisher.shared.status().await.expect("a status").last_error.expect("an error");
     assert!(told.contains("audit log does not go on"), "{told}");
 }
@@ -110,6 +116,10 @@ async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>, head: Option<Vec<u8>>)
     format!("http://{address}")
 }
 
+fn client(url: &str) -> Arc<dyn KvApi> {
+    Arc::new(KvClient::new(url, None).expect("a client"))
+}
+
 #[tokio::test]
 async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     let house = House::new().await;
@@ -117,7 +127,7 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     let mut state = resumed(&house.publisher).await;
     let shared = &house.publisher.shared;
     let uploader = Uploader {
-        kv: KvClient::new(&namespace(heads, None).await, None).expect("a client"),
+        kv: client(&namespace(heads, None).await),
         shared: Arc::clone(shared),
         between_heads: Duration::ZERO,
         next_call: Instant::now(),
@@ -128,7 +138,7 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     let mut expected = VecDeque::from([shared.head.borrow().clone().expect("a head").bytes.clone()]);
     assert_eq!(written.recv().await, expected.pop_front());
     for _ in 0..3 {
-        shared.store.tell(vec![event(shared.now())]).await.expect("told");
+        house.store.tell(vec![event(shared.now())]).await.expect("told");
         assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
         tokio::time::sleep(Duration::from_millis(700)).await;
         assert!(written.try_recv().is_err(), "a write for a checkpoint alone");
@@ -137,7 +147,7 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     assert!(state.step(Occasion::News).await.expect("a step"));
     expected.push_back(shared.head.borrow().clone().expect("a head").bytes.clone());
     assert_eq!(written.recv().await, expected.pop_front());
-    assert_eq!(checkpoint(&house.publisher).size + 1, size(&house).await, "with a checkpoint of a moment ago");
+    assert_eq!(checkpoint(&house).size + 1, size(&house).await, "with a checkpoint of a moment ago");
     uploading.abort();
 }
 
@@ -147,10 +157,10 @@ async fn a_signature_that_takes_long_holds_up_no_head() {
     let pipe = house.dir.path().join("audit-checkpoint.new");
     let file = LastSigned::of("test", house.dir.path());
     let shared = Arc::get_mut(&mut house.publisher.shared).expect("nobody else has it");
-    let notary = Notary::new(Arc::clone(&shared.store) as Arc<_>, "test", &[3; 32]).keeping(file);
-    shared.notary = Arc::new(notary);
+    let notary = Notary::new(Arc::clone(&house.store) as Arc<_>, "test", &[3; 32]).keeping(file);
+    shared.witness = Arc::new(notary);
     let mut state = resumed(&house.publisher).await;
-    let before = checkpoint(&house.publisher);
+    let before = checkpoint(&house);
     // Whoever writes it waits until it is read.
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
     assert!(made.success());
@@ -160,7 +170,7 @@ async fn a_signature_that_takes_long_holds_up_no_head() {
         assert!(state.step(Occasion::Checkpoint).await.expect("a step"));
         assert!(began.elapsed() < Duration::from_secs(patience), "{:?}", began.elapsed());
         assert!(!state.log.is_of_then);
-        assert_eq!(checkpoint(&house.publisher), before);
+        assert_eq!(checkpoint(&house), before);
     }
     let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(pipe));
     assert!(read.await.expect("read").expect("text").starts_with("keyward/test/audit/1\n"));
@@ -170,11 +180,11 @@ async fn a_signature_that_takes_long_holds_up_no_head() {
 async fn workers_kv_has_its_heartbeat_however_many_checkpoints_there_are_between() {
     let house = House::new().await;
     let (heads, mut written) = mpsc::unbounded_channel();
-    let kv = Some((namespace(heads, None).await, None));
+    let kv = Some(client(&namespace(heads, None).await));
     let (heartbeat, checkpoint_every) = (Duration::from_secs(2), Duration::from_secs(1));
     let timing = PublishOptions { heartbeat, checkpoint_every, kv_min_interval: Duration::ZERO, ..options() };
-    let store = Arc::clone(&house.publisher.shared.store);
-    let publishing = publisher(Arc::clone(&store), PublishOptions { kv, ..timing }).await.spawn();
+    let store = &house.store;
+    let publishing = publisher(store, PublishOptions { kv, ..timing }).await.spawn();
     let first = written.recv().await.expect("a head");
     let began = Instant::now();
     // Sooner than a successor's head is written a second time.
@@ -198,12 +208,12 @@ async fn workers_kv_has_its_heartbeat_however_many_checkpoints_there_are_between
 async fn edges_keep_their_checkpoint_where_a_process_that_starts_cannot_sign() {
     let house = House::new().await;
     drop(resumed(&house.publisher).await);
-    let before = checkpoint(&house.publisher);
+    let before = checkpoint(&house);
     behind(&house, "UPDATE audit_node SET hash = zeroblob(32)").await;
-    let restarted = publisher(Arc::clone(&house.publisher.shared.store), options()).await;
+    let restarted = publisher(&house.store, options()).await;
     let state = resumed(&restarted).await;
     assert!(state.log.is_refused && state.log.events == before.size);
-    assert_eq!(checkpoint(&restarted), before);
+    assert_eq!(carried(&house, &restarted), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -216,12 +226,12 @@ async fn nothing_is_signed_that_workers_kv_may_show_to_be_an_older_database() {
     let newer = namespace(mpsc::unbounded_channel().0, Some(head)).await;
     for (kv, says) in [(away, None), (newer, Some("raise-epoch"))] {
         let house = House::new().await;
-        let options = PublishOptions { kv: Some((kv, None)), ..options() };
-        let publisher = publisher(Arc::clone(&house.publisher.shared.store), options).await;
+        let options = PublishOptions { kv: Some(client(&kv)), ..options() };
+        let publisher = publisher(&house.store, options).await;
         let shared = Arc::clone(&publisher.shared);
         let publishing = publisher.spawn();
         for _ in 0..10 {
-            let signed = shared.notary.sign(shared.now()).await;
+            let signed = shared.witness.checkpoint(shared.now(), 0).await;
             assert!(matches!(signed, Err(NotaryError::NotCompared)), "{signed:?}");
             tokio::time::sleep(Duration::from_millis(500)).await;
         }

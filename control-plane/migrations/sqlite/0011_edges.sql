@@ -1,0 +1,115 @@
+-- What edges report: which of them there are, what each has applied, and how secrets are used.
+
+-- An edge: one isolate, from its first report on.
+CREATE TABLE edge (
+    id            INTEGER PRIMARY KEY,
+    -- Drawn by chance when the isolate began.
+    instance      BLOB    NOT NULL UNIQUE CHECK (length(instance) = 10),
+    -- In the platform's words; empty where it does not tell.
+    location      TEXT    NOT NULL,
+    -- The version of its software.
+    software      TEXT    NOT NULL,
+    -- Where it reads heads from: 1 Workers KV, 2 http, 3 both.
+    lanes         INTEGER NOT NULL,
+    state         TEXT    NOT NULL,
+    -- JSON: the identifiers of its peppers, in hexadecimal digits.
+    peppers       TEXT    NOT NULL,
+    -- The head that it holds, and since when; NULL without one.
+    epoch         INTEGER,
+    generation    INTEGER,
+    issued_at     INTEGER,
+    applied_at    INTEGER,
+    -- Of its newest report, and how many of that one's parts were taken.
+    sequence      INTEGER NOT NULL,
+    parts         INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    seen_at       INTEGER NOT NULL,
+    -- What its newest report tells of, by its own clock.
+    since         INTEGER NOT NULL,
+    until         INTEGER NOT NULL,
+    -- When something that it had counted was lost for the last time; NULL where nothing was.
+    gap_at        INTEGER,
+    -- JSON: all that it ever counted, by the counters' words.
+    counters      TEXT    NOT NULL
+) STRICT;
+CREATE INDEX edge_seen ON edge (seen_at, id);
+
+-- When an edge began to judge by a generation, by its own clock.
+CREATE TABLE edge_applied (
+    edge_id    INTEGER NOT NULL REFERENCES edge (id) ON DELETE CASCADE,
+    generation INTEGER NOT NULL,
+    epoch      INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    -- When it told so, by the clock here.
+    told_at    INTEGER NOT NULL,
+    PRIMARY KEY (edge_id, generation)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edge_applied_generation ON edge_applied (generation);
+CREATE INDEX edge_applied_told ON edge_applied (told_at);
+
+-- Heads that raised the generation.
+CREATE TABLE published (
+    generation      INTEGER PRIMARY KEY,
+    epoch           INTEGER NOT NULL,
+    published_at    INTEGER NOT NULL,
+    -- When it was in Workers KV; NULL where it is not yet.
+    sent_at         INTEGER,
+    -- When the last of all heads before it has expired; NULL where there was none.
+    older_expire_at INTEGER
+) STRICT;
+CREATE INDEX published_unsent ON published (generation) WHERE sent_at IS NULL;
+CREATE INDEX published_at ON published (published_at);
+
+-- What all reports together tell of usage; no row before the first.
+CREATE TABLE usage_bound (
+    id              INTEGER PRIMARY KEY CHECK (id = 1),
+    first_report_at INTEGER NOT NULL,
+    -- When the newest came.
+    reported_at     INTEGER NOT NULL,
+    -- Until when any edge told what it had counted.
+    newest_until    INTEGER NOT NULL,
+    -- When calls were lost that could have been a retiring secret's for the last time.
+    gap_at          INTEGER,
+    -- When calls were told of without their secrets for the last time.
+    unnamed_at      INTEGER
+) STRICT;
+
+-- How a secret is used.
+CREATE TABLE secret_usage (
+    secret_id      INTEGER PRIMARY KEY REFERENCES secret (id) ON DELETE CASCADE,
+    -- Calls that were allowed, and that were refused.
+    calls          INTEGER NOT NULL,
+    refused        INTEGER NOT NULL,
+    last_used_at   INTEGER,
+    last_denied_at INTEGER,
+    -- The first refusal since its status began to refuse it.
+    denied_since   INTEGER,
+    -- When its status was last changed: refusals before are of another.
+    denials_from   INTEGER
+) STRICT;
+
+-- Single refusals, found by the id of their request: that of an edge and the how manieth it was there.
+CREATE TABLE refusal_sample (
+    edge_id     INTEGER NOT NULL REFERENCES edge (id) ON DELETE CASCADE,
+    ordinal     INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    reason      TEXT    NOT NULL,
+    fingerprint BLOB,
+    PRIMARY KEY (edge_id, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refusal_sample_at ON refusal_sample (at);
+
+-- Who was refused most on a day: a fingerprint, or a client address.
+CREATE TABLE refusal_hitter (
+    -- Days since 1970.
+    day     INTEGER NOT NULL,
+    -- 0 a fingerprint, 1 a client address.
+    kind    INTEGER NOT NULL,
+    who     BLOB    NOT NULL,
+    reason  TEXT    NOT NULL,
+    count   INTEGER NOT NULL,
+    -- By how much that may be too high.
+    error   INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (day, kind, who, reason)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,204 @@
+//! Reports of edges, as they are taken: who reports, which heads it applied, and how secrets are used.
+//!
+//! A report is taken in parts, each a transaction of its own, so that no change waits for all of a long
+//! one. How many parts were taken is written with each: a report that comes again goes on there.
+
+use std::collections::BTreeMap;
+
+use keyward_shared::report::{Report, State, Usage};
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::edges::{LANE_HTTP, LANE_KV};
+use super::error::failed;
+use super::json;
+use super::writer::Writer;
+use crate::domain::time::UnixMillis;
+use crate::store::StoreError;
+use crate::store::edges::Taken;
+
+const NEWEST: &str = include_str!("sql/edges/newest.sql");
+const PUT: &str = include_str!("sql/edges/put.sql");
+const APPLY: &str = include_str!("sql/edges/apply.sql");
+const APPLIED_AT: &str = include_str!("sql/edges/applied_at.sql");
+const BOUND_PUT: &str = include_str!("sql/edges/bound_put.sql");
+const USAGE_PUT: &str = include_str!("sql/edges/usage_put.sql");
+const KEY_USED: &str = include_str!("sql/edges/key_used.sql");
+const PART_TAKEN: &str = include_str!("sql/edges/part_taken.sql");
+
+/// Secrets whose usage one transaction takes.
+const SECRETS_AT_ONCE: usize = 512;
+
+/// How long nobody may report, in milliseconds, before it is taken for a loss and not for a lack of calls.
+const SILENCE_MS: i64 = 60 * 60 * 1000;
+
+/// What is known of an edge before its report is taken.
+struct Before {
+    edge: i64,
+    sequence: i64,
+    parts: usize,
+    counters: String,
+}
+
+#[derive(Serialize)]
+struct AppliedRow {
+    generation: i64,
+    epoch: i64,
+    at: i64,
+}
+
+#[derive(Serialize)]
+struct UsageRow {
+    /// The least and the greatest fingerprint that begin as the secret's does, in hexadecimal digits.
+    from: String,
+    to: String,
+    calls: u32,
+    refused: u32,
+    last_used_at: Option<i64>,
+    last_denied_at: Option<i64>,
+    denied_since: Option<i64>,
+}
+
+/// Takes what was not yet taken of a report that came at `at`.
+pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Result<Taken, StoreError> {
+    let parts = report.body.usage.len().div_ceil(SECRETS_AT_ONCE).max(1);
+    let mut taken = Taken::Repeated;
+    loop {
+        let mut transaction = writer.transaction().await?;
+        let before = before(&mut transaction, report).await?;
+        let sequence = i64::from(report.envelope.sequence);
+        let (edge, part) = match before {
+            Some(before) if before.sequence > sequence || (before.sequence == sequence && before.parts >= parts) => {
+                transaction.roll_back().await?;
+                return Ok(taken);
+            }
+            Some(before) if before.sequence == sequence => (before.edge, before.parts),
+            before => (begin(&mut transaction, report, before, at).await?, 0),
+        };
+        if let Some(usage) = report.body.usage.chunks(SECRETS_AT_ONCE).nth(part) {
+            take_usage(&mut transaction, report, usage, at).await?;
+        }
+        let count = i64::try_from(part + 1).unwrap_or(i64::MAX);
+        sqlx::query(PART_TAKEN).bind(edge).bind(count).execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await?;
+        taken = Taken::New;
+        if part + 1 == parts {
+            return Ok(taken);
+        }
+    }
+}
+
+async fn before(conn: &mut SqliteConnection, report: &Report) -> Result<Option<Before>, StoreError> {
+    let row: Option<(i64, i64, i64, String)> =
+        sqlx::query_as(NEWEST).bind(&report.envelope.instance[..]).fetch_optional(conn).await.map_err(failed)?;
+    row.map(|(edge, sequence, parts, counters)| {
+        let parts = usize::try_from(parts).map_err(|_| StoreError::corrupt("edge.parts"))?;
+        Ok(Before { edge, sequence, parts, counters })
+    })
+    .transpose()
+}
+
+/// Takes all of a report but the usage of secrets; says whose it is.
+async fn begin(
+    conn: &mut SqliteConnection,
+    report: &Report,
+    before: Option<Before>,
+    at: UnixMillis,
+) -> Result<i64, StoreError> {
+    let (envelope, body) = (&report.envelope, &report.body);
+    let mut counters: BTreeMap<String, u64> = match &before {
+        Some(before) => json::read(&before.counters, "edge.counters")?,
+        None => BTreeMap::new(),
+    };
+    for (counter, count) in &body.counters {
+        let sum = counters.entry(counter.as_str().to_owned()).or_default();
+        *sum = sum.saturating_add(u64::from(*count));
+    }
+    let gap_at = is_behind_gap(report, before.as_ref()).then(|| at.as_millis());
+    let peppers: Vec<String> = body.peppers.iter().map(ToString::to_string).collect();
+    let lanes = (i64::from(body.lanes.kv) * LANE_KV) | (i64::from(body.lanes.http) * LANE_HTTP);
+    let edge: i64 = sqlx::query_scalar(PUT)
+        .bind(&envelope.instance[..])
+        .bind(&envelope.location)
+        .bind(&body.software)
+        .bind(lanes)
+        .bind(body.state.as_str())
+        .bind(json::write(&peppers, "edge.peppers")?)
+        .bind(body.held.map(|held| stored(held.epoch)))
+        .bind(body.held.map(|held| stored(held.generation)))
+        .bind(body.held.map(|held| stored(held.issued_at)))
+        .bind(i64::from(envelope.sequence))
+        .bind(at.as_millis())
+        .bind(stored(body.since))
+        .bind(stored(body.until))
+        .bind(gap_at)
+        .bind(json::write(&counters, "edge.counters")?)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(failed)?;
+    let applied: Vec<AppliedRow> = body
+        .applied
+        .iter()
+        .map(|applied| AppliedRow {
+            generation: stored(applied.generation),
+            epoch: stored(applied.epoch),
+            at: stored(applied.at),
+        })
+        .collect();
+    if !applied.is_empty() {
+        let applied = json::write(&applied, "edge_applied")?;
+        let apply = sqlx::query(APPLY).bind(edge).bind(applied).bind(at.as_millis());
+        apply.execute(&mut *conn).await.map_err(failed)?;
+    }
+    sqlx::query(APPLIED_AT).bind(edge).execute(&mut *conn).await.map_err(failed)?;
+    sqlx::query(BOUND_PUT)
+        .bind(at.as_millis())
+        .bind(stored(body.until).min(at.as_millis()))
+        .bind(gap_at)
+        .bind((body.others.secrets > 0).then(|| at.as_millis()))
+        .bind(SILENCE_MS)
+        .execute(conn)
+        .await
+        .map_err(failed)?;
+    Ok(edge)
+}
+
+/// Whether calls of a retiring secret may have gone uncounted before this report: a part of what was
+/// counted was lost, or a report is missing, or the edge could judge nothing, or it had no place left.
+fn is_behind_gap(report: &Report, before: Option<&Before>) -> bool {
+    let (envelope, body) = (&report.envelope, &report.body);
+    let is_next = before.map_or(0, |before| before.sequence) + 1 == i64::from(envelope.sequence);
+    envelope.lost || !is_next || body.state == State::Expired || body.others.retiring > 0
+}
+
+async fn take_usage(
+    conn: &mut SqliteConnection,
+    report: &Report,
+    usage: &[Usage],
+    at: UnixMillis,
+) -> Result<(), StoreError> {
+    let rows: Vec<UsageRow> = usage.iter().map(|usage| usage_row(usage, report.body.until, at)).collect();
+    let rows = json::write(&rows, "secret_usage")?;
+    sqlx::query(USAGE_PUT).bind(&rows).execute(&mut *conn).await.map_err(failed)?;
+    sqlx::query(KEY_USED).bind(&rows).execute(conn).await.map(drop).map_err(failed)
+}
+
+/// How a secret was used, as its row takes it. No edge's clock makes a call later than its report came.
+fn usage_row(usage: &Usage, until: u64, at: UnixMillis) -> UsageRow {
+    let time = |ago: u64| stored(until.saturating_sub(ago)).min(at.as_millis());
+    let prefix = hex::encode(usage.fingerprint);
+    UsageRow {
+        from: format!("{prefix}{}", "0".repeat(16)),
+        to: format!("{prefix}{}", "f".repeat(16)),
+        calls: usage.calls,
+        refused: usage.refused,
+        last_used_at: (usage.calls > 0).then(|| time(usage.last_ago)),
+        last_denied_at: (usage.refused > 0).then(|| time(usage.last_ago)),
+        denied_since: usage.first_denied_ago.map(time),
+    }
+}
+
+/// A number that an edge tells of, as far as a column holds it.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

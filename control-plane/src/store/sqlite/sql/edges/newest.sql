@@ -1,0 +1,3 @@
+SELECT id, sequence, parts, counters
+FROM edge
+WHERE instance = ?1

@@ -1,0 +1,1 @@
+SELECT seen_at FROM edge ORDER BY seen_at DESC, id DESC LIMIT 1 OFFSET ?1

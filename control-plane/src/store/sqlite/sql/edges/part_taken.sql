@@ -1,0 +1,1 @@
+UPDATE edge SET parts = ?2 WHERE id = ?1

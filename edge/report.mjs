@@ -1,0 +1,143 @@
+// Sends what the isolate has applied and counted to the control plane. WebAssembly writes what a report
+// says, this module whose it is, and keeps it until it has arrived: the same bytes again, under the same
+// number, so that it counts once. The form is told in shared/src/report.rs.
+
+const KIND_AND_VERSION = [0x4b, 0x57, 0x52, 0x50, 1];
+// Kind and version 5, instance 10, sequence 4, lost 1, the lengths of location and addresses.
+const ENVELOPE_BYTES = 22;
+const MAX_LOCATION = 16;
+const MAX_ADDRESSES = 32;
+const MAX_ADDRESS = 45;
+const MAX_COUNT = 0xffffffff;
+// A chain of proxies is read from its end, as request.rs is given it.
+const MAX_CHAIN = 2048;
+const TIMEOUT_MS = 5000;
+// Where reports go that belong to an http lane.
+const LANE_END = '/v1/snapshot';
+const REPORT_END = '/v1/edges/report';
+
+// The report that has not arrived yet.
+let pending;
+let sequence = 0;
+let lost = false;
+// How often requests from an address were refused since the last report, of the addresses that were
+// refused most: Space-Saving, as in src/tally/hitters.rs.
+const refused = new Map();
+
+// What was counted and not yet taken is gone, as when WebAssembly's memory is.
+export function noteLost() {
+  lost = true;
+}
+
+// Counts a refusal for the address that the request came from, where the Worker is told which to believe.
+export function noteRefused(request, env) {
+  const address = clientAddress(request, env.KEYWARD_CLIENT_ADDRESS);
+  if (address === undefined) return;
+  let count = refused.get(address) ?? 0;
+  if (count === 0 && refused.size === MAX_ADDRESSES) {
+    let least;
+    count = Infinity;
+    for (const [other, counted] of refused) {
+      if (counted < count) [least, count] = [other, counted];
+    }
+    refused.delete(least);
+  }
+  refused.set(address, Math.min(count + 1, MAX_COUNT));
+}
+
+// Sends a report, if it is time for one. `wasm` is the prototype of the build's class, `instance` the
+// isolate's part of request ids. Never more than one at a time: WebAssembly sees to that.
+export async function report(env, wasm, instance, location) {
+  const url = address(env);
+  if (url === undefined) return;
+  const length = wasm.report_take(pending !== undefined, Date.now());
+  if (length < 0) return;
+  if (pending === undefined) {
+    const body = new Uint8Array(wasm.linear_memory().buffer, wasm.report_at(), length);
+    pending = enclose(instance, location, body);
+  }
+  const sent = pending;
+  let arrived = false;
+  try {
+    const { status, body } = await fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${env.KEYWARD_EDGE_CREDENTIAL.trim()}`,
+        'content-type': 'application/octet-stream',
+      },
+      body: sent,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    await body?.cancel();
+    arrived = status >= 200 && status < 300;
+    if (status === 400 || status === 413) {
+      // It will not be taken the next time either.
+      console.error(JSON.stringify({ keyward: 'report_refused', status }));
+      arrived = true;
+      lost = true;
+    } else if (!arrived) {
+      console.warn(JSON.stringify({ keyward: 'report_not_taken', status }));
+    }
+  } catch (error) {
+    console.warn(JSON.stringify({ keyward: 'report_not_sent', error: String(error) }));
+  }
+  // Else it arrived before, sent by another request that was slower than it may be.
+  if (pending !== sent) return;
+  if (arrived) pending = undefined;
+  wasm.report_sent(arrived, Date.now());
+}
+
+// Where reports go, or nothing: told apart as in config.rs.
+function address({ KEYWARD_REPORT_URL, KEYWARD_LANE_URL, KEYWARD_EDGE_CREDENTIAL }) {
+  if (!KEYWARD_EDGE_CREDENTIAL) return undefined;
+  const told = KEYWARD_REPORT_URL?.trim();
+  if (told) return told;
+  const lane = KEYWARD_LANE_URL?.trim().replace(/\/+$/, '');
+  return lane?.endsWith(LANE_END) ? lane.slice(0, -LANE_END.length) + REPORT_END : undefined;
+}
+
+// As request.rs reads it, by the same variable: an address, or nothing where there is none.
+function clientAddress({ headers, cf }, variable) {
+  const source = variable?.trim();
+  if (!source) return undefined;
+  let told;
+  if (source === 'cf-connecting-ip') told = headers.get(source);
+  else if (source === 'peer') told = cf?.clientIp;
+  else told = headers.get('x-forwarded-for')?.slice(-MAX_CHAIN).split(',').at(-source.slice('xff:'.length));
+  // It may have a port behind it, and then brackets around it.
+  const text = (told ?? '').trim().slice(0, MAX_ADDRESS + '[]:65535'.length + 1);
+  const address = text.replace(/^\[([^\]]*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1');
+  return address.length <= MAX_ADDRESS && /^[\da-f]*[.:][\da-f.:]*$/i.test(address) ? address : undefined;
+}
+
+function enclose(instance, location, body) {
+  sequence += 1;
+  const addresses = [...refused];
+  refused.clear();
+  const place = String(location ?? '').replace(/[^!-~]/g, '').slice(0, MAX_LOCATION);
+  const told = addresses.reduce((length, [address]) => length + 5 + address.length, 0);
+  const bytes = new Uint8Array(ENVELOPE_BYTES + place.length + told + body.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(KIND_AND_VERSION);
+  for (let at = 0; at < 10; at += 1) bytes[5 + at] = Number.parseInt(instance.slice(2 * at, 2 * at + 2), 16);
+  view.setUint32(15, sequence);
+  bytes[19] = lost ? 1 : 0;
+  let at = put(bytes, 20, place);
+  bytes[at] = addresses.length;
+  at += 1;
+  for (const [address, count] of addresses) {
+    view.setUint32(at, count);
+    at = put(bytes, at + 4, address);
+  }
+  bytes.set(body, at);
+  lost = false;
+  return bytes;
+}
+
+// A short text behind its length. Gives where the next goes.
+function put(bytes, from, text) {
+  bytes[from] = text.length;
+  for (let at = 0; at < text.length; at += 1) bytes[from + 1 + at] = text.charCodeAt(at);
+  return from + 1 + text.length;
+}

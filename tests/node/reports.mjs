@@ -1,0 +1,117 @@
+// Runs the shipped Worker in Node with a clock that can be moved, answers its reports as a script says, and
+// prints what became of it. Standard input is one line {"module","variables","keys":{"usable","disabled"}};
+// each line of the output is {"report","outcome"} with a report's bytes in hex and what became of it, or
+// {"refused"} with the request id of a refusal, in their order; the last is {"allowed"}, how many there were.
+
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+// What the Workers runtime has and Node has not: modules of its own, and WebAssembly as an import.
+const CLOUDFLARE = 'class Base { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }'
+  + 'export class WorkerEntrypoint extends Base {} export class DurableObject extends Base {}'
+  + 'export class RpcTarget {} export const env = {};';
+globalThis.addEventListener ??= () => {};
+registerHooks({
+  resolve: (specifier, context, next) =>
+    specifier.startsWith('cloudflare:') ? { url: specifier, format: 'module', shortCircuit: true } : next(specifier, context),
+  load: (url, context, next) => {
+    if (url.startsWith('cloudflare:')) return { format: 'module', source: CLOUDFLARE, shortCircuit: true };
+    if (!url.endsWith('.wasm')) return next(url, context);
+    const source = `import { readFileSync } from 'node:fs';
+      export default new WebAssembly.Module(readFileSync(${JSON.stringify(fileURLToPath(url))}));`;
+    return { format: 'module', source, shortCircuit: true };
+  },
+});
+
+const { module, variables, keys } = JSON.parse(readFileSync(0, 'utf8'));
+// What it logs is not what is printed here.
+console.log = console.error;
+const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+let passed = 0;
+const { now } = Date;
+Date.now = () => now() + passed;
+
+// What becomes of the reports that are sent: the status they are answered with, or `lost` where they arrive
+// and the answer does not, `cut off` where neither is ever known.
+let outcome;
+let reports = 0;
+let allowed = 0;
+const send = fetch;
+globalThis.fetch = async (to, options) => {
+  if (String(to?.url ?? to) !== variables.KEYWARD_REPORT_URL) return send(to, options);
+  print({ report: Buffer.from(options.body).toString('hex'), outcome: String(outcome) });
+  reports += 1;
+  if (outcome === 'lost') throw new TypeError('the connection was reset');
+  if (outcome === 'cut off') return new Promise(() => {});
+  return new Response(null, { status: outcome });
+};
+
+const entry = pathToFileURL(module).href;
+const { default: worker } = await import(entry);
+const { noteLost } = await import(new URL('./report.mjs', entry));
+
+// Sends a request, and waits for what goes on behind the answer, unless that is cut off.
+async function fetched(path, headers) {
+  const request = new Request(`https://api.example.com${path}`, { headers });
+  Object.defineProperty(request, 'cf', { value: { colo: 'AMS' } });
+  const waiting = [];
+  const response = await worker.fetch(request, variables, { waitUntil: (promise) => waiting.push(promise) });
+  const over = outcome === 'cut off' ? [new Promise((resolve) => { setTimeout(resolve, 500); })] : [];
+  await Promise.race([Promise.all(waiting), ...over]);
+  return response;
+}
+
+// Asks as a client at this address.
+async function ask(key, status, address = '203.0.113.7') {
+  const response = await fetched('/v1/ping', { authorization: `Basic ${btoa(`${key}:`)}`, 'cf-connecting-ip': address });
+  if (response.status !== status) throw new Error(`answered ${response.status}, not ${status}`);
+  if (status === 200) allowed += 1;
+  else print({ refused: response.headers.get('x-keyward-request-id') });
+}
+
+// Asks a minute later, when it is time for a report whatever was before. The head is confirmed first, so
+// that the request is judged, and counted, at once.
+async function reported(next) {
+  passed += 60_000;
+  await fetched('/.keyward/status', {});
+  outcome = next;
+  const before = reports;
+  await ask(keys.usable, 200);
+  if (reports !== before + 1) throw new Error(`${reports - before} reports that are to be ${next}`);
+}
+
+const times = async (count, step) => {
+  for (let at = 0; at < count; at += 1) await step(at);
+};
+
+outcome = 204;
+await times(5, () => ask(keys.usable, 200));
+await reported(204);
+// Arrived, but that was lost; then the same again, while more is counted.
+await times(3, () => ask(keys.usable, 200));
+await reported('lost');
+await times(4, () => ask(keys.disabled, 401));
+await reported(503);
+await reported(204);
+await reported(204);
+// Cut off without a word.
+await reported('cut off');
+await reported(204);
+// Not a report at all, says the control plane.
+await times(2, () => ask(keys.usable, 200));
+await reported(400);
+await reported(204);
+await reported(204);
+// What WebAssembly counted is gone, as after a panic.
+noteLost();
+await reported(204);
+await reported(204);
+// Forty addresses, one of them far more often.
+await times(40, (at) => ask(keys.disabled, 401, `192.0.2.${at}`));
+await times(20, () => ask(keys.disabled, 401, '2001:db8::1'));
+await times(2, () => ask(keys.disabled, 401, 'not an address'));
+await reported(204);
+await reported(204);
+print({ allowed });
