@@ -12,6 +12,10 @@ use keyward_shared::report::{Hitter, MAX_HITTERS, RefusalKind};
 #[derive(Debug)]
 pub(super) struct Hitters {
     counted: Vec<Counted>,
+    /// The least count there was, and where the next one with it may be: those before have more, and
+    /// counts only rise. So a flood of strangers does not search for it each time.
+    least: u32,
+    from: usize,
 }
 
 #[derive(Debug)]
@@ -23,7 +27,7 @@ struct Counted {
 
 impl Hitters {
     pub(super) fn new() -> Self {
-        Self { counted: Vec::with_capacity(MAX_HITTERS) }
+        Self { counted: Vec::with_capacity(MAX_HITTERS), least: 0, from: 0 }
     }
 
     /// Counts a refusal of the instance's request `ordinal`. Gives how often it was counted so far, at most.
@@ -47,22 +51,32 @@ impl Hitters {
             hitter: Hitter { fingerprint, refusal, count: 0, error: 0, first: ordinal, last: ordinal, last_ago: 0 },
             last_at: now,
         };
-        let least = self.counted.iter().enumerate().min_by_key(|(_, counted)| counted.hitter.count);
-        match least {
-            Some((at, Counted { hitter, .. })) if self.counted.len() == MAX_HITTERS => {
-                (new.hitter.count, new.hitter.error) = (hitter.count, hitter.count);
-                self.counted[at] = new;
-                at
-            }
-            _ => {
-                self.counted.push(new);
-                self.counted.len() - 1
-            }
+        if self.counted.len() < MAX_HITTERS {
+            self.counted.push(new);
+            return self.counted.len() - 1;
         }
+        let at = self.least();
+        let least = self.counted[at].hitter.count;
+        (new.hitter.count, new.hitter.error) = (least, least);
+        self.counted[at] = new;
+        at
+    }
+
+    /// Where one is that was counted least.
+    fn least(&mut self) -> usize {
+        let has_least = |counted: &Counted| counted.hitter.count == self.least;
+        let next = self.counted[self.from..].iter().position(has_least).map(|ahead| self.from + ahead);
+        self.from = next.unwrap_or_else(|| {
+            self.least = self.counted.iter().map(|counted| counted.hitter.count).min().unwrap_or_default();
+            let least = self.least;
+            self.counted.iter().position(|counted| counted.hitter.count == least).unwrap_or_default()
+        });
+        self.from
     }
 
     /// Gives what was counted until now, and begins anew.
     pub(super) fn take(&mut self, until: u64) -> Vec<Hitter> {
+        (self.least, self.from) = (0, 0);
         let told = self.counted.drain(..);
         told.map(|Counted { hitter, last_at }| Hitter { last_ago: until.saturating_sub(last_at), ..hitter }).collect()
     }
@@ -107,6 +121,8 @@ mod tests {
             prop_assert!(told.len() <= MAX_HITTERS);
             // Every refusal is counted somewhere, once.
             prop_assert_eq!(told.iter().map(|hitter| hitter.count as usize).sum::<usize>(), refusals.len());
+            let least = told.iter().map(|hitter| hitter.count).min().unwrap_or_default();
+            prop_assert!(told.iter().all(|hitter| hitter.error <= least), "another than the least gave way");
             for hitter in &told {
                 let ordinals = &truth[&(hitter.fingerprint, hitter.refusal)];
                 let true_count = u32::try_from(ordinals.len()).expect("few");

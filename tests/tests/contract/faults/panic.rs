@@ -1,7 +1,11 @@
 //! WebAssembly panics: the request that met it is refused, the next one is judged.
 
-use anyhow::{Result, ensure};
-use keyward_tests::{Options, Stack};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use keyward_tests::reports::Reports;
+use keyward_tests::stack::eventually;
+use keyward_tests::{Options, Stack, Workerd};
 use serde_json::json;
 
 use crate::Test;
@@ -10,7 +14,10 @@ use crate::turns::alone;
 pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::alone("after_a_panic_the_next_request_is_judged", || {
-            alone(&Options { edge_features: &["test-panic"], ..Options::default() }, panics)
+            alone(&Options { edge_features: &["test-panic"], ..Options::default() }, |stack| {
+                panics(stack)?;
+                forgets(stack)
+            })
         })
         .slow(),
     ]
@@ -48,4 +55,33 @@ fn panics(stack: &Stack) -> Result<()> {
     let log = std::fs::read_to_string(stack.edge_log())?;
     ensure!(log.contains("a panic that was asked for"), "the log does not say what happened");
     Ok(())
+}
+
+/// What was counted and not reported is gone with the memory, and that is told: once. A report that had not
+/// arrived is sent again, for it lay elsewhere.
+fn forgets(stack: &Stack) -> Result<()> {
+    let key = stack.admin()?.key("forgotten")?;
+    let reports = Reports::start(stack)?;
+    let edge = Workerd::start(stack, &[("KEYWARD_REPORT_URL", &reports.url())])?;
+    edge.applied(key.generation)?;
+    let ping = || edge.edge("/v1/ping").key(&key.secret).send()?.must_be(200).map(drop);
+    ping()?;
+    eventually(Duration::from_secs(20), || {
+        ensure!(!reports.passed().is_empty(), "nothing was reported");
+        Ok(())
+    })?;
+    ping()?;
+    edge.edge("/test-panic").key(&key.secret).send()?;
+    ping()?;
+    ping()?;
+    eventually(Duration::from_secs(60), || {
+        edge.edge("/v1/ping").send()?.must_be(401)?;
+        let taken = reports.taken()?;
+        let gap = taken.iter().position(|report| report.envelope.lost).context("no gap was told")?;
+        ensure!(gap > 0 && reports.passed().iter().filter(|one| one.bytes == reports.passed()[0].bytes).count() == 2);
+        let calls = taken[gap..].iter().flat_map(|report| &report.body.usage).map(|usage| usage.calls).sum::<u32>();
+        ensure!(calls == 2, "{calls} calls behind the gap");
+        ensure!(taken[gap + 1..].iter().all(|report| !report.envelope.lost), "told again");
+        Ok(())
+    })
 }
