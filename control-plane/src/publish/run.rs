@@ -19,6 +19,7 @@ use super::error::PublishError;
 use super::heads::HeadSigner;
 use super::history;
 use super::kv::KvApi;
+use super::pace::Paced;
 use super::source::{PublicationStore, Shared};
 use super::state::{Occasion, State, finished};
 use super::upload::Uploader;
@@ -118,7 +119,7 @@ impl Publisher {
     ) -> Result<Self, PublishError> {
         let key = SigningKey::from_seed(&options.signing_seed);
         let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
-        let kv = options.kv.clone();
+        let kv = options.kv.clone().map(|kv| Arc::new(Paced::new(kv)) as Arc<dyn KvApi>);
         let recorded = store.recorded_head().await?;
         let shared = Shared::new(store, signer, (witness, receipts), clock, kv.is_some(), recorded.as_ref());
         Ok(Self { shared: Arc::new(shared), options, kv })
@@ -136,13 +137,11 @@ impl Publisher {
         let collector =
             tokio::spawn(collect::run(Arc::clone(&self.shared), self.kv.clone(), self.options.collect_every));
         let uploader = self.kv.clone().map(|kv| {
-            let now = Instant::now();
             let uploader = Uploader {
                 kv,
                 shared: Arc::clone(&self.shared),
                 between_heads: self.options.kv_min_interval,
-                next_call: now,
-                next_head: now,
+                next_head: Instant::now(),
                 written: None,
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
