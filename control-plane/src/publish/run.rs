@@ -121,7 +121,8 @@ impl Publisher {
         let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
         let kv = options.kv.clone().map(|kv| Arc::new(Paced::new(kv)) as Arc<dyn KvApi>);
         let recorded = store.recorded_head().await?;
-        let shared = Shared::new(store, signer, (witness, receipts), clock, kv.is_some(), recorded.as_ref());
+        let shared = Shared::new(store, signer, (witness, receipts), clock, kv.is_some());
+        shared.inherit(recorded.as_ref());
         Ok(Self { shared: Arc::new(shared), options, kv })
     }
 
@@ -160,6 +161,9 @@ impl Publisher {
                 // Heads of a new epoch go by the clock as it is now.
                 kept.epoch = None;
             }
+            if matches!(error, PublishError::Superseded) {
+                self.shared.withdraw();
+            }
             tracing::error!(%error, "publishing is interrupted; it starts again from what is recorded");
             self.shared.note_build(Some(error.to_string()));
             tokio::select! {
@@ -186,7 +190,9 @@ impl Publisher {
             Some(epoch) if shared.store.renew_lease(&self.options.holder, until(now)).await? => epoch,
             _ => {
                 let acquired = shared.store.acquire_lease(&self.options.holder, now, until(now)).await?;
-                acquired.ok_or(PublishError::Superseded)?
+                let epoch = acquired.ok_or(PublishError::Superseded)?;
+                shared.inherit(shared.store.recorded_head().await?.as_ref());
+                epoch
             }
         };
         kept.epoch = Some(epoch);
