@@ -38,7 +38,14 @@ impl Front {
         }
         let alive = |backend: &&Backend| !backend.host.is_dead();
         let backends: Vec<_> = lock(&self.backends).iter().filter(alive).cloned().collect();
-        self.sim.one_of(&backends).cloned().ok_or(Failed)
+        // Who has no head to give is not asked, as long as another has.
+        let mut ready = Vec::new();
+        for backend in &backends {
+            if backend.source.head().await.is_some() {
+                ready.push(backend.clone());
+            }
+        }
+        self.sim.one_of(&ready).or(backends.first()).cloned().ok_or(Failed)
     }
 
     /// The newest head, or none before the first.

@@ -8,7 +8,7 @@ use keyward_control_plane::clock::Clock;
 use keyward_control_plane::domain::time::UnixMillis;
 use tokio::time::{Instant, sleep_until};
 
-use crate::sim::{Sim, lock};
+use crate::sim::{BOTH, Sim, lock};
 
 /// A machine.
 pub(crate) struct Host {
@@ -46,6 +46,7 @@ impl Host {
         };
         if dies {
             self.sim.note(format_args!("{} dies", self.name));
+            self.sim.disturb_until(self.sim.now(), BOTH);
         }
         if self.is_dead() {
             std::future::pending::<()>().await;
@@ -65,6 +66,7 @@ impl Host {
 
     pub(crate) fn die(&self) {
         self.sim.note(format_args!("{} is killed", self.name));
+        self.sim.disturb_until(self.sim.now(), BOTH);
         lock(&self.fate).dead = true;
     }
 

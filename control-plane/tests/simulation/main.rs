@@ -33,27 +33,63 @@ mod truth;
 mod view;
 mod world;
 
-use story::tell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use story::{Told, tell_seed};
 
 /// Stories told each time.
 const SEEDS: u64 = 200;
+/// Stories told where there is the time.
+const MANY_SEEDS: u64 = 10_000;
+/// Machines have that many cores at least.
+const THREADS: u64 = 2;
+/// Verdicts of a story, on average, without which it shows little.
+const VERDICTS: u64 = 60;
+
+fn why(seed: u64, told: &Told) -> String {
+    let last = told.lines.len().saturating_sub(60);
+    format!("KEYWARD_SEED={seed}\n{}\n{:?}", told.lines[last..].join("\n"), told.violation)
+}
 
 #[test]
 fn whatever_happens_what_must_always_hold_does() {
     if let Some(seed) = std::env::var("KEYWARD_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        let told = tell(seed, None);
+        let told = tell_seed(seed, None);
         println!("{}", told.lines.join("\n"));
         assert!(told.violation.is_none(), "{:?}", told.violation);
         return;
     }
-    let mut verdicts = 0;
-    for seed in 0..SEEDS {
-        let told = tell(seed, None);
-        verdicts += told.verdicts;
-        if let Some(violation) = told.violation {
-            let last = told.lines.len().saturating_sub(60);
-            panic!("KEYWARD_SEED={seed}\n{}\n{violation:?}", told.lines[last..].join("\n"));
+    let long = std::env::var("KEYWARD_TEST_DEPTH").is_ok_and(|depth| depth == "long");
+    let seeds = if long { MANY_SEEDS } else { SEEDS };
+    let verdicts = AtomicU64::new(0);
+    let first_failed = AtomicU64::new(u64::MAX);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (verdicts, first_failed) = (&verdicts, &first_failed);
+            scope.spawn(move || {
+                for seed in (thread..seeds).step_by(THREADS as usize) {
+                    if first_failed.load(Ordering::Relaxed) < seed {
+                        return;
+                    }
+                    let told = tell_seed(seed, None);
+                    verdicts.fetch_add(told.verdicts, Ordering::Relaxed);
+                    if told.violation.is_some() {
+                        first_failed.fetch_min(seed, Ordering::Relaxed);
+                    }
+                }
+            });
         }
+    });
+    let failed = first_failed.load(Ordering::Relaxed);
+    assert!(failed == u64::MAX, "{}", why(failed, &tell_seed(failed, None)));
+    let verdicts = verdicts.load(Ordering::Relaxed);
+    assert!(verdicts > VERDICTS * seeds, "{verdicts} verdicts of {seeds} stories show little");
+}
+
+#[test]
+fn a_seed_tells_the_same_story_each_time() {
+    for seed in 0..5 {
+        let (one, other) = (tell_seed(seed, None), tell_seed(seed, None));
+        assert!(one.lines == other.lines, "seed {seed}");
     }
-    assert!(verdicts > 100 * SEEDS, "{verdicts} verdicts show little");
 }

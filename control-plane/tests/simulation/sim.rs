@@ -13,6 +13,10 @@ use crate::chance::Chance;
 
 /// When every story begins, in milliseconds since the Unix epoch.
 pub(crate) const BEGINS_MS: u64 = 1_800_000_000_000;
+/// After something was out of order edges that ask over http are slow to ask again for so long.
+const HTTP_SETTLES_MS: u64 = 35_000;
+/// The same over KV: the publisher backs off as well, and a successor writes twice.
+const KV_SETTLES_MS: u64 = 80_000;
 /// Lines of a story that are kept for whoever asks why.
 const KEPT_LINES: usize = 4_000;
 
@@ -22,6 +26,9 @@ pub(crate) enum Lane {
     Kv,
     Http,
 }
+
+/// All of them.
+pub(crate) const BOTH: &[Lane] = &[Lane::Kv, Lane::Http];
 
 /// What must always hold; the numerals are those of the list in `main.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +104,11 @@ impl Sim {
         lock(&self.chance).below(end)
     }
 
+    pub(crate) fn index(&self, end: usize) -> usize {
+        let end = u64::try_from(end).unwrap_or(u64::MAX);
+        usize::try_from(self.below(end.max(1))).unwrap_or(0)
+    }
+
     pub(crate) fn between(&self, from: u64, to: u64) -> u64 {
         from + self.below(to - from + 1)
     }
@@ -107,8 +119,7 @@ impl Sim {
     }
 
     pub(crate) fn one_of<'a, T>(&self, some: &'a [T]) -> Option<&'a T> {
-        let end = u64::try_from(some.len()).ok().filter(|end| *end > 0)?;
-        some.get(usize::try_from(self.below(end)).ok()?)
+        some.get(self.index(some.len()))
     }
 
     /// Waits between so many and so many milliseconds.
@@ -116,10 +127,12 @@ impl Sim {
         sleep(Duration::from_millis(self.between(from_ms, to_ms))).await;
     }
 
-    /// No bound counts from before `at` at edges of those lanes: something was out of order until then.
+    /// Something is out of order until `at` on the way to edges of those lanes, and until they have
+    /// settled no bound counts there.
     pub(crate) fn disturb_until(&self, at: u64, lanes: &[Lane]) {
         for lane in lanes {
-            self.disturbed_until[*lane as usize].fetch_max(at, Ordering::Relaxed);
+            let settles = if *lane == Lane::Http { HTTP_SETTLES_MS } else { KV_SETTLES_MS };
+            self.disturbed_until[*lane as usize].fetch_max(at + settles, Ordering::Relaxed);
         }
     }
 

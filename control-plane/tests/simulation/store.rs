@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::bugs::Bug;
 use crate::database::{Database, HeadFacts, Object, Standing};
 use crate::host::Host;
-use crate::sim::{Invariant, lock};
+use crate::sim::{BOTH, Invariant, lock};
 use crate::view::View;
 
 /// How long an object stays after the last head that named it has expired.
@@ -43,6 +43,10 @@ impl Store {
         self.host.point().await;
         sim.pass(0, 3).await;
         if *lock(&self.away_until) > sim.now() {
+            if sim.once_in(4) {
+                // It is done, and nobody hears of it.
+                drop(does(&mut lock(&self.database)));
+            }
             return Err(StoreError::Unavailable("the database is away".into()));
         }
         let done = does(&mut lock(&self.database));
@@ -104,7 +108,9 @@ impl Publication for Store {
         });
         let acquired = acquired.await?;
         if let Some(epoch) = acquired {
-            self.host.sim.note(format_args!("{holder} has the lease, in epoch {epoch}"));
+            let sim = &self.host.sim;
+            sim.note(format_args!("{holder} has the lease, in epoch {epoch}"));
+            sim.disturb_until(sim.now() + 1_000, BOTH);
         }
         Ok(acquired)
     }

@@ -8,11 +8,12 @@ use keyward_control_plane::clock::Clock;
 use keyward_control_plane::domain::change::Generation;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::lifecycle::notary::{NotaryError, Witness};
-use keyward_control_plane::publish::{KvApi, PublishOptions, Publisher, PublisherHandle};
+use keyward_control_plane::publish::{KvApi, PublicationStore, PublishOptions, Publisher, PublisherHandle};
 use keyward_control_plane::store::audit::StoredCheckpoint;
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::snapshot::{SigningKey, TrustedKeys};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
 use crate::bugs::Bug;
@@ -27,13 +28,6 @@ use crate::kv::{DEPLOYMENT, Kv, KvClient};
 use crate::sim::{Lane, Sim, lock};
 use crate::store::Store;
 use crate::truth::PEPPER;
-
-/// Both lanes.
-pub(crate) const BOTH: &[Lane] = &[Lane::Kv, Lane::Http];
-/// After something was out of order edges that ask over http are slow to ask again for so long.
-const HTTP_SETTLES_MS: u64 = 35_000;
-/// The same over KV: the publisher backs off as well, and a successor writes twice.
-const KV_SETTLES_MS: u64 = 80_000;
 
 /// How a story is set.
 #[derive(Debug, Clone, Copy)]
@@ -151,31 +145,38 @@ impl World {
             alone: self.setting.alone,
         };
         let committed = store.committed.clone();
-        let client = KvClient { host: Arc::clone(&host), kv: Arc::clone(&self.kv) };
-        let options = PublishOptions {
+        let store: Arc<dyn PublicationStore> = Arc::new(store);
+        let kv: Arc<dyn KvApi> = Arc::new(KvClient { host: Arc::clone(&host), kv: Arc::clone(&self.kv) });
+        let (head_ttl, holder) = (self.setting.head_ttl, host.name.clone());
+        let options = move || PublishOptions {
             deployment: DEPLOYMENT.to_owned(),
             signing_seed: Zeroizing::new(SIGNING_SEED),
             pepper: Pepper::new(PEPPER).id(),
-            kv: Some(Arc::new(client) as Arc<dyn KvApi>),
-            head_ttl: self.setting.head_ttl,
+            kv: Some(Arc::clone(&kv)),
+            head_ttl,
             heartbeat: Duration::from_mins(5),
             checkpoint_every: Duration::from_secs(10),
             kv_min_interval: Duration::from_millis(1_100),
             warm_up: Duration::from_mins(3),
             collect_every: Duration::from_mins(10),
-            holder: host.name.clone(),
+            holder: holder.clone(),
         };
         let clock = Arc::clone(&host) as Arc<dyn Clock>;
         let handle = Arc::<Mutex<Option<PublisherHandle>>>::default();
         self.machines.push(Machine { host: Arc::clone(&host), committed, publishing: Arc::clone(&handle) });
         let front = Arc::clone(&self.front);
         let begin = async move {
-            let publisher = Publisher::new(Arc::new(store), (Arc::new(NoLog), Arc::default()), clock, options).await;
-            if let Ok(publisher) = publisher {
-                let publishing = publisher.spawn();
-                lock(&front.backends).push(Backend { host, source: publishing.source() });
-                *lock(&handle) = Some(publishing);
-            }
+            // One that cannot read the database at its start ends, and is started again.
+            let publisher = loop {
+                let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+                match Publisher::new(store, (Arc::new(NoLog), Arc::default()), clock, options()).await {
+                    Ok(publisher) => break publisher,
+                    Err(_) => sleep(Duration::from_secs(1)).await,
+                }
+            };
+            let publishing = publisher.spawn();
+            lock(&front.backends).push(Backend { host, source: publishing.source() });
+            *lock(&handle) = Some(publishing);
         };
         tokio::spawn(begin);
     }
@@ -187,16 +188,32 @@ impl World {
         }
     }
 
-    /// Something is out of order until `at`.
-    pub(crate) fn disturb_until(&self, at: u64, lanes: &[Lane]) {
-        for lane in lanes {
-            let settles = if *lane == Lane::Http { HTTP_SETTLES_MS } else { KV_SETTLES_MS };
-            self.sim.disturb_until(at + settles, &[*lane]);
-        }
+    /// Machines that are not dead.
+    pub(crate) fn alive(&self) -> Vec<usize> {
+        let alive = self.machines.iter().filter(|machine| !machine.host.is_dead());
+        alive.map(|machine| machine.host.number).collect()
     }
 
-    /// Whether some machine is alive.
+    /// Whether some machine publishes, as far as that can be told.
     pub(crate) fn is_served(&self) -> bool {
-        self.machines.iter().any(|machine| !machine.host.is_dead())
+        let holder = lock(&self.database).lease.as_ref().map(|(holder, _)| holder.clone());
+        let mut alive = self.machines.iter().filter(|machine| !machine.host.is_dead());
+        alive.any(|machine| holder.as_ref() == Some(&machine.host.name))
+    }
+
+    /// The database answers.
+    pub(crate) fn database_answers(&self) -> bool {
+        *lock(&self.database_away_until) <= self.sim.now()
+    }
+
+    /// A machine's publisher is told to stop, and is given the time.
+    pub(crate) async fn stop(&self, number: usize) {
+        let Some(machine) = self.machines.get(number) else { return };
+        let publishing = lock(&machine.publishing).take();
+        if let Some(publishing) = publishing {
+            self.sim.note(format_args!("{} is stopped", machine.host.name));
+            let _ = timeout(Duration::from_secs(5), publishing.stop()).await;
+        }
+        machine.host.die();
     }
 }
