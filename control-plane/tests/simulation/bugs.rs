@@ -1,6 +1,24 @@
 //! Bugs put in on purpose, each where the part that has it meets the others, so that the product carries
 //! none of it.
 
+use crate::sim::Invariant;
+
+/// Every bug, with the invariants one of which it breaks first.
+pub(crate) const BUGS: [(Bug, &[Invariant]); 12] = [
+    (Bug::HeadBeforeObjects, &[Invariant::Objects]),
+    (Bug::MissingIsAbsent, &[Invariant::Unavailable]),
+    (Bug::LowerHeadTaken, &[Invariant::Order]),
+    (Bug::DeadlineIgnored, &[Invariant::Truth]),
+    (Bug::RecentDropped, &[Invariant::Truth]),
+    (Bug::FloorsIgnored, &[Invariant::Truth]),
+    (Bug::CollectedEarly, &[Invariant::Objects]),
+    (Bug::LateWrite, &[Invariant::Record]),
+    (Bug::GenerationAhead, &[Invariant::Truth]),
+    (Bug::ServedUnrecorded, &[Invariant::Record]),
+    (Bug::EpochKept, &[Invariant::Record]),
+    (Bug::ExpiredUsed, &[Invariant::Expired]),
+];
+
 /// What can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bug {

@@ -77,6 +77,7 @@ impl Host {
     /// Nothing that it does comes to anything for so long.
     pub(crate) fn halt(&self, ms: u64) {
         self.sim.note(format_args!("{} halts for {ms} ms", self.name));
+        self.sim.note_halt();
         lock(&self.fate).halted_until = Some(Instant::now() + Duration::from_millis(ms));
     }
 }

@@ -24,6 +24,8 @@ pub(crate) const DEPLOYMENT: &str = "simulated";
 const HEAD: &str = "head";
 /// When the client gives up, in milliseconds.
 const CALL_MS: u64 = 10_000;
+/// When a successor has written its head a second time nothing of its predecessor may land any more.
+const SUPERSEDED_MS: u64 = 12_000;
 /// How long an object stays after its last head has expired, less what clocks may be apart.
 const KEPT_MS: u64 = (2 * 60 - 10) * 60 * 1_000;
 
@@ -76,6 +78,8 @@ struct Inner {
     calls: BTreeMap<usize, Vec<u64>>,
     /// When the last head that names an object expires.
     named_until: BTreeMap<String, u64>,
+    /// When the first head of an epoch landed.
+    epochs: BTreeMap<u64, u64>,
 }
 
 /// The store.
@@ -188,6 +192,7 @@ impl Kv {
         let Ok(head) = Head::verify(bytes, DEPLOYMENT, &self.trusted) else {
             return self.sim.violate(Invariant::Record, format_args!("KV has a head that does not verify"));
         };
+        self.look_at_epoch(head.epoch);
         let trees = std::iter::once(&head.tree).chain(&head.next);
         let named = std::iter::once(head.settings).chain(trees.flat_map(|tree| self.names(tree)));
         self.sim.note(format_args!("KV has head {}.{}", head.epoch, head.generation));
@@ -200,6 +205,20 @@ impl Kv {
             let mut inner = lock(&self.inner);
             let until = inner.named_until.entry(key).or_default();
             *until = head.expires_at.max(*until);
+        }
+    }
+
+    /// What a publisher began to write before it was superseded lands soon or not at all. One that halted
+    /// in between begins late, which the second write does not help.
+    fn look_at_epoch(&self, epoch: u64) {
+        let now = self.sim.now();
+        let mut inner = lock(&self.inner);
+        inner.epochs.entry(epoch).or_insert(now);
+        let since = inner.epochs.range(epoch + 1..).map(|(_, since)| *since).min();
+        drop(inner);
+        if let Some(since) = since.filter(|since| now > since + SUPERSEDED_MS && !self.sim.has_halted()) {
+            let late = now - since;
+            self.sim.violate(Invariant::Record, format_args!("KV has a head of epoch {epoch} {late} ms too late"));
         }
     }
 

@@ -35,6 +35,8 @@ mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bugs::{BUGS, Bug};
+use sim::Invariant;
 use story::{Told, tell_seed};
 
 /// Stories told each time.
@@ -92,4 +94,36 @@ fn a_seed_tells_the_same_story_each_time() {
         let (one, other) = (tell_seed(seed, None), tell_seed(seed, None));
         assert!(one.lines == other.lines, "seed {seed}");
     }
+}
+
+/// The first seed that catches a bug, with the invariant that it breaks there.
+fn catch(bug: Bug) -> Option<(u64, Invariant)> {
+    (0..SEEDS).find_map(|seed| Some((seed, tell_seed(seed, Some(bug)).violation?.invariant)))
+}
+
+#[test]
+fn each_bug_that_is_put_in_is_caught() {
+    let caught = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for half in [0, 1] {
+            let caught = &caught;
+            scope.spawn(move || {
+                for (bug, expected) in BUGS.iter().skip(half).step_by(2) {
+                    let found = catch(*bug);
+                    sim::lock(caught).push((*bug, *expected, found));
+                }
+            });
+        }
+    });
+    let mut missed = Vec::new();
+    for (bug, expected, found) in caught.into_inner().expect("both have ended") {
+        match found {
+            Some((seed, invariant)) => println!("{bug:?}: seed {seed}, {invariant:?}"),
+            None => println!("{bug:?}: not caught"),
+        }
+        if !found.is_some_and(|(_, invariant)| expected.contains(&invariant)) {
+            missed.push((bug, expected, found));
+        }
+    }
+    assert!(missed.is_empty(), "{missed:?}");
 }

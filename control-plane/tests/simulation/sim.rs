@@ -2,7 +2,7 @@
 //! invariant that did not hold.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -70,6 +70,7 @@ pub(crate) struct Sim {
     disturbed_until: [AtomicU64; 2],
     crowded_until: AtomicU64,
     verdicts: AtomicU64,
+    halted: AtomicBool,
 }
 
 /// Locks what one thread alone uses.
@@ -88,6 +89,7 @@ impl Sim {
             disturbed_until: [AtomicU64::new(0), AtomicU64::new(0)],
             crowded_until: AtomicU64::new(0),
             verdicts: AtomicU64::new(0),
+            halted: AtomicBool::new(false),
         }
     }
 
@@ -147,6 +149,15 @@ impl Sim {
 
     pub(crate) fn crowded_until(&self) -> u64 {
         self.crowded_until.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some machine has stood still for a while.
+    pub(crate) fn has_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_verdict(&self) {
