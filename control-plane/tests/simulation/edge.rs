@@ -51,6 +51,13 @@ impl Edge {
         self.sim.now().saturating_add_signed(self.skew_ms)
     }
 
+    /// When the head that is held expires.
+    pub(crate) fn expires_at(&self) -> Option<u64> {
+        let held = Arc::clone(&lock(&self.held));
+        let isolate = lock(&held);
+        isolate.replica.head().map(|head| head.expires_at)
+    }
+
     /// An isolate that holds nothing.
     pub(crate) fn new_isolate(&self) -> Held {
         let (kv, http) = (self.kv.as_ref().map(|_| KV_REFRESH_MS), self.http.as_ref().map(|_| HTTP_REFRESH_MS));

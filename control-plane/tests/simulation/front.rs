@@ -24,6 +24,8 @@ pub(crate) struct Front {
     pub(crate) database: Arc<Mutex<Database>>,
     pub(crate) backends: Mutex<Vec<Backend>>,
     pub(crate) away_until: Mutex<u64>,
+    /// When heads were asked for.
+    pub(crate) asked_at: Mutex<Vec<u64>>,
 }
 
 /// What is asked for fails, without more words.
@@ -50,6 +52,7 @@ impl Front {
 
     /// The newest head, or none before the first.
     pub(crate) async fn head(&self, within_ms: u64) -> Result<Option<Arc<HeadBytes>>, Failed> {
+        lock(&self.asked_at).push(self.sim.now());
         let ask = async {
             let backend = self.backend().await?;
             backend.host.point().await;

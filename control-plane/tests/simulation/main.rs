@@ -15,6 +15,7 @@
 //! viii  an edge that was right is never wrong again
 //! ix    at most two calls of KV a second
 
+mod alone;
 mod bugs;
 mod chance;
 mod database;

@@ -60,7 +60,7 @@ fn setting(sim: &Sim) -> Setting {
         head_ttl: if sim.once_in(3) { Duration::from_hours(1) } else { Duration::from_hours(24) },
         kv_late_ms: [200, 20_000, 60_000][sim.index(3)],
         alone: sim.once_in(2),
-        edges: std::array::from_fn(edge),
+        edges: (0..3).map(edge).collect(),
         host_skew_ms: if sim.once_in(2) { 2 * MINUTE_MS } else { 0 },
     }
 }

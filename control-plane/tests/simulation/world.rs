@@ -30,7 +30,7 @@ use crate::store::Store;
 use crate::truth::PEPPER;
 
 /// How a story is set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) head_ttl: Duration,
     /// The longest until a write of KV shows, in milliseconds.
@@ -38,7 +38,7 @@ pub(crate) struct Setting {
     /// There is one process at a time, by a lock on the data directory.
     pub(crate) alone: bool,
     /// Which lanes each edge reads, and how far its clock is off.
-    pub(crate) edges: [(Lanes, i64); 3],
+    pub(crate) edges: Vec<(Lanes, i64)>,
     /// The most that a machine's clock is off.
     pub(crate) host_skew_ms: u64,
 }
@@ -99,6 +99,7 @@ impl World {
             database: Arc::clone(&database),
             backends: Mutex::default(),
             away_until: Mutex::default(),
+            asked_at: Mutex::default(),
         });
         let edge = |(number, (lanes, skew_ms)): (usize, &(Lanes, i64))| {
             let lane = if *lanes == Lanes::Kv { Lane::Kv } else { Lane::Http };
