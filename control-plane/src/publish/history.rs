@@ -1,7 +1,7 @@
 //! Whether Workers KV tells the same history as this database.
 //!
 //! A head is recorded before it is written. So a head of ours in KV that stands above everything that
-//! was on record when this process began was written by a later state of this database than the one
+//! was on record when the lease was taken was written by a later state of this database than the one
 //! it now has: it was restored from a backup, and what was revoked since would be granted again. What
 //! was recorded while KV could not be read does not count: a restored database would soon stand above
 //! KV's head by that alone.
@@ -18,7 +18,7 @@ pub(super) async fn compare(kv: &dyn KvApi, shared: &Shared) -> Result<(), Publi
     match kv.get(HEAD_KEY, MAX_HEAD_BYTES).await {
         Ok(None) => {}
         Ok(Some(bytes)) => match shared.signer.read(&bytes) {
-            Ok(head) if Some(head.order()) > shared.inherited => {
+            Ok(head) if Some(head.order()) > shared.inherited() => {
                 return Err(PublishError::AheadOfRecord(head.order()));
             }
             Ok(_) => {}

@@ -16,6 +16,7 @@ mod growth;
 mod heads;
 mod history;
 mod kv;
+mod pace;
 mod raise_epoch;
 mod recent;
 mod restore;

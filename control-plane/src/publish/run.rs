@@ -19,6 +19,7 @@ use super::error::PublishError;
 use super::heads::HeadSigner;
 use super::history;
 use super::kv::KvApi;
+use super::pace::Paced;
 use super::source::{PublicationStore, Shared};
 use super::state::{Occasion, State, finished};
 use super::upload::Uploader;
@@ -120,9 +121,10 @@ impl Publisher {
     ) -> Result<Self, PublishError> {
         let key = SigningKey::from_seed(&options.signing_seed);
         let signer = HeadSigner::new(options.deployment.clone(), key).ok_or(PublishError::Mismatch { what: "key" })?;
-        let kv = options.kv.clone();
+        let kv = options.kv.clone().map(|kv| Arc::new(Paced::new(kv)) as Arc<dyn KvApi>);
         let recorded = store.recorded_head().await?;
-        let shared = Shared::new(store, signer, (witness, receipts), clock, kv.is_some(), recorded.as_ref());
+        let shared = Shared::new(store, signer, (witness, receipts), clock, kv.is_some());
+        shared.inherit(recorded.as_ref());
         Ok(Self { shared: Arc::new(shared), options, kv })
     }
 
@@ -138,13 +140,11 @@ impl Publisher {
         let collector =
             tokio::spawn(collect::run(Arc::clone(&self.shared), self.kv.clone(), self.options.collect_every));
         let uploader = self.kv.clone().map(|kv| {
-            let now = Instant::now();
             let uploader = Uploader {
                 kv,
                 shared: Arc::clone(&self.shared),
                 between_heads: self.options.kv_min_interval,
-                next_call: now,
-                next_head: now,
+                next_head: Instant::now(),
                 written: None,
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
@@ -162,6 +162,9 @@ impl Publisher {
             if matches!(error, PublishError::ClockSetBack { .. }) {
                 // Heads of a new epoch go by the clock as it is now.
                 kept.epoch = None;
+            }
+            if matches!(error, PublishError::Superseded) {
+                self.shared.withdraw();
             }
             tracing::error!(%error, "publishing is interrupted; it starts again from what is recorded");
             self.shared.note_build(Some(error.to_string()));
@@ -204,7 +207,9 @@ impl Publisher {
             Some(epoch) if shared.store.renew_lease(&self.options.holder, until(now)).await? => epoch,
             _ => {
                 let acquired = shared.store.acquire_lease(&self.options.holder, now, until(now)).await?;
-                acquired.ok_or(PublishError::Superseded)?
+                let epoch = acquired.ok_or(PublishError::Superseded)?;
+                shared.inherit(shared.store.recorded_head().await?.as_ref());
+                epoch
             }
         };
         kept.epoch = Some(epoch);

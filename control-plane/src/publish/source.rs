@@ -64,6 +64,9 @@ struct Condition {
     kv: Option<String>,
     /// Why the audit log is not signed.
     log: Option<String>,
+    /// The newest head on record, when the lease was taken last, of which it was known that Workers KV held
+    /// none above it.
+    inherited: Option<HeadOrder>,
     /// Whether KV's head was found to stand below what was inherited.
     compared: bool,
     sent: Option<(HeadOrder, UnixMillis)>,
@@ -79,9 +82,6 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) has_kv: bool,
     pub(super) head: watch::Sender<Option<Arc<SignedBytes>>>,
-    /// The newest head on record, before this process served anything, of which it was known that Workers
-    /// KV held none above it.
-    pub(super) inherited: Option<HeadOrder>,
     condition: Mutex<Condition>,
 }
 
@@ -92,9 +92,7 @@ impl Shared {
         (witness, receipts): (Arc<dyn Witness>, Arc<Receipts>),
         clock: Arc<dyn Clock>,
         has_kv: bool,
-        recorded: Option<&RecordedHead>,
     ) -> Self {
-        let sent = recorded.and_then(|recorded| recorded.sent);
         if has_kv {
             witness.hold();
         }
@@ -106,9 +104,21 @@ impl Shared {
             clock,
             has_kv,
             head: watch::Sender::new(None),
-            inherited: recorded.and_then(|recorded| recorded.compared),
-            condition: Mutex::new(Condition { sent, ..Condition::default() }),
+            condition: Mutex::default(),
         }
+    }
+
+    /// Takes over what is on record. To be told again when the lease is taken: others may have published
+    /// in the meantime.
+    pub(super) fn inherit(&self, recorded: Option<&RecordedHead>) {
+        self.with(|condition| {
+            condition.sent = recorded.and_then(|recorded| recorded.sent);
+            condition.inherited = recorded.and_then(|recorded| recorded.compared);
+        });
+    }
+
+    pub(super) fn inherited(&self) -> Option<HeadOrder> {
+        self.with(|condition| condition.inherited)
     }
 
     pub(super) fn now(&self) -> UnixMillis {
@@ -118,6 +128,13 @@ impl Shared {
     pub(super) fn serve(&self, head: SignedBytes) {
         self.with(|condition| condition.served_at = Some(self.now()));
         self.head.send_replace(Some(Arc::new(head)));
+    }
+
+    /// Serves no head any more: another publishes now, and an edge that asks here would take an old head
+    /// for the newest.
+    pub(super) fn withdraw(&self) {
+        self.head.send_replace(None);
+        self.with(|condition| condition.served_at = None);
     }
 
     /// Stops publishing, until an operator has decided.

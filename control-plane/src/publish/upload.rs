@@ -20,8 +20,6 @@ use super::source::Shared;
 pub(super) const HEAD_KEY: &str = "head";
 /// Bytes of objects in one bulk write, before base64; the API takes 100 MB.
 const BULK_BYTES: usize = 16 << 20;
-/// Between any two calls: two a second at most.
-const BETWEEN_CALLS: Duration = Duration::from_millis(500);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -29,7 +27,6 @@ pub(super) struct Uploader {
     pub(super) kv: Arc<dyn KvApi>,
     pub(super) shared: Arc<Shared>,
     pub(super) between_heads: Duration,
-    pub(super) next_call: Instant,
     pub(super) next_head: Instant,
     /// The head that was written last.
     pub(super) written: Option<HeadOrder>,
@@ -45,7 +42,6 @@ impl Uploader {
             }
             let result = async {
                 if !self.shared.is_compared() {
-                    self.pace().await;
                     history::compare(self.kv.as_ref(), &self.shared).await?;
                 }
                 self.write_newest(&mut heads).await
@@ -100,7 +96,6 @@ impl Uploader {
             if heads.has_changed().unwrap_or(false) {
                 continue;
             }
-            self.pace().await;
             self.kv.put(HEAD_KEY, head.bytes.clone()).await?;
             self.next_head = Instant::now() + self.between_heads;
             self.shared.store.mark_head_sent(head.order, self.shared.now()).await?;
@@ -118,7 +113,6 @@ impl Uploader {
             }
             let pairs: Vec<_> = unsent.into_iter().map(|(name, bytes)| (name, (name.kv_key(), bytes))).collect();
             let (names, pairs): (Vec<ObjectName>, Vec<_>) = pairs.into_iter().unzip();
-            self.pace().await;
             let refused = self.kv.put_bulk(&pairs).await?;
             let sent: Vec<_> = names.into_iter().filter(|name| !refused.contains(&name.kv_key())).collect();
             self.shared.store.mark_objects_sent(&sent, self.shared.now()).await?;
@@ -126,10 +120,5 @@ impl Uploader {
                 return Err(PublishError::PartlyRefused { refused: refused.len() });
             }
         }
-    }
-
-    async fn pace(&mut self) {
-        sleep_until(self.next_call).await;
-        self.next_call = Instant::now() + BETWEEN_CALLS;
     }
 }

@@ -1,0 +1,198 @@
+//! Three hours without a control plane and without KV, then a day, then both are back.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use keyward_shared::record::Deadline;
+use tokio::time::sleep;
+
+use crate::edge::Edge;
+use crate::isolate::Asked;
+use crate::kv::ReadFault;
+use crate::sim::lock;
+use crate::story::tell;
+use crate::truth::{State, Verdict, secrets, verdict};
+use crate::world::{Lanes, Setting, World};
+
+const SECOND_MS: u64 = 1_000;
+const THREE_HOURS_MS: u64 = 3 * 60 * 60 * SECOND_MS;
+/// A request waits for a newer head so long at most, and looks every few milliseconds.
+const MOST_WAIT_MS: u64 = 505;
+/// A refresh that follows failed ones comes within this.
+const RECOVERY_MS: u64 = 35 * SECOND_MS;
+/// Two edges that ask within this ask at once.
+const AT_ONCE_MS: u64 = 100;
+
+fn setting() -> Setting {
+    let lanes = [Lanes::Kv, Lanes::Http, Lanes::Both];
+    Setting {
+        head_ttl: Duration::from_hours(24),
+        kv_late_ms: 200,
+        alone: true,
+        edges: lanes.into_iter().cycle().take(12).map(|lanes| (lanes, 0)).collect(),
+        host_skew_ms: 0,
+    }
+}
+
+#[test]
+fn three_hours_alone() {
+    let told = tell(|| World::new(0, None, |_| setting()), World::be_alone);
+    assert!(told.violation.is_none(), "{:?}", told.violation);
+}
+
+impl World {
+    async fn be_alone(&mut self) {
+        self.create(24, None);
+        self.start();
+        sleep(Duration::from_secs(2)).await;
+        for grace_s in [1_800, 3_600, 7_200, 10_000, 20_000] {
+            self.rotate(grace_s);
+        }
+        self.pause(true);
+        for in_s in [900, 5_400, 10_790] {
+            self.expire(Some(in_s));
+        }
+        self.disable();
+        sleep(Duration::from_secs(150)).await;
+        let known = self.known();
+        self.ask_everywhere(&known).await;
+        sleep(Duration::from_secs(40)).await;
+        self.ask_everywhere(&known).await;
+
+        self.cut_off();
+        let cut_at = self.sim.now();
+        let deadlines = self.deadlines(&known, cut_at);
+        assert!(deadlines.len() >= 6, "{deadlines:?}");
+        for deadline in deadlines {
+            // The verdict turns with the millisecond, with every edge.
+            sleep(Duration::from_millis(deadline - 1 - self.sim.now())).await;
+            self.ask_everywhere_at_once(&known).await;
+            sleep(Duration::from_millis(deadline.saturating_sub(self.sim.now()))).await;
+            self.ask_everywhere_at_once(&known).await;
+        }
+        sleep(Duration::from_millis((cut_at + THREE_HOURS_MS).saturating_sub(self.sim.now()))).await;
+        self.ask_everywhere(&known).await;
+
+        let good = self.good(&known);
+        self.expire_everywhere(good).await;
+        self.recover(good).await;
+    }
+
+    /// Every secret there is, as it is now.
+    fn known(&self) -> BTreeMap<usize, State> {
+        let database = lock(&self.database);
+        let generation = database.committed.generation;
+        let state = |secret: usize| {
+            let states = database.history.states(&secrets()[secret].fingerprint, generation, generation);
+            (secret, states[0].1.clone())
+        };
+        (0..self.keys.seen()).map(state).collect()
+    }
+
+    /// The ends of those that hold now and do not in three hours, in order.
+    fn deadlines(&self, known: &BTreeMap<usize, State>, now: u64) -> Vec<u64> {
+        let of = |deadline: Deadline| deadline.seconds().map(|second| u64::from(second) * SECOND_MS);
+        let all = known.values().flatten().filter_map(|(record, _)| of(record.deadline));
+        let mut deadlines: Vec<u64> = all.filter(|at| *at > now + SECOND_MS && *at < now + THREE_HOURS_MS).collect();
+        deadlines.sort_unstable();
+        deadlines.dedup();
+        self.sim.note(format_args!("deadlines: {deadlines:?}"));
+        deadlines
+    }
+
+    /// One that passes for ever.
+    fn good(&self, known: &BTreeMap<usize, State>) -> Asked {
+        let passes = |state: &State| matches!(verdict(state, false, u64::MAX), Verdict::Allowed(..));
+        let (secret, _) = known.iter().find(|(_, state)| passes(state)).expect("a key without an end");
+        Asked { secret: &secrets()[*secret], writes: false }
+    }
+
+    fn cut_off(&mut self) {
+        self.sim.note(format_args!("nothing answers any more"));
+        *lock(&self.front.away_until) = u64::MAX;
+        for reader in 0..self.edges.len() {
+            self.kv.fail_reads(reader, ReadFault::Away, u64::MAX);
+        }
+        self.machines.iter().for_each(|machine| machine.host.die());
+    }
+
+    /// Every edge says of every secret what is true of it, and nobody waits for long.
+    async fn ask_everywhere(&self, known: &BTreeMap<usize, State>) {
+        for edge in &self.edges {
+            compare(edge, known).await;
+        }
+    }
+
+    async fn ask_everywhere_at_once(&self, known: &BTreeMap<usize, State>) {
+        join_all(self.edges.iter().map(|edge| compare(edge, known))).await;
+    }
+
+    /// To the millisecond, every edge stops to let anything pass when its head expires.
+    async fn expire_everywhere(&self, good: Asked) {
+        let each = self.edges.iter().map(async |edge| {
+            let expires_at = edge.expires_at().expect("a head");
+            sleep(Duration::from_millis(expires_at - 1 - edge.now())).await;
+            let before = tokio::spawn(Arc::clone(edge).ask(good));
+            sleep(Duration::from_millis(1)).await;
+            let expired = Arc::clone(edge).ask(good).await;
+            assert_eq!(expired, Verdict::Unavailable("snapshot_expired"));
+            assert!(matches!(before.await, Ok(Verdict::Allowed(..))));
+        });
+        join_all(each).await;
+    }
+
+    /// While requests come to all edges, everything comes back: each edge recovers within one refresh, and
+    /// they do not ask all at once.
+    async fn recover(&mut self, good: Asked) {
+        let recovered = Arc::<Mutex<BTreeMap<usize, u64>>>::default();
+        for edge in &self.edges {
+            let (edge, recovered) = (Arc::clone(edge), Arc::clone(&recovered));
+            tokio::spawn(async move {
+                loop {
+                    edge.sim.pass(100, 900).await;
+                    if let Verdict::Allowed(..) = Arc::clone(&edge).ask(good).await {
+                        lock(&recovered).entry(edge.number).or_insert_with(|| edge.sim.now());
+                    }
+                }
+            });
+        }
+        sleep(Duration::from_mins(3)).await;
+        assert!(lock(&recovered).is_empty(), "something passes by a head that has expired");
+        lock(&self.front.asked_at).clear();
+        sleep(Duration::from_mins(1)).await;
+        let mut asked_at = lock(&self.front.asked_at).clone();
+        asked_at.sort_unstable();
+        let most = asked_at.iter().map(|at| asked_at.iter().filter(|other| at.abs_diff(**other) < AT_ONCE_MS).count());
+        let most = most.max().expect("edges go on asking");
+        assert!(most <= 3, "{most} edges ask at once: {asked_at:?}");
+
+        self.sim.note(format_args!("everything answers again"));
+        *lock(&self.front.away_until) = 0;
+        self.kv.mend();
+        let recorded = lock(&self.database).heads.len();
+        self.start();
+        while lock(&self.database).heads.len() == recorded {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let back_at = self.sim.now();
+        sleep(Duration::from_millis(RECOVERY_MS)).await;
+        let recovered = lock(&recovered).clone();
+        assert_eq!(recovered.len(), self.edges.len(), "{recovered:?}, back at {back_at}");
+        let (first, last) = (recovered.values().min(), recovered.values().max());
+        let spread = last.zip(first).map_or(0, |(last, first)| last - first);
+        assert!(spread > 5 * SECOND_MS, "they all come at once: {recovered:?}");
+    }
+}
+
+async fn compare(edge: &Arc<Edge>, known: &BTreeMap<usize, State>) {
+    let now = edge.now();
+    let ask = async |(secret, state): (&usize, &State)| {
+        let asked = Asked { secret: &secrets()[*secret], writes: false };
+        let given = Arc::clone(edge).ask(asked).await;
+        assert_eq!(given, verdict(state, false, now), "edge {}, secret {secret}", edge.number);
+    };
+    join_all(known.iter().map(ask)).await;
+    assert!(edge.now() <= now + MOST_WAIT_MS, "somebody waits for {} ms", edge.now() - now);
+}

@@ -1,0 +1,49 @@
+//! Bugs put in on purpose, each where the part that has it meets the others, so that the product carries
+//! none of it.
+
+use crate::sim::Invariant;
+
+/// Every bug, with the invariants one of which it breaks first.
+pub(crate) const BUGS: [(Bug, &[Invariant]); 12] = [
+    (Bug::HeadBeforeObjects, &[Invariant::Objects]),
+    (Bug::MissingIsAbsent, &[Invariant::Unavailable]),
+    (Bug::LowerHeadTaken, &[Invariant::Order]),
+    (Bug::DeadlineIgnored, &[Invariant::Truth]),
+    (Bug::RecentDropped, &[Invariant::Truth]),
+    (Bug::FloorsIgnored, &[Invariant::Truth]),
+    (Bug::CollectedEarly, &[Invariant::Objects]),
+    (Bug::LateWrite, &[Invariant::Record]),
+    (Bug::GenerationAhead, &[Invariant::Truth]),
+    (Bug::ServedUnrecorded, &[Invariant::Record]),
+    (Bug::EpochKept, &[Invariant::Record]),
+    (Bug::ExpiredUsed, &[Invariant::Expired]),
+];
+
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// KV has the head before the objects that it names.
+    HeadBeforeObjects,
+    /// An object that is not there is taken for an unknown key.
+    MissingIsAbsent,
+    /// An edge takes a head that is below its own.
+    LowerHeadTaken,
+    /// An edge judges deadlines by another time than its own.
+    DeadlineIgnored,
+    /// A head lacks a change that its tree lacks too.
+    RecentDropped,
+    /// An edge believes leaves whatever the head's floors say.
+    FloorsIgnored,
+    /// Objects are collected as soon as the last head that names them has expired.
+    CollectedEarly,
+    /// What a publisher wrote before it was superseded lands in KV long after.
+    LateWrite,
+    /// A generation becomes visible before an earlier one.
+    GenerationAhead,
+    /// A head is served though nothing was recorded.
+    ServedUnrecorded,
+    /// Who takes the lease goes on in the epoch of the one before.
+    EpochKept,
+    /// An expired head is used.
+    ExpiredUsed,
+}

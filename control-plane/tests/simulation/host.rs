@@ -1,0 +1,90 @@
+//! A machine that a control plane runs on: its clock is off, it halts, and it dies between any two things
+//! that it does.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use keyward_control_plane::clock::Clock;
+use keyward_control_plane::domain::time::UnixMillis;
+use tokio::time::{Instant, sleep_until};
+
+use crate::sim::{BOTH, Sim, lock};
+
+/// A machine.
+pub(crate) struct Host {
+    pub(crate) number: usize,
+    pub(crate) name: String,
+    pub(crate) sim: Arc<Sim>,
+    skew_ms: i64,
+    fate: Mutex<Fate>,
+}
+
+#[derive(Default)]
+struct Fate {
+    dead: bool,
+    /// It dies at the so-manieth thing that it does from now on.
+    dies_in: Option<u64>,
+    halted_until: Option<Instant>,
+}
+
+impl Host {
+    pub(crate) fn new(number: usize, sim: Arc<Sim>, skew_ms: i64) -> Self {
+        Self { number, name: format!("host {number}"), sim, skew_ms, fate: Mutex::default() }
+    }
+
+    /// Something that the machine does to what lies outside of it begins or has ended here. On one that
+    /// has died nothing goes on.
+    pub(crate) async fn point(&self) {
+        if let Some(dies_in) = &mut lock(&self.fate).dies_in {
+            *dies_in = dies_in.saturating_sub(1);
+        }
+        let dies = {
+            let mut fate = lock(&self.fate);
+            let dies = !fate.dead && fate.dies_in == Some(0);
+            fate.dead |= dies;
+            dies
+        };
+        if dies {
+            self.sim.note(format_args!("{} dies", self.name));
+            self.sim.disturb_until(self.sim.now(), BOTH);
+        }
+        if self.is_dead() {
+            std::future::pending::<()>().await;
+        }
+        let until = lock(&self.fate).halted_until;
+        if let Some(until) = until {
+            sleep_until(until).await;
+        }
+        if self.is_dead() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(crate) fn die_in(&self, points: u64) {
+        lock(&self.fate).dies_in = Some(points);
+    }
+
+    pub(crate) fn die(&self) {
+        self.sim.note(format_args!("{} is killed", self.name));
+        self.sim.disturb_until(self.sim.now(), BOTH);
+        lock(&self.fate).dead = true;
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        lock(&self.fate).dead
+    }
+
+    /// Nothing that it does comes to anything for so long.
+    pub(crate) fn halt(&self, ms: u64) {
+        self.sim.note(format_args!("{} halts for {ms} ms", self.name));
+        self.sim.note_halt();
+        lock(&self.fate).halted_until = Some(Instant::now() + Duration::from_millis(ms));
+    }
+}
+
+impl Clock for Host {
+    fn now(&self) -> UnixMillis {
+        let now = i64::try_from(self.sim.now()).unwrap_or(i64::MAX);
+        UnixMillis::from_millis(now + self.skew_ms)
+    }
+}

@@ -1,0 +1,393 @@
+//! Workers KV: one truth that writes go to, and readers to whom each write shows when it likes.
+//!
+//! A write that was begun may land though whoever began it is no more. Faults come by the script of the
+//! story.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyward_control_plane::publish::{KvApi, KvError};
+use keyward_shared::fingerprint::Pepper;
+use keyward_shared::snapshot::{Head, Node, ObjectName, Origin, Place, Tree, TrustedKeys};
+use tokio::time::sleep;
+
+use crate::bugs::Bug;
+use crate::database::Database;
+use crate::host::Host;
+use crate::sim::{Invariant, Sim, lock};
+use crate::truth::PEPPER;
+
+/// The deployment of every story.
+pub(crate) const DEPLOYMENT: &str = "simulated";
+const HEAD: &str = "head";
+/// When the client gives up, in milliseconds.
+const CALL_MS: u64 = 10_000;
+/// When a successor has written its head a second time nothing of its predecessor may land any more.
+const SUPERSEDED_MS: u64 = 12_000;
+/// How long an object stays after its last head has expired, less what clocks may be apart.
+const KEPT_MS: u64 = (2 * 60 - 10) * 60 * 1_000;
+
+/// What becomes of writes for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteFault {
+    /// Answered with 429.
+    Refused,
+    /// Never answered, and lost.
+    Stalled,
+    /// Done, and never answered.
+    AnswerLost,
+    /// Of the pairs of a bulk some are refused; a head takes as long as it may.
+    Partly,
+    /// A head is acknowledged and lost.
+    Lost,
+}
+
+/// What becomes of reads for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadFault {
+    Away,
+    Slow,
+    /// The value before the newest.
+    Old,
+    Cut,
+    Flipped,
+}
+
+type Value = Option<Arc<Vec<u8>>>;
+
+struct Written {
+    value: Value,
+    /// When each reader sees it.
+    visible_at: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Reader {
+    cache: BTreeMap<String, (Value, u64)>,
+    fault: Option<(ReadFault, u64)>,
+}
+
+#[derive(Default)]
+struct Inner {
+    values: BTreeMap<String, Vec<Written>>,
+    readers: Vec<Reader>,
+    fault: Option<(WriteFault, u64)>,
+    /// When each machine called.
+    calls: BTreeMap<usize, Vec<u64>>,
+    /// When the last head that names an object expires.
+    named_until: BTreeMap<String, u64>,
+    /// When the first head of an epoch landed.
+    epochs: BTreeMap<u64, u64>,
+}
+
+/// The store.
+pub(crate) struct Kv {
+    sim: Arc<Sim>,
+    database: Arc<Mutex<Database>>,
+    trusted: TrustedKeys,
+    /// The longest until a write shows, in milliseconds.
+    pub(crate) late_ms: u64,
+    inner: Mutex<Inner>,
+}
+
+impl Kv {
+    pub(crate) fn new(
+        sim: Arc<Sim>,
+        database: Arc<Mutex<Database>>,
+        trusted: TrustedKeys,
+        (readers, late_ms): (usize, u64),
+    ) -> Self {
+        let readers = (0..readers).map(|_| Reader::default()).collect();
+        Self { sim, database, trusted, late_ms, inner: Mutex::new(Inner { readers, ..Inner::default() }) }
+    }
+
+    pub(crate) fn fail_writes(&self, fault: WriteFault, until: u64) {
+        lock(&self.inner).fault = Some((fault, until));
+    }
+
+    pub(crate) fn fail_reads(&self, reader: usize, fault: ReadFault, until: u64) {
+        if let Some(reader) = lock(&self.inner).readers.get_mut(reader) {
+            reader.fault = Some((fault, until));
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        let mut inner = lock(&self.inner);
+        inner.fault = None;
+        inner.readers.iter_mut().for_each(|reader| reader.fault = None);
+    }
+
+    fn fault(&self) -> Option<WriteFault> {
+        lock(&self.inner).fault.filter(|(_, until)| self.sim.now() < *until).map(|(fault, _)| fault)
+    }
+
+    /// A read from near an edge, which may be answered by what was read in the last `ttl_s` seconds.
+    pub(crate) async fn read(&self, reader: usize, key: &str, ttl_s: u64) -> Result<Option<Vec<u8>>, &'static str> {
+        self.sim.pass(2, 30).await;
+        let fault = lock(&self.inner).readers.get(reader).and_then(|reader| reader.fault);
+        let fault = fault.filter(|(_, until)| self.sim.now() < *until).map(|(fault, _)| fault);
+        match fault {
+            Some(ReadFault::Away) => return Err("KV is away"),
+            Some(ReadFault::Slow) => self.sim.pass(400, 4_000).await,
+            _ => {}
+        }
+        let now = self.sim.now();
+        let mut inner = lock(&self.inner);
+        let Inner { values, readers, .. } = &mut *inner;
+        let cache = &mut readers.get_mut(reader).ok_or("no such reader")?.cache;
+        let mut value = match cache.get(key) {
+            Some((value, at)) if now < at + ttl_s * 1_000 => value.clone(),
+            _ => {
+                let skip = usize::from(fault == Some(ReadFault::Old));
+                let is_visible = |written: &&Written| written.visible_at.get(reader).is_some_and(|at| *at <= now);
+                let all = values.get(key).map(Vec::as_slice).unwrap_or_default();
+                let value = all.iter().rev().filter(is_visible).nth(skip).and_then(|written| written.value.clone());
+                cache.insert(key.to_owned(), (value.clone(), now));
+                value
+            }
+        };
+        if let Some(bytes) = value.as_mut().map(Arc::make_mut) {
+            match fault {
+                Some(ReadFault::Cut) => bytes.truncate(bytes.len() / 2),
+                Some(ReadFault::Flipped) => {
+                    let at = usize::try_from(self.sim.below(u64::try_from(bytes.len()).unwrap_or(1).max(1)));
+                    if let Some(byte) = bytes.get_mut(at.unwrap_or(0)) {
+                        *byte ^= 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(value.map(|bytes| bytes.to_vec()))
+    }
+
+    fn newest(&self, key: &str) -> Value {
+        lock(&self.inner).values.get(key).and_then(|all| all.last()).and_then(|written| written.value.clone())
+    }
+
+    /// A write lands.
+    fn write(&self, key: &str, value: Value) {
+        if key == HEAD
+            && let Some(bytes) = &value
+        {
+            self.look_at_head(bytes);
+        }
+        let now = self.sim.now();
+        let mut inner = lock(&self.inner);
+        let visible_at = inner.readers.iter().map(|_| {
+            let late = if self.sim.once_in(2) { self.late_ms } else { self.late_ms.min(500) };
+            now + self.sim.between(0, late)
+        });
+        let visible_at = visible_at.collect();
+        inner.values.entry(key.to_owned()).or_default().push(Written { value, visible_at });
+    }
+
+    /// What a head names is there before it is, and the head is on record.
+    fn look_at_head(&self, bytes: &[u8]) {
+        if !lock(&self.database).recorded.contains(&ObjectName::of(bytes)) {
+            self.sim.violate(Invariant::Record, format_args!("KV has a head that is not on record"));
+        }
+        let Ok(head) = Head::verify(bytes, DEPLOYMENT, &self.trusted) else {
+            return self.sim.violate(Invariant::Record, format_args!("KV has a head that does not verify"));
+        };
+        self.look_at_epoch(head.epoch);
+        let trees = std::iter::once(&head.tree).chain(&head.next);
+        let named = std::iter::once(head.settings).chain(trees.flat_map(|tree| self.names(tree)));
+        self.sim.note(format_args!("KV has head {}.{}", head.epoch, head.generation));
+        for name in named.collect::<Vec<_>>() {
+            let key = name.kv_key();
+            if self.newest(&key).is_none() {
+                let generation = head.generation;
+                self.sim.violate(Invariant::Objects, format_args!("KV lacks what its head {generation} names"));
+            }
+            let mut inner = lock(&self.inner);
+            let until = inner.named_until.entry(key).or_default();
+            *until = head.expires_at.max(*until);
+        }
+    }
+
+    /// What a publisher began to write before it was superseded lands soon or not at all. One that halted
+    /// in between begins late, which the second write does not help.
+    fn look_at_epoch(&self, epoch: u64) {
+        let now = self.sim.now();
+        let mut inner = lock(&self.inner);
+        inner.epochs.entry(epoch).or_insert(now);
+        let since = inner.epochs.range(epoch + 1..).map(|(_, since)| *since).min();
+        drop(inner);
+        if let Some(since) = since.filter(|since| now > since + SUPERSEDED_MS && !self.sim.has_halted()) {
+            let late = now - since;
+            self.sim.violate(Invariant::Record, format_args!("KV has a head of epoch {epoch} {late} ms too late"));
+        }
+    }
+
+    /// All that a tree names, as far as KV has it.
+    fn names(&self, tree: &Tree) -> Vec<ObjectName> {
+        let origin = Origin { deployment: DEPLOYMENT, pepper: Pepper::new(PEPPER).id() };
+        let depths: Vec<u8> = tree.shape.object_depths().collect();
+        let mut all = tree.top.clone();
+        let mut level = tree.top.clone();
+        for depth in depths.iter().take(depths.len().saturating_sub(1)) {
+            let mut below = Vec::new();
+            for (name, prefix) in level.iter().zip(0..) {
+                let Some(bytes) = self.newest(&name.kv_key()) else { continue };
+                if let Ok(node) = Node::decode(&bytes, origin, Place { depth: *depth, prefix }) {
+                    below.extend_from_slice(node.children());
+                }
+            }
+            all.extend_from_slice(&below);
+            level = below;
+        }
+        all
+    }
+
+    fn look_at_deletion(&self, key: &str) {
+        let until = lock(&self.inner).named_until.get(key).copied().unwrap_or(0);
+        if until > 0 && self.sim.now() < until + KEPT_MS {
+            self.sim.violate(Invariant::Objects, format_args!("an object is collected that a head named till {until}"));
+        }
+    }
+
+    fn count(&self, host: usize) {
+        let now = self.sim.now();
+        let mut inner = lock(&self.inner);
+        let calls = inner.calls.entry(host).or_default();
+        calls.push(now);
+        let newest = calls.len().checked_sub(3).and_then(|third| calls.get(third));
+        if let Some(third) = newest.filter(|third| now < **third + 1_000) {
+            let within = now - third;
+            drop(inner);
+            self.sim.violate(Invariant::Pace, format_args!("three calls of KV within {within} ms"));
+        }
+    }
+}
+
+/// A machine's client of it.
+pub(crate) struct KvClient {
+    pub(crate) host: Arc<Host>,
+    pub(crate) kv: Arc<Kv>,
+}
+
+fn refused(call: &'static str, status: u16) -> KvError {
+    KvError::Status { call, status, message: "as the story has it".to_owned() }
+}
+
+impl KvClient {
+    /// Begins a call that takes so long: it lands even if the machine dies meanwhile. A client gives up
+    /// after ten seconds, and then it never lands.
+    async fn call(&self, takes_ms: u64, lands: impl FnOnce(&Kv) + Send + 'static) -> Result<(), KvError> {
+        let gives_up = !self.host.sim.has(Bug::LateWrite);
+        if takes_ms > CALL_MS && gives_up {
+            sleep(Duration::from_millis(CALL_MS)).await;
+            self.host.point().await;
+            return Err(refused("put", 0));
+        }
+        let kv = Arc::clone(&self.kv);
+        let landing = tokio::spawn(async move {
+            sleep(Duration::from_millis(takes_ms)).await;
+            lands(&kv);
+        });
+        let landed = landing.await;
+        self.host.point().await;
+        landed.map_err(|_| refused("put", 0))
+    }
+
+    async fn begin(&self, call: &'static str) -> Result<Option<WriteFault>, KvError> {
+        self.host.point().await;
+        self.kv.count(self.host.number);
+        let fault = self.kv.fault();
+        match fault {
+            Some(WriteFault::Refused) => {
+                self.host.sim.pass(5, 50).await;
+                Err(refused(call, 429))
+            }
+            Some(WriteFault::Stalled) => {
+                sleep(Duration::from_millis(CALL_MS)).await;
+                self.host.point().await;
+                Err(refused(call, 0))
+            }
+            fault => Ok(fault),
+        }
+    }
+
+    async fn end(&self, fault: Option<WriteFault>, call: &'static str) -> Result<(), KvError> {
+        if fault == Some(WriteFault::AnswerLost) {
+            sleep(Duration::from_millis(CALL_MS)).await;
+            return Err(refused(call, 0));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl KvApi for KvClient {
+    async fn get(&self, key: &str, _: usize) -> Result<Option<Vec<u8>>, KvError> {
+        self.begin("get").await?;
+        self.host.sim.pass(5, 80).await;
+        let value = self.kv.newest(key).map(|bytes| bytes.to_vec());
+        self.host.point().await;
+        Ok(value)
+    }
+
+    async fn put(&self, key: &str, value: Vec<u8>) -> Result<(), KvError> {
+        let sim = &self.host.sim;
+        let fault = self.begin("put").await?;
+        let slow = fault == Some(WriteFault::Partly);
+        let takes_ms = if slow { sim.between(2_000, 12_000) } else { sim.between(5, 80) };
+        let takes_ms = if slow && sim.has(Bug::LateWrite) { 20 * takes_ms } else { takes_ms };
+        let key = key.to_owned();
+        let is_lost = fault == Some(WriteFault::Lost);
+        self.call(takes_ms, move |kv| {
+            if !is_lost {
+                kv.write(&key, Some(Arc::new(value)));
+            }
+        })
+        .await?;
+        self.end(fault, "put").await
+    }
+
+    async fn put_bulk(&self, pairs: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError> {
+        let sim = &self.host.sim;
+        let fault = self.begin("bulk put").await?;
+        let partly = fault == Some(WriteFault::Partly);
+        let (mut taken, mut left) = (Vec::new(), Vec::new());
+        for (key, value) in pairs {
+            if partly && sim.once_in(3) {
+                left.push(key.clone());
+            } else {
+                taken.push((key.clone(), Arc::new(value.clone())));
+            }
+        }
+        let late = if sim.has(Bug::HeadBeforeObjects) { 5_000 } else { 0 };
+        let takes_ms = sim.between(5, 200);
+        let kv = Arc::clone(&self.kv);
+        let land = move |kv: &Kv| taken.into_iter().for_each(|(key, value)| kv.write(&key, Some(value)));
+        if late > 0 {
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(late)).await;
+                land(&kv);
+            });
+            self.call(takes_ms, |_| {}).await?;
+        } else {
+            self.call(takes_ms, land).await?;
+        }
+        self.end(fault, "bulk put").await?;
+        Ok(left)
+    }
+
+    async fn delete_bulk(&self, keys: &[String]) -> Result<Vec<String>, KvError> {
+        let fault = self.begin("bulk delete").await?;
+        let deleted = keys.to_vec();
+        let takes_ms = self.host.sim.between(5, 80);
+        self.call(takes_ms, move |kv| {
+            for key in deleted {
+                kv.look_at_deletion(&key);
+                kv.write(&key, None);
+            }
+        })
+        .await?;
+        self.end(fault, "bulk delete").await?;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,267 @@
+//! The database as one machine reaches it: every call takes time, and the machine may die before it, or
+//! after it and before it hears of it.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use keyward_control_plane::domain::audit::merkle::Edge;
+use keyward_control_plane::domain::change::Generation;
+use keyward_control_plane::domain::time::UnixMillis;
+use keyward_control_plane::publish::Commits;
+use keyward_control_plane::store::publication::{
+    LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead,
+};
+use keyward_control_plane::store::{StoreError, TreeState};
+use keyward_shared::snapshot::{HeadOrder, ObjectName};
+use tokio::sync::watch;
+
+use crate::bugs::Bug;
+use crate::database::{Database, HeadFacts, Object, Standing};
+use crate::host::Host;
+use crate::sim::{BOTH, Invariant, lock};
+use crate::view::View;
+
+/// How long an object stays after the last head that named it has expired.
+const AFTER_EXPIRY_MS: i64 = 2 * 60 * 60 * 1_000;
+
+/// A machine's connection to the database.
+pub(crate) struct Store {
+    pub(crate) host: Arc<Host>,
+    pub(crate) database: Arc<Mutex<Database>>,
+    pub(crate) committed: watch::Sender<Generation>,
+    pub(crate) logged: watch::Sender<u64>,
+    /// Until when the database does not answer.
+    pub(crate) away_until: Arc<Mutex<u64>>,
+    /// There is but one process at a time, so that the lease is free for whoever asks.
+    pub(crate) alone: bool,
+}
+
+impl Store {
+    /// Does something in one transaction.
+    async fn call<T>(&self, does: impl FnOnce(&mut Database) -> T) -> Result<T, StoreError> {
+        let sim = &self.host.sim;
+        self.host.point().await;
+        sim.pass(0, 3).await;
+        if *lock(&self.away_until) > sim.now() {
+            if sim.once_in(4) {
+                // It is done, and nobody hears of it.
+                drop(does(&mut lock(&self.database)));
+            }
+            return Err(StoreError::Unavailable("the database is away".into()));
+        }
+        let done = does(&mut lock(&self.database));
+        self.host.point().await;
+        Ok(done)
+    }
+}
+
+#[async_trait]
+impl Commits for Store {
+    fn committed(&self) -> watch::Receiver<Generation> {
+        self.committed.subscribe()
+    }
+
+    fn logged(&self) -> watch::Receiver<u64> {
+        self.logged.subscribe()
+    }
+
+    async fn generation(&self) -> Result<Generation, StoreError> {
+        self.call(|database| Generation(database.committed.generation)).await
+    }
+
+    async fn tree(&self) -> Result<TreeState, StoreError> {
+        Ok(TreeState { edge: Edge::empty(), pruned: 0, incarnation: 1 })
+    }
+}
+
+#[async_trait]
+impl Publication for Store {
+    async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError> {
+        let sim = &self.host.sim;
+        let ahead = sim.has(Bug::GenerationAhead);
+        let now = sim.now();
+        let committed = self.call(|database| {
+            let mut committed = database.committed.clone();
+            if ahead && now < database.committed_at + 200 && committed.generation > 0 {
+                // The newest generation is there, and what it did is not.
+                let generation = committed.generation;
+                committed = database.before.clone();
+                committed.generation = generation;
+            }
+            committed
+        });
+        Ok(Box::new(View(committed.await?)))
+    }
+
+    async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError> {
+        let (alone, kept) = (self.alone, self.host.sim.has(Bug::EpochKept));
+        let acquired = self.call(|database| {
+            let held = database.lease.as_ref().filter(|(by, until)| by != holder && *until > now.as_millis());
+            if held.is_some() && !alone {
+                return None;
+            }
+            database.lease = Some((holder.to_owned(), until.as_millis()));
+            if !kept || database.epoch == 0 {
+                database.epoch += 1;
+            }
+            Some(database.epoch)
+        });
+        let acquired = acquired.await?;
+        if let Some(epoch) = acquired {
+            let sim = &self.host.sim;
+            sim.note(format_args!("{holder} has the lease, in epoch {epoch}"));
+            sim.disturb_until(sim.now() + 1_000, BOTH);
+        }
+        Ok(acquired)
+    }
+
+    async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError> {
+        let renew = |database: &mut Database| {
+            let held = database.holds_lease(holder);
+            if held {
+                database.lease = Some((holder.to_owned(), until.as_millis()));
+            }
+            held
+        };
+        self.call(renew).await
+    }
+
+    async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
+        self.call(|database| database.lease.take_if(|(by, _)| by == holder)).await.map(drop)
+    }
+
+    async fn recorded_head(&self) -> Result<Option<RecordedHead>, StoreError> {
+        self.call(|database| database.head.clone()).await
+    }
+
+    async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError> {
+        let stage = |database: &mut Database| {
+            for (name, bytes) in objects {
+                let staged = || Object { bytes: bytes.clone(), standing: Standing::Staged, sent: false };
+                database.objects.entry(*name).or_insert_with(staged);
+            }
+        };
+        self.call(stage).await
+    }
+
+    async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError> {
+        let sim = Arc::clone(&self.host.sim);
+        let record = |database: &mut Database| {
+            if !database.holds_lease(holder) {
+                return false;
+            }
+            let newest = database.heads.last_key_value().map(|(order, _)| *order);
+            if newest.is_some_and(|newest| newest >= head.order) {
+                sim.violate(Invariant::Record, format_args!("{:?} is recorded after {newest:?}", head.order));
+            }
+            let of_another = |(_, facts): (&HeadOrder, &HeadFacts)| facts.holder != self.host.number;
+            let of_epoch = database.heads.iter().filter(|(order, _)| order.epoch == head.order.epoch);
+            if of_epoch.into_iter().any(of_another) {
+                sim.violate(Invariant::Record, format_args!("two holders make heads of epoch {}", head.order.epoch));
+            }
+            if !sim.has(Bug::ServedUnrecorded) {
+                database.record(head, self.host.number);
+            }
+            true
+        };
+        let recorded = self.call(record).await?;
+        let HeadOrder { epoch, generation, issued_at } = head.order;
+        let words = if recorded { "records" } else { "may not record" };
+        self.host.sim.note(format_args!("{holder} {words} {epoch}.{generation} issued {issued_at}"));
+        Ok(recorded)
+    }
+
+    async fn mark_head_compared(&self) -> Result<(), StoreError> {
+        let mark = |database: &mut Database| {
+            if let Some(head) = &mut database.head {
+                head.compared = Some(head.order);
+            }
+        };
+        self.call(mark).await
+    }
+
+    async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call(|database| database.objects.get(name).map(|object| object.bytes.clone())).await
+    }
+
+    async fn unsent_objects(&self, bytes: usize) -> Result<Vec<(ObjectName, Vec<u8>)>, StoreError> {
+        let unsent = |database: &mut Database| {
+            let (mut unsent, mut total) = (Vec::new(), 0);
+            let is_unsent = |object: &&Object| object.standing == Standing::Named && !object.sent;
+            for (name, object) in database.objects.iter().filter(|(_, object)| is_unsent(object)) {
+                total += object.bytes.len();
+                unsent.push((*name, object.bytes.clone()));
+                if total >= bytes {
+                    break;
+                }
+            }
+            unsent
+        };
+        self.call(unsent).await
+    }
+
+    async fn mark_objects_sent(&self, names: &[ObjectName], _: UnixMillis) -> Result<(), StoreError> {
+        let mark = |database: &mut Database| {
+            for name in names {
+                if let Some(object) = database.objects.get_mut(name) {
+                    object.sent = true;
+                }
+            }
+        };
+        self.call(mark).await
+    }
+
+    async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError> {
+        let mark = |database: &mut Database| {
+            if let Some(head) = &mut database.head {
+                head.sent = Some((order, at));
+            }
+        };
+        self.call(mark).await
+    }
+
+    async fn object_totals(&self) -> Result<ObjectTotals, StoreError> {
+        Ok(ObjectTotals { objects: 0, bytes: 0 })
+    }
+
+    async fn forget_staged(&self) -> Result<u64, StoreError> {
+        self.call(|database| database.objects.retain(|_, object| object.standing != Standing::Staged)).await?;
+        Ok(0)
+    }
+
+    async fn forget_outbox(&self, through: u64) -> Result<(), StoreError> {
+        let forget = |database: &mut Database| {
+            Arc::make_mut(&mut database.committed.outbox).retain(|row| row.generation > through);
+        };
+        self.call(forget).await
+    }
+
+    async fn collectable(&self, expired_before: UnixMillis, limit: u32) -> Result<Vec<ObjectName>, StoreError> {
+        let early = if self.host.sim.has(Bug::CollectedEarly) { AFTER_EXPIRY_MS } else { 0 };
+        let before = expired_before.as_millis() + early;
+        let is_old = |object: &Object| matches!(object.standing, Standing::Retired(until) if until < before);
+        let collect = |database: &mut Database| {
+            let old = database.objects.iter().filter(|(_, object)| is_old(object)).map(|(name, _)| *name);
+            old.take(limit as usize).collect()
+        };
+        self.call(collect).await
+    }
+
+    async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError> {
+        let forget = |database: &mut Database| {
+            let is_forgotten = |name: &ObjectName, object: &Object| {
+                names.contains(name) && matches!(object.standing, Standing::Retired(_))
+            };
+            database.objects.retain(|name, object| !is_forgotten(name, object));
+        };
+        self.call(forget).await
+    }
+
+    async fn raise_counters(&self, _: &Raise) -> Result<(), StoreError> {
+        Err(StoreError::Misused("nothing is restored here".into()))
+    }
+
+    async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError> {
+        Err(StoreError::Misused("nothing is restored here".into()))
+    }
+}
