@@ -7,6 +7,7 @@ pub mod bench;
 pub mod clients;
 pub mod clock;
 pub mod database;
+pub mod fake_kv;
 pub mod heads;
 pub mod kv;
 pub mod origin;
@@ -14,6 +15,7 @@ pub mod raw;
 pub mod stack;
 pub mod workerd;
 
+pub use fake_kv::FakeKv;
 pub use stack::{Lanes, Mode, Options, Stack};
 pub use workerd::Workerd;
 pub use xtask::guard;
