@@ -175,12 +175,6 @@ impl FakeKv {
         let find = |state: &State| state.calls.iter().skip(seen).find(|call| wanted(call)).cloned();
         self.inside.wait(find, |state| format!("no such call; they were {:?}", state.calls))
     }
-
-    /// Waits for the first read after `seen` reads that `wanted` says yes to.
-    pub fn wait_for_read(&self, seen: usize, wanted: impl Fn(&Read) -> bool) -> Result<Read> {
-        let find = |state: &State| state.reads.iter().skip(seen).find(|read| wanted(read)).cloned();
-        self.inside.wait(find, |state| format!("no such read among {}", state.reads.len()))
-    }
 }
 
 impl Drop for FakeKv {
