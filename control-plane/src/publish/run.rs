@@ -142,7 +142,8 @@ impl Publisher {
                 shared: Arc::clone(&self.shared),
                 between_heads: self.options.kv_min_interval,
                 next_call: now,
-                next_head: now,
+                // Whoever published before may have written one just now.
+                next_head: now + self.options.kv_min_interval,
                 written: None,
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
