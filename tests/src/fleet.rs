@@ -166,8 +166,10 @@ impl Fleet {
         set("KEYWARD_LANE_URL", if self.lanes.has_http() { &lane } else { "" });
         set("KEYWARD_REPORT_URL", &reports);
         set("KEYWARD_ORIGIN", &self.origin.url());
-        self.variables.iter().for_each(|(name, value)| set(name, value));
-        variables.iter().for_each(|(name, value)| set(name, value));
+        let further = variables.iter().copied();
+        for (name, value) in self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(further) {
+            set(name, value);
+        }
         ensure!(self.edges.get(at).is_some_and(Option::is_none), "edge {at} runs already, or is none of this fleet");
         let folder = workspace::folder(self.folder.path().join(format!("edge-{at}")))?;
         let kv = self.readers.get(at).map(|reader| reader.address);
