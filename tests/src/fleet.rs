@@ -34,8 +34,7 @@ pub struct FleetOptions {
     pub edges: usize,
     /// Where they read heads from.
     pub lanes: Lanes,
-    /// How the control plane is built.
-    pub profile: Profile,
+    profile: Profile,
     settings: Vec<(String, String)>,
     variables: Vec<(String, String)>,
     /// Files that secrets are copied from, before those that are missing are made.
@@ -53,6 +52,13 @@ impl FleetOptions {
             variables: Vec::new(),
             secrets: Vec::new(),
         }
+    }
+
+    /// The same with the control plane built as it is shipped.
+    #[must_use]
+    pub const fn as_shipped(mut self) -> Self {
+        self.profile = Profile::Release;
+        self
     }
 
     /// The same with one secret that another fleet has.
