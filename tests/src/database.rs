@@ -30,6 +30,22 @@ impl Database {
         self.number(query)?.with_context(|| format!("nothing was counted by {query}"))
     }
 
+    /// Keeps everybody else from writing for as long as this takes.
+    pub fn locked<T>(&self, meanwhile: impl FnOnce() -> Result<T>) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut connection = runtime.block_on(async {
+            let mut connection = SqliteConnectOptions::new().filename(&self.file).connect().await?;
+            sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await?;
+            anyhow::Ok(connection)
+        })?;
+        let done = meanwhile();
+        runtime.block_on(async {
+            sqlx::query("ROLLBACK").execute(&mut connection).await?;
+            anyhow::Ok(connection.close().await?)
+        })?;
+        done
+    }
+
     /// Writes into it past all that guards it, for what a stranger may do. Nobody else has it open.
     pub fn change(&self, statement: &'static str) -> Result<()> {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {

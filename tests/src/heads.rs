@@ -14,7 +14,10 @@ use crate::kv::{Asked, Call};
 const DEPLOYMENT: &str = "keyward";
 
 /// Reads the heads of one deployment.
-pub struct Heads(TrustedKeys);
+pub struct Heads {
+    trusted: TrustedKeys,
+    deployment: String,
+}
 
 impl Heads {
     /// Of the deployment that this control plane serves.
@@ -22,12 +25,14 @@ impl Heads {
         let text = fs::read_to_string(control_plane.secret("signing-key"))?;
         let seed = BASE64_URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|seed| seed.try_into().ok());
         let public: PublicKey = SigningKey::from_seed(&seed.context("the signing key is not 32 bytes")?).public();
-        Ok(Self(TrustedKeys::new(vec![public]).context("one key is enough")?))
+        let named = control_plane.settings.iter().find(|(name, _)| name == "KEYWARD_DEPLOYMENT");
+        let deployment = named.map_or(DEPLOYMENT, |(_, value)| value).to_owned();
+        Ok(Self { trusted: TrustedKeys::new(vec![public]).context("one key is enough")?, deployment })
     }
 
     /// What a head says.
     pub fn read(&self, bytes: &[u8]) -> Result<Head> {
-        Head::verify(bytes, DEPLOYMENT, &self.0).context("an edge would refuse this head")
+        Head::verify(bytes, &self.deployment, &self.trusted).context("an edge would refuse this head")
     }
 
     /// Sees that of these calls to KV, each head came after every object that it names, and none

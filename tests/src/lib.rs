@@ -7,6 +7,8 @@ pub mod bench;
 pub mod clients;
 pub mod clock;
 pub mod database;
+pub mod fake_kv;
+pub mod fleet;
 pub mod heads;
 pub mod kv;
 pub mod origin;
@@ -15,6 +17,8 @@ pub mod reports;
 pub mod stack;
 pub mod workerd;
 
+pub use fake_kv::FakeKv;
+pub use fleet::{Fleet, FleetOptions};
 pub use stack::{Lanes, Mode, Options, Stack};
 pub use workerd::Workerd;
 pub use xtask::guard;

@@ -18,6 +18,10 @@ pub struct Options {
     /// Also what takes long: ten million keys
     #[arg(long)]
     full: bool,
+
+    /// Less of what takes many minutes, to see that it works
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
 }
 
 /// Installs what is needed and runs the benchmark.
@@ -28,7 +32,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let programs = native::measured()?;
     let mut bench = Command::new(programs.bench);
     bench.current_dir(workspace::root()).env(native::MEASURED, programs.keyward);
-    bench.args(&options.name).args(options.full.then_some("--full"));
+    bench.args(&options.name).args(options.full.then_some("--full")).args(options.quick.then_some("--quick"));
     let status = Guarded::spawn(&bench, Output::Inherit)?.wait()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -144,7 +144,8 @@ impl Publisher {
                 kv,
                 shared: Arc::clone(&self.shared),
                 between_heads: self.options.kv_min_interval,
-                next_head: Instant::now(),
+                // Whoever published before may have written one just now.
+                next_head: Instant::now() + self.options.kv_min_interval,
                 written: None,
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))

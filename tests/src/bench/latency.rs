@@ -61,7 +61,7 @@ pub(super) fn measure(_scale: Scale) -> Result<Report> {
 
 /// Waits a part of a second that differs from change to change, so that changes do not fall into
 /// step with the edge's refreshes, which come once a second.
-fn shift_phase(change: u32) {
+pub(super) fn shift_phase(change: u32) {
     let milliseconds = u64::from(change) * 383 % 1000;
     thread::sleep(Duration::from_millis(milliseconds));
 }

@@ -22,6 +22,7 @@ mod memory;
 mod origin;
 mod peers;
 mod process;
+mod propagation;
 mod publish;
 mod report;
 mod rest;
@@ -44,6 +45,8 @@ pub use rounds::Samples;
 pub struct Scale {
     /// Also what takes long: ten million keys.
     pub full: bool,
+    /// Less of what takes many minutes, to see that it works.
+    pub quick: bool,
 }
 
 type Measure = fn(Scale) -> Result<Report>;
@@ -57,6 +60,7 @@ const BENCHMARKS: &[(&str, Measure)] = &[
     ("memory", memory::measure),
     ("cold", cold::measure),
     ("latency", latency::measure),
+    ("propagation", propagation::measure),
     ("publish", publish::measure),
     ("growth", growth::measure),
     ("control-plane", control_plane::measure),

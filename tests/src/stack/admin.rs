@@ -13,7 +13,7 @@ use xtask::parts::http::{Answer, Client};
 static NAMES: AtomicU64 = AtomicU64::new(0);
 
 /// The secrets that were answered so far, so that a test can look where else they are.
-pub(super) type Secrets = Arc<Mutex<Vec<String>>>;
+pub(crate) type Secrets = Arc<Mutex<Vec<String>>>;
 
 /// The REST API with the operator's token; any other call goes through [`Client`].
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl NewKey {
 }
 
 impl Admin {
-    pub(super) fn new(client: Client, secrets: Secrets) -> Self {
+    pub(crate) fn new(client: Client, secrets: Secrets) -> Self {
         Self { client, secrets }
     }
 

@@ -24,6 +24,7 @@ use xtask::parts::{Part, ports};
 use xtask::setup::{self, Tools};
 use xtask::workspace;
 
+pub(crate) use admin::Secrets;
 pub use admin::{Admin, NewKey, generation};
 pub use options::{Lanes, Mode, Options};
 pub use request::{EdgeRequest, basic};
@@ -280,7 +281,7 @@ pub(crate) fn applied(edge: &Client, generation: u64) -> Result<()> {
 }
 
 /// What builds and runs the edge: seen to once, by the first stack of a run.
-fn tools() -> Result<&'static Tools> {
+pub(crate) fn tools() -> Result<&'static Tools> {
     static TOOLS: OnceLock<Tools> = OnceLock::new();
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = lock(&ONE_AT_A_TIME);

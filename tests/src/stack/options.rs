@@ -15,11 +15,11 @@ pub enum Lanes {
 }
 
 impl Lanes {
-    pub(super) fn has_kv(self) -> bool {
+    pub(crate) fn has_kv(self) -> bool {
         self != Self::Http
     }
 
-    pub(super) fn has_http(self) -> bool {
+    pub(crate) fn has_http(self) -> bool {
         self != Self::Kv
     }
 }

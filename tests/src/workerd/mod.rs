@@ -1,5 +1,5 @@
 //! The edge on the Workers runtime alone, without wrangler's proxy in front: bytes reach the Worker as
-//! they were sent. It has no KV; heads and objects come from the control plane of a stack.
+//! they were sent. Beside a stack it has no KV, and heads and objects come from the stack's control plane.
 //!
 //! It starts in a fraction of a second, so a test that wants the Worker's variables otherwise takes
 //! one of these. Must never know what the Worker does with its variables.
@@ -58,7 +58,7 @@ impl Workerd {
     pub fn start_unready(stack: &Stack, variables: &[(&str, &str)]) -> Result<Self> {
         let all = Self::variables(stack, variables)?;
         let folder = format!("workerd-{}", STARTED.fetch_add(1, Ordering::Relaxed));
-        Self::run(&workspace::folder(stack.folder().join(folder))?, stack.entry(), &all)
+        Self::run(&workspace::folder(stack.folder().join(folder))?, stack.entry(), &all, None)
     }
 
     /// The variables and secrets of another edge of a stack, these among them.
@@ -73,7 +73,13 @@ impl Workerd {
         Ok(all)
     }
 
-    fn run(folder: &Path, entry: &Path, variables: &BTreeMap<String, String>) -> Result<Self> {
+    /// Starts one in a folder of its own with these variables, and with what speaks its KV binding's protocol.
+    pub(crate) fn run(
+        folder: &Path,
+        entry: &Path,
+        variables: &BTreeMap<String, String>,
+        kv: Option<SocketAddr>,
+    ) -> Result<Self> {
         let listen = ports::free()?;
         let source = entry.parent().context("the entry module lies in no folder")?;
         for (module, _) in MODULES {
@@ -85,8 +91,7 @@ impl Workerd {
         }
         let config = folder.join("config.capnp");
         let variables_named = variables.keys().map(String::as_str).collect();
-        let configuration =
-            Configuration { listen, modules: &MODULES, variables: variables_named, kv: None, flags: &[] };
+        let configuration = Configuration { listen, modules: &MODULES, variables: variables_named, kv, flags: &[] };
         fs::write(&config, configuration.to_text()?)?;
         let mut command = Command::new(setup::npm_program("workerd"));
         command.arg("serve").arg(&config).envs(variables);
@@ -115,6 +120,11 @@ impl Workerd {
     /// Waits until it has applied a generation.
     pub fn applied(&self, generation: u64) -> Result<()> {
         applied(&self.client, generation)
+    }
+
+    /// What it says of itself.
+    pub fn status(&self) -> Result<serde_json::Value> {
+        self.edge("/.keyward/status").send()?.must_be(200)?.json()
     }
 
     /// What it has logged so far.

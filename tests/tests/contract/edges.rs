@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use keyward_tests::stack::{eventually, generation};
+use keyward_tests::stack::{Admin, eventually, generation};
 use keyward_tests::{Stack, Workerd};
 use serde_json::{Value, json};
 
@@ -22,11 +22,11 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// Asks the edge and waits until the control plane has heard of this from it.
-fn heard(stack: &Stack, edge: &Workerd, check: impl Fn(&Value) -> Result<()>) -> Result<Value> {
+pub(crate) fn heard(admin: &Admin, edge: &Workerd, check: impl Fn(&Value) -> Result<()>) -> Result<Value> {
     let mut told = Value::Null;
     eventually(REPORTED, || {
         let id = instance(edge)?;
-        let edges = stack.admin()?.get("/v1/edges?limit=100")?.must_be(200)?.json()?;
+        let edges = admin.get("/v1/edges?limit=100")?.must_be(200)?.json()?;
         let edges = edges["items"].as_array().context("no list")?;
         told = edges.iter().find(|edge| edge["id"] == id).cloned().context("nothing was heard from it")?;
         check(&told).with_context(|| told.to_string())
@@ -47,7 +47,7 @@ fn tells(stack: &Stack) -> Result<()> {
     let edge = Workerd::start(stack, &[])?;
     edge.applied(key.generation)?;
     edge.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
-    let first = heard(stack, &edge, |told| {
+    let first = heard(&admin, &edge, |told| {
         ensure!(told["generation"].as_u64() >= Some(key.generation));
         Ok(())
     })?;
@@ -66,7 +66,7 @@ fn tells(stack: &Stack) -> Result<()> {
     let disabled = generation(&admin.act(&key, "disable", &json!({}))?)?;
     edge.applied(disabled)?;
     edge.edge("/v1/ping").key(&key.secret).send()?.must_be(401)?;
-    let then = heard(stack, &edge, |told| {
+    let then = heard(&admin, &edge, |told| {
         ensure!(told["generation"].as_u64() >= Some(disabled));
         ensure!(told["counters"]["disabled"] == 1 && told["counters"]["allowed"] == 1);
         Ok(())
@@ -76,11 +76,12 @@ fn tells(stack: &Stack) -> Result<()> {
 }
 
 fn tells_later(stack: &Stack) -> Result<()> {
-    let key = stack.admin()?.key("later")?;
+    let admin = stack.admin()?;
+    let key = admin.key("later")?;
     let edge = Workerd::start(stack, &[])?;
     edge.applied(key.generation)?;
     edge.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
-    heard(stack, &edge, |_| Ok(()))?;
+    heard(&admin, &edge, |_| Ok(()))?;
     stack.kill_control_plane()?;
     // Long enough for one of them to find a report due, which nobody takes.
     for _ in 0..4 {
@@ -89,7 +90,7 @@ fn tells_later(stack: &Stack) -> Result<()> {
     }
     ensure!(edge.log()?.contains("report_not_sent"), "no report was tried");
     stack.start_control_plane()?;
-    heard(stack, &edge, |told| {
+    heard(&admin, &edge, |told| {
         ensure!(told["counters"]["allowed"] == 5);
         Ok(())
     })?;

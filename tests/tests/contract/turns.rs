@@ -3,8 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result};
-use keyward_tests::{Lanes, Options, Stack};
+use anyhow::{Context, Result, ensure};
+use keyward_tests::{Fleet, FleetOptions, Lanes, Options, Stack};
 
 /// A stack on which one test runs at a time.
 pub(crate) struct Turns {
@@ -40,6 +40,17 @@ impl Turns {
 /// Runs a test on a stack that nobody else ever uses.
 pub(crate) fn alone(options: &Options, test: impl FnOnce(&Stack) -> Result<()>) -> Result<()> {
     outlives(Stack::start(options).context("the stack does not start")?, test).map(drop)
+}
+
+/// Runs a test on a fleet that nobody else ever uses. Nobody in it goes beyond what Cloudflare lets them do.
+pub(crate) fn fleet(options: &FleetOptions, test: impl FnOnce(&mut Fleet) -> Result<()>) -> Result<()> {
+    let mut fleet = Fleet::start(options).context("the fleet does not start")?;
+    let done = test(&mut fleet).and_then(|()| {
+        let violations = fleet.kv().map(keyward_tests::FakeKv::violations).unwrap_or_default();
+        ensure!(violations.is_empty(), "Cloudflare would have refused {violations:?}");
+        Ok(())
+    });
+    done.map_err(|error| error.context(format!("the fleet's logs are kept in {}", fleet.keep().display())))
 }
 
 /// The stack after a test that went well; after another its logs are kept, for somebody to read.

@@ -159,8 +159,7 @@ impl Store for SqliteStore {
     async fn ready(&self) -> Result<(), StoreError> {
         let commits = self.writer.commits();
         // Only the write lock tells whether a change would be taken.
-        let probe = async { self.writer.transaction().await?.roll_back().await };
-        match tokio::time::timeout(READY_PATIENCE, probe).await {
+        match tokio::time::timeout(READY_PATIENCE, self.writer.probe()).await {
             Ok(answer) => answer,
             // Many wait, and they are served.
             Err(_) if self.writer.commits() != commits => Ok(()),

@@ -9,7 +9,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::runtime::Handle;
@@ -23,6 +23,9 @@ use crate::store::StoreError;
 
 const BEGIN: &str = include_str!("sql/alone_begin.sql");
 const UNDO: &str = include_str!("sql/group_undo.sql");
+/// Writes more pages than a change does and leaves everything as it was. The pages that become free are
+/// overwritten, and so written: `secure_delete`.
+const ROOM: [&str; 2] = [include_str!("sql/room_take.sql"), include_str!("sql/room_give.sql")];
 pub(super) const COMMIT: &str = include_str!("sql/end.sql");
 pub(super) const ROLL_BACK: &str = include_str!("sql/roll_back.sql");
 
@@ -41,6 +44,8 @@ pub(super) struct Line {
     waiting: AtomicUsize,
     /// Transactions that were committed.
     commits: AtomicU64,
+    /// Whether a commit was refused, as on a full disk, and none that was large enough was taken since.
+    refused: AtomicBool,
     /// The newest generation that is durable.
     pub(super) committed: watch::Sender<Generation>,
     /// The newest event that is durable.
@@ -72,13 +77,35 @@ impl Writer {
         let seat = Seat { connection, open: Open::Nothing, group: None };
         let committed = watch::Sender::new(Generation(0));
         let logged = watch::Sender::new(0);
-        let line = Line { bounds, waiting: AtomicUsize::new(0), commits: AtomicU64::new(0), committed, logged };
+        let line = Line {
+            bounds,
+            waiting: AtomicUsize::new(0),
+            commits: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
+            committed,
+            logged,
+        };
         Ok(Self { seat: Arc::new(Mutex::new(Some(seat))), line: Arc::new(line) })
     }
 
     /// How many transactions were committed, each with one wait for the disk.
     pub(super) fn commits(&self) -> u64 {
         self.line.commits.load(Ordering::Relaxed)
+    }
+
+    /// Sees whether a change would be taken.
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        let mut alone = self.transaction().await?;
+        if !self.line.refused.load(Ordering::Relaxed) {
+            return alone.roll_back().await;
+        }
+        // A full disk gives the write lock and refuses the commit, so only another one tells more.
+        for sql in ROOM {
+            alone.0.run(sql).await?;
+        }
+        alone.commit().await?;
+        self.line.refused.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Waits for a turn, with whatever the last one left open.
@@ -220,7 +247,11 @@ impl Turn {
     }
 
     pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
-        sqlx::query(sql).execute(&mut self.connection).await.map(drop).map_err(failed)
+        let outcome = sqlx::query(sql).execute(&mut self.connection).await.map(drop).map_err(failed);
+        if sql == COMMIT && outcome.is_err() {
+            self.line().refused.store(true, Ordering::Relaxed);
+        }
+        outcome
     }
 
     pub(super) fn count_commit(&self) {

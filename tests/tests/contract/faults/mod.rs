@@ -4,7 +4,12 @@ mod audit;
 mod broken_objects;
 mod cold;
 mod crash;
+mod database;
 mod kv_away;
+mod kv_reads;
+mod kv_writes;
+mod older_head;
+mod others;
 mod panic;
 mod prune;
 mod restore;
@@ -21,6 +26,11 @@ pub(crate) fn tests() -> Vec<Test> {
         broken_objects::tests(),
         panic::tests(),
         prune::tests(),
+        kv_reads::tests(),
+        kv_writes::tests(),
+        older_head::tests(),
+        others::tests(),
+        database::tests(),
     ]
     .into_iter()
     .flatten()

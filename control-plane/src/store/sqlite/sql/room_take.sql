@@ -1,0 +1,1 @@
+CREATE TABLE room AS SELECT zeroblob(131072) AS bytes

@@ -1,0 +1,184 @@
+//! Reads of KV fail, are slow, break off, or find nothing there yet: what an edge holds is judged as before,
+//! what it does not hold is a 503 in time, and nothing is ever refused for it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use keyward_tests::fake_kv::{Fault, Rule, When};
+use keyward_tests::heads::Heads;
+use keyward_tests::stack::{NewKey, generation};
+use keyward_tests::{Fleet, FleetOptions, Lanes, Workerd};
+use serde_json::json;
+
+use crate::Test;
+use crate::turns::fleet;
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        Test::alone("kv_cannot_be_read_what_is_held_is_judged_and_what_is_not_is_a_503", || {
+            fleet(&kv_only(FAULTS.len() + 1), unreadable)
+        }),
+        Test::alone("heads_that_overtake_their_objects_change_no_verdict", || fleet(&kv_only(2), overtaken)),
+        Test::alone("an_object_that_kv_took_and_lost_is_had_over_http", || {
+            fleet(&FleetOptions::new(1, Lanes::Both), lost)
+        }),
+    ]
+}
+
+/// The ways in which one edge's reads fail; the last edge of all reads well.
+const FAULTS: [(&str, Fault); 5] = [
+    ("answers 500", Fault::Status(500)),
+    ("answers 429", Fault::Status(429)),
+    ("is away", Fault::Away),
+    ("breaks off", Fault::Break(20)),
+    // Longer than a lane is waited for.
+    ("is slow", Fault::Delay(Duration::from_secs(8))),
+];
+/// A load is given up after a second; the machine is busy with other tests.
+const GIVEN_UP: Duration = Duration::from_millis(2_500);
+
+fn kv_only(edges: usize) -> FleetOptions {
+    FleetOptions::new(edges, Lanes::Kv).variable("KEYWARD_KV_REFRESH_SECONDS", "1")
+}
+
+/// Has the publisher begin anew, with all keys in leaves and none beside the tree, and waits until edges have
+/// that; meanwhile KV fails as these rules say.
+pub(super) fn all_in_leaves(fleet: &Fleet, rules: impl IntoIterator<Item = Rule>) -> Result<()> {
+    fleet.published()?;
+    fleet.stop_control_plane()?;
+    let raised = fleet.control_plane().command("raise-epoch").args(["--kv-url", &fleet.kv()?.url()]).output()?;
+    ensure!(raised.status.success(), "raise-epoch: {}", String::from_utf8_lossy(&raised.stderr));
+    fleet.kv()?.script(rules);
+    fleet.start_control_plane()?;
+    fleet.applied(fleet.published()?["published_generation"].as_u64().context("no generation")?)?;
+    let newest = Heads::of(fleet.control_plane())?.read(&fleet.kv()?.value("head").context("no head")?)?;
+    ensure!(newest.recent.is_empty(), "there are keys beside the tree: {newest:?}");
+    Ok(())
+}
+
+fn judged(edge: &Workerd, keys: [&NewKey; 3], wanted: [u16; 3]) -> Result<()> {
+    for (key, wanted) in keys.into_iter().zip(wanted) {
+        edge.edge("/v1/ping").key(&key.secret).send()?.must_be(wanted).with_context(|| key.id.clone())?;
+    }
+    Ok(())
+}
+
+fn unreadable(fleet: &mut Fleet) -> Result<()> {
+    let admin = fleet.admin()?;
+    let usable = admin.key("usable")?;
+    let keys = [&usable, &admin.key_in(&usable.workspace, "changed", json!({}))?, &admin.key("disabled")?];
+    admin.act(keys[2], "disable", &json!({}))?;
+    all_in_leaves(fleet, [])?;
+    for edge in fleet.edges() {
+        judged(edge, keys, [200, 200, 401])?;
+    }
+    let well = FAULTS.len();
+    let fail = |keys: &'static str| {
+        FAULTS.iter().enumerate().map(move |(at, (_, fault))| When::read_by(at).of(keys).then(*fault))
+    };
+    fleet.kv()?.script(fail("*"));
+    let began = Instant::now();
+    let changed = generation(&admin.act(keys[1], "disable", &json!({}))?)?;
+    while began.elapsed() < Duration::from_secs(6) {
+        for (at, (kind, _)) in FAULTS.iter().enumerate() {
+            let asked = Instant::now();
+            judged(fleet.edge(at), keys, [200, 200, 401]).with_context(|| format!("KV {kind}"))?;
+            ensure!(asked.elapsed() < GIVEN_UP, "KV {kind}: three answers took {:?}", asked.elapsed());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    fleet.edge(well).applied(changed)?;
+    judged(fleet.edge(well), keys, [200, 401, 401]).context("the edge that reads well")?;
+    for (at, (kind, _)) in FAULTS.iter().enumerate() {
+        let status = fleet.edge(at).status()?;
+        ensure!(status["state"] == "stale", "KV {kind}: {status}");
+        ensure!(status["generation"].as_u64() < Some(changed), "KV {kind}: {status}");
+        ensure!(status["age_seconds"].as_f64() >= Some(5.0), "KV {kind}: {status}");
+    }
+    fleet.kv()?.work();
+    // The pause before the next attempt has grown to some seconds.
+    for (at, (kind, _)) in FAULTS.iter().enumerate() {
+        fleet.edge(at).applied(changed).with_context(|| format!("KV {kind} no more"))?;
+        judged(fleet.edge(at), keys, [200, 401, 401])?;
+    }
+
+    // An edge that starts anew reads head and settings, and then no leaf can be read.
+    all_in_leaves(fleet, [])?;
+    for at in 0..FAULTS.len() {
+        fleet.stop_edge(at)?;
+        fleet.start_edge(at, &[])?;
+    }
+    fleet.kv()?.script(fail("object-*"));
+    for (at, (kind, _)) in FAULTS.iter().enumerate() {
+        for key in keys {
+            let asked = Instant::now();
+            let refusal = fleet.edge(at).edge("/v1/ping").key(&key.secret).send()?.must_be(503)?;
+            ensure!(refusal.json()?["code"] == "object_unavailable", "KV {kind}: {}", refusal.text());
+            ensure!(asked.elapsed() < GIVEN_UP, "KV {kind}: it took {:?}", asked.elapsed());
+        }
+        let malformed = fleet.edge(at).edge("/v1/ping").header("authorization", "Basic ?").send()?;
+        malformed.must_be(401).with_context(|| format!("KV {kind}: what needs no object"))?;
+    }
+    fleet.kv()?.work();
+    for edge in fleet.edges() {
+        judged(edge, keys, [200, 401, 401])?;
+    }
+    ensure!(fleet.origin().seen().is_empty(), "something was forwarded");
+    Ok(())
+}
+
+/// KV shows heads at once and objects some seconds late, and caches near the reader that they are not there.
+fn overtaken(fleet: &mut Fleet) -> Result<()> {
+    const LATE: Duration = Duration::from_secs(6);
+    let admin = fleet.admin()?;
+    let first = admin.key("first")?;
+    let gone = admin.key_in(&first.workspace, "gone", json!({}))?;
+    admin.act(&gone, "disable", &json!({}))?;
+    all_in_leaves(fleet, [])?;
+    fleet.edges().try_for_each(|edge| judged(edge, [&first, &first, &gone], [200, 200, 401]))?;
+    let reads = || When::read_by(0).of("object-*");
+    fleet.kv()?.script([reads().then(Fault::ShowAfter(LATE)), reads().then(Fault::CacheFor(LATE / 2))]);
+    let seen = fleet.kv()?.reads().len();
+    let began = Instant::now();
+    // No head counts without the settings that it names.
+    admin.patch("/v1/settings", &json!({"realm": "Overtaken"}))?.must_be(200)?;
+    let second = admin.key_in(&first.workspace, "second", json!({}))?;
+    let last = generation(&admin.act(&first, "disable", &json!({}))?)?;
+    let mut right_at = None;
+    while right_at.is_none_or(|at: Duration| began.elapsed() < at + Duration::from_secs(3)) {
+        ensure!(began.elapsed() < 5 * LATE, "it never came to be right: {}", fleet.edge(0).status()?);
+        let mut now = [0; 3];
+        for (status, key) in now.iter_mut().zip([&first, &second, &gone]) {
+            *status = fleet.edge(0).edge("/v1/ping").key(&key.secret).send()?.status;
+        }
+        match now {
+            [401, 200, 401] => right_at = right_at.or(Some(began.elapsed())),
+            [200, 401, 401] if right_at.is_none() => {}
+            _ => bail!("{now:?} is neither as it was nor as it is to be; once right: {right_at:?}"),
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    ensure!(right_at >= Some(LATE), "right after {right_at:?}: no head has overtaken anything");
+    let reads = fleet.kv()?.reads().split_off(seen);
+    let missed = reads.iter().filter(|read| read.reader == 0 && read.key != "head" && read.value.is_none()).count();
+    ensure!(missed > 1, "{missed} objects were missed");
+    fleet.edge(1).applied(last)?;
+    judged(fleet.edge(1), [&first, &second, &gone], [401, 200, 401])
+}
+
+/// KV acknowledges objects and stores none of them.
+fn lost(fleet: &mut Fleet) -> Result<()> {
+    let admin = fleet.admin()?;
+    let usable = admin.key("usable")?;
+    let disabled = admin.key_in(&usable.workspace, "disabled", json!({}))?;
+    admin.act(&disabled, "disable", &json!({}))?;
+    all_in_leaves(fleet, [When::written().of("object-*").then(Fault::Lose)])?;
+    fleet.stop_edge(0)?;
+    fleet.start_edge(0, &[])?;
+    judged(fleet.edge(0), [&usable, &usable, &disabled], [200, 200, 401])?;
+    let reads = fleet.kv()?.reads();
+    let missed = reads.iter().find(|read| read.key.starts_with("object-") && read.value.is_none());
+    ensure!(missed.is_some(), "KV had all that was asked for");
+    Ok(())
+}
