@@ -29,7 +29,6 @@ async fn the_head_is_asked_for_again_and_again() {
     let head = service.get("/v1/snapshot/head").await.is(200);
     assert_eq!(head.bytes, b"head");
     assert_eq!(head.header("content-type"), "application/octet-stream");
-    assert_eq!(head.header("cache-control"), "no-cache");
     let again = service
         .request(Method::GET, "/v1/snapshot/head")
         .header("if-none-match", head.header("etag"))
@@ -37,7 +36,11 @@ async fn the_head_is_asked_for_again_and_again() {
         .await
         .is(304);
     assert!(again.bytes.is_empty());
-    assert_eq!(again.header("etag"), "\"head-1\"");
+    for reply in [&head, &again] {
+        assert_eq!(reply.header("etag"), "\"head-1\"");
+        assert_eq!(reply.header("cache-control"), "public, max-age=0, s-maxage=1");
+        assert_eq!(reply.header("vary"), "authorization");
+    }
 }
 
 #[tokio::test]
@@ -45,13 +48,31 @@ async fn an_object_is_kept_for_ever() {
     let service = Service::start().await;
     let object = service.get("/v1/snapshot/objects/0a").await.is(200);
     assert_eq!(object.bytes, b"object");
-    assert!(object.header("cache-control").contains("immutable"));
     let again = service
         .request(Method::GET, "/v1/snapshot/objects/0a")
         .header("if-none-match", object.header("etag"))
         .send()
-        .await;
-    again.is(304);
+        .await
+        .is(304);
+    for reply in [&object, &again] {
+        assert_eq!(reply.header("etag"), "\"0a\"");
+        assert_eq!(reply.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(reply.header("vary"), "authorization");
+    }
+}
+
+#[tokio::test]
+async fn no_cache_keeps_what_is_not_there_or_refused() {
+    let service = Service::start().await;
+    let missing = service.get("/v1/snapshot/objects/0b").await.is(404);
+    assert_eq!(missing.header("cache-control"), "no-store");
+    service.unpublish();
+    let none = service.get("/v1/snapshot/head").await.is(404);
+    assert_eq!(none.header("cache-control"), "no-store");
+    for path in ["/v1/snapshot/head", "/v1/snapshot/objects/0a"] {
+        let stranger = service.request(Method::GET, path).without("authorization").send().await.is(401);
+        assert_eq!(stranger.header("cache-control"), "no-store");
+    }
 }
 
 #[tokio::test]

@@ -68,12 +68,14 @@ impl Clock for SetClock {
 #[derive(Default)]
 struct Published {
     halted: AtomicBool,
+    nothing_yet: AtomicBool,
 }
 
 #[async_trait]
 impl SnapshotSource for Published {
     async fn head(&self) -> Option<Arc<HeadBytes>> {
-        Some(Arc::new(HeadBytes { bytes: b"head".to_vec(), etag: "\"head-1\"".to_owned() }))
+        let head = HeadBytes { bytes: b"head".to_vec(), etag: "\"head-1\"".to_owned() };
+        (!self.nothing_yet.load(Ordering::SeqCst)).then(|| Arc::new(head))
     }
 
     async fn object(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
@@ -349,6 +351,11 @@ impl Service {
     /// Lets the publisher stop until an operator has decided.
     pub(crate) fn halt_publishing(&self) {
         self.published.halted.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets nothing have been published.
+    pub(crate) fn unpublish(&self) {
+        self.published.nothing_yet.store(true, Ordering::SeqCst);
     }
 
     /// How many audit events of changes there are. Of refused tries to sign in nobody knows when they are told.
