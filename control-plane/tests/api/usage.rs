@@ -299,6 +299,10 @@ async fn by_last_use_that_is_known_keys_are_changed_without_a_preview() {
     let bulk = async |before: &str| service.post(&format!("{workspace}/keys/bulk"), body(before)).await;
     let field = Some("filter.last_used_before");
     bulk("2025-12-31T23:59:59Z").await.is_problem(422, "invalid", field);
+    let mut preview = body("2026-01-01T00:01:00Z");
+    preview["dry_run"] = json!(true);
+    let shown = service.post(&format!("{workspace}/keys/bulk"), preview).await.is(200);
+    assert_eq!((&shown.body["usage_complete"], &shown.body["changed"]), (&json!(true), &json!(1)));
     let done = bulk("2026-01-01T00:01:00Z").await.is(200);
     assert_eq!(
         done.body["keys"],
