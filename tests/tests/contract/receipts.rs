@@ -62,7 +62,7 @@ fn edges_of(receipt: &Value, member: &str) -> Result<Vec<String>> {
 
 fn waits(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
-    let key = admin.key("waited for")?;
+    let key = admin.key("waited-for")?;
     let (one, other) = (Workerd::start(stack, &[])?, Workerd::start(stack, &[])?);
     let ids = [instance(&one)?, instance(&other)?];
     let last = while_asked(stack, &[&one, &other], || {
