@@ -151,14 +151,19 @@ impl BulkKeys {
     /// whoever acts has looked at a preview: a key in use looks like one that never was.
     pub fn check_usage(&self, context: &Context, reported: Reported) -> Result<(), Invalid> {
         const FIELD: &str = "filter.last_used_before";
-        let BulkTarget::Filter { filter, .. } = &self.target else { return Ok(()) };
-        let Some(before) = filter.last_used_before else { return Ok(()) };
-        if reported.covers_all(before, context.now) || context.is_of_preview() {
+        if self.is_usage_complete(reported, context.now) != Some(false) || context.is_of_preview() {
             return Ok(());
         }
         let detail = "it is not known which keys were used since then, and those of which nothing is known are found, \
             too: look at a dry run, and send its `etag` as `If-Match`";
         Err(Invalid::new(FIELD, Fault::Conflicting, detail))
+    }
+
+    /// Whether every call is known that would have kept a key from being found by its last use; none where
+    /// keys are found otherwise.
+    pub fn is_usage_complete(&self, reported: Reported, now: UnixMillis) -> Option<bool> {
+        let BulkTarget::Filter { filter, .. } = &self.target else { return None };
+        filter.last_used_before.map(|before| reported.covers_all(before, now))
     }
 
     /// What becomes of one key, and the key before and after where it changes.

@@ -17,7 +17,13 @@ pub const QUIET: Duration = Duration::from_hours(7 * 24);
 #[derive(Debug, Clone)]
 pub(super) struct Usage {
     quiet_ms: i64,
-    read: Arc<Mutex<Option<(UnixMillis, Option<UsageBounds>)>>>,
+    read: Arc<Mutex<Option<Read>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Read {
+    at: UnixMillis,
+    bounds: Option<UsageBounds>,
 }
 
 impl Default for Usage {
@@ -42,13 +48,13 @@ impl Lifecycle {
     pub async fn reported(&self, now: UnixMillis) -> Result<Reported, Refusal> {
         let quiet_ms = self.usage.quiet_ms;
         let read = *self.usage.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, bounds)) = read
+        if let Some(Read { at, bounds }) = read
             && (0..KEPT_MS).contains(&(now.as_millis() - at.as_millis()))
         {
             return Ok(Reported { bounds, quiet_ms });
         }
         let bounds = self.store.usage_bounds(now).await?;
-        *self.usage.read.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bounds));
+        *self.usage.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(Read { at: now, bounds });
         Ok(Reported { bounds, quiet_ms })
     }
 }

@@ -118,6 +118,7 @@ async fn a_dry_run_changes_nothing_and_gives_the_tag_to_do_just_that() {
     assert_eq!(shown.body["keys"], json!([{ "id": id(&key), "name": "one", "outcome": "changed" }]));
     assert_eq!(shown.body["usage_known_until"], Value::Null);
     assert!(shown.body.get("usage_known_until").is_some() && shown.body.get("generation").is_none());
+    assert_eq!(shown.body["usage_complete"], Value::Null, "it is not asked for");
     assert_eq!(shown.text("etag"), shown.header("etag"));
     assert_eq!(service.audit_events().await, events);
     assert_eq!(status(&service, &key).await, "active");
@@ -276,6 +277,7 @@ async fn by_last_use_that_nobody_knows_of_only_what_was_looked_at_is_changed() {
     let version = service.get(&workspace).await.header("etag").to_owned();
     let shown = bulk(&service, &workspace, body(true)).await.is(200);
     assert_eq!((&shown.body["changed"], &shown.body["usage_known_until"]), (&json!(1), &Value::Null));
+    assert_eq!(shown.body["usage_complete"], false);
     let preview = shown.header("etag").to_owned();
     for tags in [version.clone(), format!("{version}, {preview}")] {
         act(&tags).await.is_problem(422, "invalid", field);

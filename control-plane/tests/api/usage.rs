@@ -141,6 +141,15 @@ async fn who_still_calls_with_a_disabled_key_shows_on_it() {
     service.pass_seconds(10);
     edge.tell(&service, vec![denied(&secret, 9, 25_000)]).await;
     assert_eq!(since().await, "2026-01-01T00:00:30Z", "not before it was disabled");
+
+    // Allowed before it was disabled and refused then, all in one report.
+    step("enable").await;
+    service.pass_seconds(5);
+    step("disable").await;
+    service.pass_seconds(5);
+    edge.tell(&service, vec![Usage { last_ago: 6_000, calls: 3, ..denied(&secret, 1, 4_000) }]).await;
+    assert_eq!(since().await, "2026-01-01T00:00:46Z");
+    assert_eq!(member(&service, &key, "last_used_at").await, "2026-01-01T00:00:44Z");
 }
 
 #[tokio::test]
@@ -299,6 +308,10 @@ async fn by_last_use_that_is_known_keys_are_changed_without_a_preview() {
     let bulk = async |before: &str| service.post(&format!("{workspace}/keys/bulk"), body(before)).await;
     let field = Some("filter.last_used_before");
     bulk("2025-12-31T23:59:59Z").await.is_problem(422, "invalid", field);
+    let mut preview = body("2026-01-01T00:01:00Z");
+    preview["dry_run"] = json!(true);
+    let shown = service.post(&format!("{workspace}/keys/bulk"), preview).await.is(200);
+    assert_eq!((&shown.body["usage_complete"], &shown.body["changed"]), (&json!(true), &json!(1)));
     let done = bulk("2026-01-01T00:01:00Z").await.is(200);
     assert_eq!(
         done.body["keys"],

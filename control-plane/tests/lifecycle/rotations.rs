@@ -84,12 +84,12 @@ async fn cancel_is_too_late_in_the_last_two_minutes() {
 async fn pause_and_resume_flag_the_old_secret() {
     let Rotating { house, target, old, .. } = rotating().await;
     let paused = house.run(PauseRotation { target }).await.expect("paused");
-    assert!(paused.rotation.is_some_and(|rotation| rotation.paused));
+    assert!(paused.rotation.is_some_and(|running| running.rotation.paused));
     assert_eq!(house.touched().await, [(Some(old), true)]);
     let resumed = house.run(ResumeRotation { target }).await.expect("resumed");
-    assert!(resumed.rotation.is_some_and(|rotation| !rotation.paused));
+    assert!(resumed.rotation.is_some_and(|running| !running.rotation.paused));
     assert_eq!(house.touched().await, [(Some(old), false)]);
-    assert_eq!(house.view(target).await.rotation.map(|rotation| rotation.paused), Some(false));
+    assert_eq!(house.view(target).await.rotation.map(|running| running.rotation.paused), Some(false));
 }
 
 #[tokio::test]

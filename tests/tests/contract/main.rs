@@ -29,8 +29,10 @@ mod paths;
 mod people;
 mod permissions;
 mod ping;
+mod receipts;
 mod restrictions;
 mod reveal;
+mod rotation_watch;
 mod routes;
 mod schemathesis;
 mod secrets;
@@ -140,6 +142,8 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("lanes", lanes::tests()),
         ("edges", edges::tests()),
         ("usage", usage::tests()),
+        ("receipts", receipts::tests()),
+        ("rotation_watch", rotation_watch::tests()),
         ("bad_input", bad_input::tests()),
         ("conditions", conditions::tests()),
         ("commands", commands::tests()),

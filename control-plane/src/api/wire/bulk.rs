@@ -130,6 +130,8 @@ pub enum BulkEnd {
     Previewed {
         /// Up to when it is known what was used.
         usage_known_until: Option<UnixMillis>,
+        /// Whether every call is known that would have kept a key from being found by its last use.
+        usage_complete: Option<bool>,
         /// As `If-Match`, it is done as it was shown or not at all.
         etag: String,
     },

@@ -270,6 +270,10 @@ named! {
                 "oneOf": [{ "$ref": "#/components/schemas/Instant" }, { "type": "null" }],
                 "description": "In a dry run.",
             },
+            "usage_complete": {
+                "type": ["boolean", "null"],
+                "description": "In a dry run by `last_used_before`: whether every call since then is known of.",
+            },
             "etag": { "type": "string", "description": "In a dry run: as `If-Match`, it is done as shown or not at all." },
         },
     });

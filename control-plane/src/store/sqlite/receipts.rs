@@ -29,13 +29,6 @@ const OLDEST_APPLIED_KEPT: &str = include_str!("sql/edges/oldest_applied_kept.sq
 const FORGOTTEN_AT_ONCE: u32 = 2_000;
 
 #[derive(FromRow)]
-struct PublishedRow {
-    published_at: i64,
-    sent_at: Option<i64>,
-    older_expire_at: Option<i64>,
-}
-
-#[derive(FromRow)]
 struct BoundsRow {
     first_report_at: i64,
     newest_until: i64,
@@ -66,12 +59,12 @@ pub(super) async fn receipt(conn: &mut SqliteConnection, query: &ReceiptQuery) -
     if generation > newest {
         return Ok(None);
     }
-    let published: Option<PublishedRow> =
+    let published: Option<(i64, Option<i64>, Option<i64>)> =
         sqlx::query_as(PUBLISHED).bind(generation).fetch_optional(&mut *conn).await.map_err(failed)?;
-    let published = published.map(|row| Published {
-        at: UnixMillis::from_millis(row.published_at),
-        sent_at: row.sent_at.map(UnixMillis::from_millis),
-        older_expire_at: row.older_expire_at.map(UnixMillis::from_millis),
+    let published = published.map(|(at, sent_at, older_expire_at)| Published {
+        at: UnixMillis::from_millis(at),
+        sent_at: sent_at.map(UnixMillis::from_millis),
+        older_expire_at: older_expire_at.map(UnixMillis::from_millis),
     });
     let since = committed_at.or(published.map(|head| head.at.as_millis())).unwrap_or(i64::MAX);
     let applied: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(APPLIED)

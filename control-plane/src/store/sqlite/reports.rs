@@ -193,7 +193,8 @@ fn usage_row(usage: &Usage, until: u64, at: UnixMillis) -> UsageRow {
         calls: usage.calls,
         refused: usage.refused,
         last_used_at: (usage.calls > 0).then(|| time(usage.last_ago)),
-        last_denied_at: (usage.refused > 0).then(|| time(usage.last_ago)),
+        // Where calls were allowed, too, nothing is told of when the last was refused: at the latest, then.
+        last_denied_at: (usage.refused > 0).then(|| time(if usage.calls == 0 { usage.last_ago } else { 0 })),
         denied_since: usage.first_denied_ago.map(time),
     }
 }

@@ -27,8 +27,9 @@ pub(super) async fn change(WorkspacePath(workspace): WorkspacePath, mutation: Mu
     let is_dry_run = body.dry_run == Some(true);
     let verb = body.into_verb(workspace)?;
     if is_dry_run {
-        let known_until = ready.reported().await?.known_until(ready.context().now);
-        return ready.preview(verb, move |done| previewed(done, known_until)).await;
+        let (reported, now) = (ready.reported().await?, ready.context().now);
+        let usage = (reported.known_until(now), verb.is_usage_complete(reported, now));
+        return ready.preview(verb, move |done| previewed(done, usage)).await;
     }
     verb.check_usage(ready.context(), ready.reported().await?)?;
     ready.run(verb, done).await
@@ -38,8 +39,8 @@ fn done(done: BulkDone, Generation(generation): Generation) -> Answer {
     Answer::new(StatusCode::OK, &BulkBody::new(done, BulkEnd::Done { generation }))
 }
 
-fn previewed(done: BulkDone, usage_known_until: Option<UnixMillis>) -> Answer {
+fn previewed(done: BulkDone, (usage_known_until, usage_complete): (Option<UnixMillis>, Option<bool>)) -> Answer {
     let tag = Tag::of_plan(done.version, done.plan);
-    let end = BulkEnd::Previewed { usage_known_until, etag: tag.as_str().to_owned() };
+    let end = BulkEnd::Previewed { usage_known_until, usage_complete, etag: tag.as_str().to_owned() };
     Answer::new(StatusCode::OK, &BulkBody::new(done, end)).header(header::ETAG, tag.as_str())
 }
