@@ -74,7 +74,7 @@ fn forgets(stack: &Stack) -> Result<()> {
     edge.edge("/test-panic").key(&key.secret).send()?;
     ping()?;
     ping()?;
-    eventually(Duration::from_secs(60), || {
+    eventually(Duration::from_mins(1), || {
         edge.edge("/v1/ping").send()?.must_be(401)?;
         let taken = reports.taken()?;
         let gap = taken.iter().position(|report| report.envelope.lost).context("no gap was told")?;
