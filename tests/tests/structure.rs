@@ -222,6 +222,35 @@ fn every_module_says_what_it_is_for() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn every_guarantee_names_tests_that_there_are() -> Result<()> {
+    let page = fs::read_to_string(workspace::root().join("docs/guarantees.md"))?;
+    let mut tests = String::new();
+    for folder in ["tests/tests", "shared/tests", "control-plane/tests", "edge/src"] {
+        for file in sources(folder)? {
+            tests.push_str(&fs::read_to_string(workspace::root().join(file))?);
+        }
+    }
+    let is_there = |name: &str| tests.contains(&format!("\"{name}\"")) || tests.contains(&format!("fn {name}("));
+    let mut wrong = Vec::new();
+    for line in page.lines() {
+        // Names of tests are sentences; settings and codes are short or in capitals.
+        let quoted = line.split('`').skip(1).step_by(2);
+        let named: Vec<&str> =
+            quoted.filter(|name| name.matches('_').count() > 3 && !name.contains(['/', ' '])).collect();
+        let is_promise = line.starts_with("| ") && !line.contains(" | test |");
+        if is_promise
+            && !named.iter().any(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()))
+        {
+            wrong.push(format!("no test is named: {line}"));
+        }
+        wrong.extend(named.into_iter().filter(|name| !is_there(name)).map(|name| format!("there is no test `{name}`")));
+    }
+    assert!(page.lines().filter(|line| line.starts_with("| ")).count() > 20, "the tables are gone");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
 /// The Rust files and manifests under a path, from the checkout's top.
 fn sources(path: &str) -> Result<Vec<PathBuf>> {
     let path = workspace::root().join(path);
