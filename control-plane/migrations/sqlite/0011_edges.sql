@@ -71,7 +71,9 @@ CREATE TABLE usage_bound (
     -- When calls were lost that could have been a retiring secret's for the last time.
     gap_at          INTEGER,
     -- When calls were told of without their secrets for the last time.
-    unnamed_at      INTEGER
+    unnamed_at      INTEGER,
+    -- Samples of refusals that ever came: the next one's place.
+    samples         INTEGER NOT NULL
 ) STRICT;
 
 -- How a secret is used.
@@ -90,13 +92,15 @@ CREATE TABLE secret_usage (
 
 -- Single refusals, found by the id of their request: that of an edge and the how manieth it was there.
 CREATE TABLE refusal_sample (
+    -- In a ring: the oldest gives its place to the newest.
+    place       INTEGER PRIMARY KEY,
     edge_id     INTEGER NOT NULL REFERENCES edge (id) ON DELETE CASCADE,
     ordinal     INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     reason      TEXT    NOT NULL,
     fingerprint BLOB,
-    PRIMARY KEY (edge_id, ordinal)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (edge_id, ordinal)
+) STRICT;
 CREATE INDEX refusal_sample_at ON refusal_sample (at);
 
 -- Who was refused most on a day: a fingerprint, or a client address.

@@ -15,6 +15,7 @@ mod log;
 mod mailed;
 mod people;
 mod refusals;
+mod reported_refusals;
 mod reveal;
 mod rights;
 mod rotations;

@@ -6,11 +6,13 @@ use sqlx::FromRow;
 
 use super::error::failed;
 use super::json;
-use super::{SqliteStore, receipts, reports};
+use super::{SqliteStore, receipts, refusals, reports};
 use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
-use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Receipt, ReceiptQuery, Taken};
+use crate::store::edges::{
+    Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Receipt, ReceiptQuery, RefusalSample, Taken,
+};
 
 const PAGE: &str = include_str!("sql/edges/page.sql");
 
@@ -86,6 +88,10 @@ impl EdgeStore for SqliteStore {
 
     async fn usage_bounds(&self, now: UnixMillis) -> Result<Option<UsageBounds>, StoreError> {
         receipts::usage_bounds(&mut *self.reader().await?, now).await
+    }
+
+    async fn sample(&self, instance: [u8; 10], ordinal: u32) -> Result<Option<RefusalSample>, StoreError> {
+        refusals::sample(&mut *self.reader().await?, instance, ordinal).await
     }
 
     async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError> {

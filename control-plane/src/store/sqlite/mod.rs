@@ -29,6 +29,7 @@ mod prune;
 mod publication;
 mod publication_view;
 mod receipts;
+mod refusals;
 mod reports;
 mod secret;
 mod settings;

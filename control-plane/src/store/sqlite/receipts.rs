@@ -9,8 +9,8 @@ use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
 use crate::store::edges::{
-    AppliedBy, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, LiveEdges, MAX_EDGES, MAX_STEPS, Published, Receipt, ReceiptQuery,
-    Unconfirmed,
+    AppliedBy, HITTER_KEPT_MS, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, LiveEdges, MAX_EDGES, MAX_STEPS, Published, Receipt,
+    ReceiptQuery, SAMPLE_KEPT_MS, Unconfirmed,
 };
 
 const FACTS: &str = include_str!("sql/edges/receipt_facts.sql");
@@ -22,6 +22,8 @@ const BOUNDS: &str = include_str!("sql/edges/bounds.sql");
 const FORGET_PUBLISHED: &str = include_str!("sql/edges/forget_published.sql");
 const FORGET_APPLIED: &str = include_str!("sql/edges/forget_applied.sql");
 const FORGET_EDGES: &str = include_str!("sql/edges/forget_edges.sql");
+const FORGET_SAMPLES: &str = include_str!("sql/edges/forget_samples.sql");
+const FORGET_HITTERS: &str = include_str!("sql/edges/forget_hitters.sql");
 const OLDEST_KEPT: &str = include_str!("sql/edges/oldest_kept.sql");
 const OLDEST_APPLIED_KEPT: &str = include_str!("sql/edges/oldest_applied_kept.sql");
 
@@ -132,7 +134,14 @@ pub(super) async fn forget(store: &SqliteStore, now: UnixMillis) -> Result<u64, 
         );
     }
     let mut forgotten = 0;
-    for (sql, before) in [(FORGET_APPLIED, steps_from), (FORGET_EDGES, edges_from), (FORGET_PUBLISHED, kept_from)] {
+    let kinds = [
+        (FORGET_APPLIED, steps_from),
+        (FORGET_SAMPLES, now.as_millis() - SAMPLE_KEPT_MS),
+        (FORGET_HITTERS, now.as_millis() - HITTER_KEPT_MS),
+        (FORGET_EDGES, edges_from),
+        (FORGET_PUBLISHED, kept_from),
+    ];
+    for (sql, before) in kinds {
         loop {
             let dropped = sqlx::query(sql).bind(before).bind(FORGOTTEN_AT_ONCE);
             let dropped = dropped.execute(&mut *store.writer.alone().await?).await.map_err(failed)?.rows_affected();

@@ -11,8 +11,8 @@ use sqlx::SqliteConnection;
 
 use super::edges::{LANE_HTTP, LANE_KV};
 use super::error::failed;
-use super::json;
 use super::writer::Writer;
+use super::{json, refusals};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
 use crate::store::edges::Taken;
@@ -151,15 +151,19 @@ async fn begin(
         apply.execute(&mut *conn).await.map_err(failed)?;
     }
     sqlx::query(APPLIED_AT).bind(edge).execute(&mut *conn).await.map_err(failed)?;
-    sqlx::query(BOUND_PUT)
+    let samples = i64::try_from(body.samples.len()).unwrap_or(i64::MAX);
+    let newest: i64 = sqlx::query_scalar(BOUND_PUT)
         .bind(at.as_millis())
         .bind(stored(body.until).min(at.as_millis()))
         .bind(gap_at)
         .bind((body.others.secrets > 0).then(|| at.as_millis()))
         .bind(SILENCE_MS)
-        .execute(conn)
+        .bind(samples)
+        .fetch_one(&mut *conn)
         .await
         .map_err(failed)?;
+    refusals::take_samples(&mut *conn, (edge, newest - samples), report, at).await?;
+    refusals::take_hitters(conn, report, at).await?;
     Ok(edge)
 }
 

@@ -1,0 +1,1 @@
+DELETE FROM refusal_sample WHERE place IN (SELECT place FROM refusal_sample WHERE at < ?1 LIMIT ?2)
