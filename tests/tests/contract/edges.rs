@@ -22,7 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// Asks the edge and waits until the control plane has heard of this from it.
-fn heard(stack: &Stack, edge: &Workerd, check: impl Fn(&Value) -> Result<()>) -> Result<Value> {
+pub(crate) fn heard(stack: &Stack, edge: &Workerd, check: impl Fn(&Value) -> Result<()>) -> Result<Value> {
     let mut told = Value::Null;
     eventually(REPORTED, || {
         let id = instance(edge)?;

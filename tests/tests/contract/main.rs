@@ -8,6 +8,7 @@
 mod answers;
 mod bad_input;
 mod bulk;
+mod cdn;
 mod clients;
 mod commands;
 mod conditions;
@@ -137,6 +138,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("effects", effects::tests()),
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
+        ("cdn", cdn::tests()),
         ("edges", edges::tests()),
         ("bad_input", bad_input::tests()),
         ("conditions", conditions::tests()),
