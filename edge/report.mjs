@@ -89,10 +89,12 @@ export async function report(env, wasm, instance, location) {
 }
 
 // Where reports go, or nothing: told apart as in config.rs.
-function address({ KEYWARD_REPORT_URL, KEYWARD_LANE_URL, KEYWARD_EDGE_CREDENTIAL }) {
+function address({ KEYWARD_REPORT_URL, KEYWARD_LANE_URL, KEYWARD_EDGE_CREDENTIAL, KEYWARD_LANE_TOKEN }) {
   if (!KEYWARD_EDGE_CREDENTIAL) return undefined;
   const told = KEYWARD_REPORT_URL?.trim();
   if (told) return told;
+  // The lane has a token of its own, so the credential is not for those whom it leads to.
+  if (KEYWARD_LANE_TOKEN?.trim()) return undefined;
   const lane = KEYWARD_LANE_URL?.trim().replace(/\/+$/, '');
   return lane?.endsWith(LANE_END) ? lane.slice(0, -LANE_END.length) + REPORT_END : undefined;
 }

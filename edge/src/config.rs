@@ -52,7 +52,8 @@ variables! {
     PROXY_SECRET = "KEYWARD_PROXY_SECRET", "(none)", true, "What a proxy sends as X-Keyward-Proxy to use /.keyward/verify. Without one, it answers 403.";
     LANE_URL = "KEYWARD_LANE_URL", "(none)", false, "The http lane: base URL of the control plane's /v1/snapshot, or of a CDN in front of it.";
     EDGE_CREDENTIAL = "KEYWARD_EDGE_CREDENTIAL", "(none)", true, "What the edge shows the control plane on the http lane, and with its reports.";
-    REPORT_URL = "KEYWARD_REPORT_URL", "the lane's control plane", false, "Where the edge reports what it has applied and counted, with its credential: the control plane's /v1/edges/report. Needed where KEYWARD_LANE_URL does not end in /v1/snapshot, or is not set; without either it reports nothing.";
+    LANE_TOKEN = "KEYWARD_LANE_TOKEN", "(none)", true, "The control plane's `lane_token`, shown on the http lane in place of the credential, which then goes to KEYWARD_REPORT_URL only: for a lane that leads to a CDN.";
+    REPORT_URL = "KEYWARD_REPORT_URL", "the lane's control plane", false, "Where the edge reports what it has applied and counted, with its credential: the control plane's /v1/edges/report. Needed where KEYWARD_LANE_URL does not end in /v1/snapshot or is not set, and with KEYWARD_LANE_TOKEN; without either it reports nothing.";
     KV_LANE = "KEYWARD_KV_LANE", "on", false, "`off` takes heads from the http lane only; objects still come from KV first.";
     KV_REFRESH_SECONDS = "KEYWARD_KV_REFRESH_SECONDS", "31", false, "How often KV is asked for a newer head, 1 to 3600. Verdicts rest on a head confirmed at most twice that long ago, and at most 60 s.";
     HTTP_REFRESH_SECONDS = "KEYWARD_HTTP_REFRESH_SECONDS", "1", false, "The same for the http lane.";
@@ -155,14 +156,18 @@ impl Config {
             return Err(ConfigError::Invalid { name: ORIGIN, expected });
         }
         let kv_lane = switch(KV_LANE, get(KV_LANE).as_deref(), "off", "on")?.unwrap_or(true);
+        let lane_token = get(LANE_TOKEN);
+        let has_own_token = lane_token.is_some();
+        let lane_credential = lane_token.or_else(|| get(EDGE_CREDENTIAL));
         let http_lane = get(LANE_URL)
-            .map(|url| HttpLane { url: url.trim_end_matches('/').to_owned(), credential: get(EDGE_CREDENTIAL) });
+            .map(|url| HttpLane { url: url.trim_end_matches('/').to_owned(), credential: lane_credential });
         let report_url = get(REPORT_URL);
         if report_url.as_deref().is_some_and(|url| !takes_a_path(url)) {
             let expected = "an http or https URL without blanks, query and fragment";
             return Err(ConfigError::Invalid { name: REPORT_URL, expected });
         }
-        let lane_reports = http_lane.as_ref().is_some_and(|lane| lane.url.ends_with("/v1/snapshot"));
+        // Where the lane has a token of its own, the credential is not for those whom it leads to.
+        let lane_reports = !has_own_token && http_lane.as_ref().is_some_and(|lane| lane.url.ends_with("/v1/snapshot"));
         let reports = get(EDGE_CREDENTIAL).is_some() && (report_url.is_some() || lane_reports);
         if !kv_lane && http_lane.is_none() {
             return Err(ConfigError::Missing(LANE_URL));
@@ -329,6 +334,7 @@ mod tests {
         let cdn = (LANE_URL, "https://cdn.example/lane");
         let told = (REPORT_URL, "https://control-plane.example/v1/edges/report");
         let credential = (EDGE_CREDENTIAL, "c");
+        let token = (LANE_TOKEN, "t");
         for (given, reports) in [
             (&[lane, credential][..], true),
             (&[cdn, credential], false),
@@ -336,9 +342,20 @@ mod tests {
             (&[told, credential], true),
             (&[credential], false),
             (&[lane, told], false),
+            (&[lane, credential, token], false),
+            (&[lane, told, credential, token], true),
         ] {
             assert_eq!(read(given).unwrap().reports, reports, "{given:?}");
         }
+    }
+
+    #[test]
+    fn the_lane_is_shown_its_own_token_where_there_is_one() {
+        let shown = |given: &[_]| read(given).unwrap().http_lane.unwrap().credential;
+        let (lane, credential, token) = ((LANE_URL, "https://l.example"), (EDGE_CREDENTIAL, "c"), (LANE_TOKEN, "t"));
+        assert_eq!(shown(&[lane]), None);
+        assert_eq!(shown(&[lane, credential]).as_deref(), Some("c"));
+        assert_eq!(shown(&[lane, credential, token]).as_deref(), Some("t"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Must never know how a part works inside: the tests see what a user sees.
 
 pub mod bench;
+pub mod cdn;
 pub mod clients;
 pub mod clock;
 pub mod database;

@@ -57,6 +57,8 @@ pub struct ApiState {
     pub receipts: Arc<Receipts>,
     /// What edges show to read snapshots and to report, hashed.
     pub edge_credential: TokenHash,
+    /// What opens the http lane and nothing else, hashed, where there is such a token.
+    pub lane_token: Option<TokenHash>,
     /// Where the audit log's address of a client is taken from.
     pub client_address: ClientAddress,
     /// Where long answers wait for their readers, in files without a name.

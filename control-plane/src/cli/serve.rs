@@ -46,6 +46,7 @@ impl Serve {
         let address = layers.listen()?;
         let vault = database::vault(&layers)?;
         let edge_credential = layers.edge_credential()?.hash();
+        let lane_token = layers.lane_token()?.map(|token| token.hash());
         let publishing = publisher::options(&layers)?;
         let operator_token = layers.operator_token()?;
         let client_address = layers.client_address()?;
@@ -81,6 +82,7 @@ impl Serve {
             snapshot: publisher.source(),
             receipts,
             edge_credential,
+            lane_token,
             client_address,
             spool_dir: data_dir.into(),
             mailed_dir: mailer.is_some().then(|| Arc::clone(&mailed_dir)),

@@ -12,7 +12,7 @@ use super::secrets_dir;
 use super::table::{self, SecretSetting};
 use crate::domain::token;
 use crate::secrets::create::Given;
-use crate::secrets::{SecretKey, SecretText};
+use crate::secrets::{SecretKey, SecretText, same_token};
 
 impl Layers<'_> {
     /// The pepper.
@@ -43,19 +43,23 @@ impl Layers<'_> {
         })
     }
 
-    /// What edges show to read snapshots.
+    /// What edges show to read snapshots and to report.
     pub fn edge_credential(&self) -> Result<SecretText, ConfigError> {
-        let (text, origin) = self.required(&table::EDGE_CREDENTIAL)?;
-        let fits = (32..=256).contains(&text.expose().len()) && text.expose().bytes().all(|b| b.is_ascii_graphic());
-        if fits {
-            Ok(text)
-        } else {
-            Err(ConfigError::InvalidSecret {
-                name: table::EDGE_CREDENTIAL.name,
-                origin,
-                wanted: "32 to 256 printable ASCII characters",
-            })
+        bearer(&table::EDGE_CREDENTIAL, self.required(&table::EDGE_CREDENTIAL)?)
+    }
+
+    /// What opens the http lane and nothing else, if there is such a token.
+    pub fn lane_token(&self) -> Result<Option<SecretText>, ConfigError> {
+        let Some(found) = self.secret(&table::LANE_TOKEN)? else {
+            return Ok(None);
+        };
+        let origin = found.1.clone();
+        let token = bearer(&table::LANE_TOKEN, found)?;
+        if same_token(&token.hash(), &self.edge_credential()?.hash()) {
+            let wanted = "a token of its own, for edge_credential opens more than the lane";
+            return Err(ConfigError::InvalidSecret { name: table::LANE_TOKEN.name, origin, wanted });
         }
+        Ok(Some(token))
     }
 
     /// The first operator's token, if its file is still there.
@@ -156,5 +160,15 @@ impl Layers<'_> {
 
     fn default_file(&self, secret: &SecretSetting) -> Result<PathBuf, ConfigError> {
         Ok(secrets_dir(&self.data_dir()?).join(secret.file))
+    }
+}
+
+/// A token as it can stand in a header.
+fn bearer(secret: &SecretSetting, (text, origin): (SecretText, Origin)) -> Result<SecretText, ConfigError> {
+    let fits = (32..=256).contains(&text.expose().len()) && text.expose().bytes().all(|b| b.is_ascii_graphic());
+    if fits {
+        Ok(text)
+    } else {
+        Err(ConfigError::InvalidSecret { name: secret.name, origin, wanted: "32 to 256 printable ASCII characters" })
     }
 }

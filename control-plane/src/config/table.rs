@@ -228,7 +228,15 @@ pub(super) const EDGE_CREDENTIAL: SecretSetting = SecretSetting {
     name: "edge_credential",
     file: "edge-credential",
     optional: false,
-    help: "Bearer token with which edges read snapshots over http, and nothing else.",
+    help: "Bearer token with which edges read snapshots over http and report, and nothing else.",
+};
+
+pub(super) const LANE_TOKEN: SecretSetting = SecretSetting {
+    name: "lane_token",
+    file: "lane-token",
+    optional: true,
+    help: "Bearer token that reads snapshots over http and reports nothing: for edges behind a CDN, which then \
+           never sees edge_credential. `init` makes none.",
 };
 
 pub(super) const KV_TOKEN: SecretSetting = SecretSetting {
@@ -256,7 +264,7 @@ pub(super) const SMTP_URL: SecretSetting = SecretSetting {
 
 /// All secrets, in the order of the docs.
 pub static SECRETS: &[&SecretSetting] =
-    &[&PEPPER, &SIGNING_KEY, &KEK, &KEK_OLDER, &EDGE_CREDENTIAL, &KV_TOKEN, &SMTP_URL, &OPERATOR_TOKEN];
+    &[&PEPPER, &SIGNING_KEY, &KEK, &KEK_OLDER, &EDGE_CREDENTIAL, &LANE_TOKEN, &KV_TOKEN, &SMTP_URL, &OPERATOR_TOKEN];
 
 /// `head_ttl_seconds` → `--head-ttl-seconds`, without the dashes in front.
 pub fn flag_of(name: &str) -> String {

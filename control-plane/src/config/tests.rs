@@ -143,6 +143,19 @@ fn any_number_of_key_encryption_keys_may_have_been_replaced() {
 }
 
 #[test]
+fn the_lanes_token_is_optional_and_never_the_edges_credential() {
+    let (credential, token) = ("c".repeat(32), "t".repeat(32));
+    let given = || Given::new().secret("edge-credential", &credential);
+    let read = |given: &Given| given.read(|l| l.lane_token()).map(|token| token.map(|token| token.expose().to_owned()));
+    assert_eq!(read(&given()), Ok(None));
+    assert_eq!(read(&given().secret("lane-token", &token)), Ok(Some(token.clone())));
+    for unfit in [credential.as_str(), "correct-horse", &"é".repeat(32), &"t".repeat(257)] {
+        let error = read(&given().variable("KEYWARD_LANE_TOKEN", unfit)).unwrap_err();
+        assert!(error.contains("lane_token") && !error.contains(unfit), "{error}");
+    }
+}
+
+#[test]
 fn a_malformed_secret_is_refused_without_being_shown() {
     let given = Given::new().variable("KEYWARD_KEK", "correct-horse");
     let error = given.read(|l| l.kek().map(|_| ())).unwrap_err();

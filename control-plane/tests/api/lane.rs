@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::service::Service;
+use crate::service::{LANE_TOKEN, Service};
 
 #[tokio::test]
 async fn publishing_is_told_as_the_contract_words_it() {
@@ -91,4 +91,17 @@ async fn a_members_token_reads_no_snapshot_object() {
         call().bearer(&deployment).send().await.is(found);
         call().send().await.is(found);
     }
+}
+
+#[tokio::test]
+async fn the_lanes_token_opens_head_and_objects_and_reports_nothing() {
+    let service = Service::start().await;
+    for path in ["/v1/snapshot/head", "/v1/snapshot/objects/0a"] {
+        service.request(Method::GET, path).bearer(LANE_TOKEN).send().await.is(200);
+    }
+    for path in ["/v1/snapshot", "/v1/settings", "/v1/edges", "/v1/workspaces"] {
+        service.request(Method::GET, path).bearer(LANE_TOKEN).send().await.is_problem(403, "forbidden", None);
+    }
+    let report = service.request(Method::POST, "/v1/edges/report").bearer(LANE_TOKEN);
+    report.send().await.is_problem(403, "forbidden", None);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::mutations::{self, Mutation};
-use crate::service::{EDGE_CREDENTIAL, Reply, Service, TOKEN};
+use crate::service::{EDGE_CREDENTIAL, LANE_TOKEN, Reply, Service, TOKEN};
 
 /// What secrets made here begin with, and how many characters follow: keys and tokens.
 const MADE: [(&str, usize); 2] = [("kw_", 33), ("kwt_", 43)];
@@ -158,7 +158,7 @@ fn secrets_of(body: &Value, found: &mut Vec<String>) {
 #[tokio::test]
 async fn no_event_of_any_change_holds_a_secret_or_what_stands_for_one() {
     let service = Service::start().await;
-    let mut secrets = vec![TOKEN.to_owned(), EDGE_CREDENTIAL.to_owned()];
+    let mut secrets = vec![TOKEN.to_owned(), EDGE_CREDENTIAL.to_owned(), LANE_TOKEN.to_owned()];
     for (number, Mutation { method, path, body }) in mutations::all(&service).await.into_iter().enumerate() {
         secrets_of(&body, &mut secrets);
         let call = service.request(method, &path).header("idempotency-key", &format!("{number}"));

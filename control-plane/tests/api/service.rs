@@ -40,6 +40,9 @@ pub(crate) const EDGE_CREDENTIAL: &str = "edge-credential-edge-credential-edge";
 /// What fingerprints are made with.
 pub(crate) const PEPPER: [u8; 32] = [1; 32];
 
+/// What caches in front of the http lane show.
+pub(crate) const LANE_TOKEN: &str = "lane-token-lane-token-lane-token-lane-token";
+
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000;
 
@@ -136,6 +139,7 @@ impl Service {
             snapshot: published.clone(),
             receipts: receipts.clone(),
             edge_credential: TokenHash::of(EDGE_CREDENTIAL),
+            lane_token: Some(TokenHash::of(LANE_TOKEN)),
             client_address: ClientAddress::Peer,
             spool_dir: dir.path().into(),
             mailed_dir: Some(dir.path().into()),

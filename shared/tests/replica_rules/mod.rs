@@ -1,6 +1,7 @@
 //! What a replica believes, one rule a test: which heads it takes, what it answers without loading,
 //! what it loads again, and what it does with objects that are late, wrong or too many.
 
+mod attacks;
 mod belief;
 mod heads;
 mod objects;

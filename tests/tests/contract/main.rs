@@ -8,6 +8,7 @@
 mod answers;
 mod bad_input;
 mod bulk;
+mod cdn;
 mod clients;
 mod commands;
 mod conditions;
@@ -140,6 +141,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("effects", effects::tests()),
         ("deadlines", deadlines::tests()),
         ("lanes", lanes::tests()),
+        ("cdn", cdn::tests()),
         ("edges", edges::tests()),
         ("usage", usage::tests()),
         ("receipts", receipts::tests()),

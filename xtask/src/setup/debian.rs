@@ -73,6 +73,11 @@ pub(super) fn qr_reader() -> Result<()> {
     programs("rsvg-convert, zbarimg", &[("rsvg-convert", "librsvg2-bin"), ("zbarimg", "zbar-tools")])
 }
 
+/// What stands in front of the http lane, as a CDN would.
+pub(super) fn caching_proxy() -> Result<()> {
+    programs("nginx", &[("nginx", "nginx-light")])
+}
+
 /// What the benchmarks compare with, and what makes their load.
 pub(super) fn bench_programs() -> Result<()> {
     programs("wrk, nginx, HAProxy", &[("wrk", "wrk"), ("nginx", "nginx-light"), ("haproxy", "haproxy")])

@@ -57,6 +57,7 @@ pub fn test_tools(tools: &Tools) -> Result<TestTools> {
     let python = python::with_clients()?;
     debian::curl()?;
     debian::qr_reader()?;
+    debian::caching_proxy()?;
     wasm::linter(tools.wasm)?;
     Ok(TestTools { cargo_deny, python })
 }

@@ -57,21 +57,26 @@ impl FromRequestParts<ApiState> for Visitor {
 pub async fn authenticate(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
-    if same_token(&TokenHash::of(token), &api.edge_credential) {
+    let shown = TokenHash::of(token);
+    if same_token(&shown, &api.edge_credential) {
         return Err(Problem::new(Code::Forbidden)
             .detail("the edges' credential opens the snapshot, takes their reports, and nothing else"));
+    }
+    if is_lane_token(&api, &shown) {
+        return Err(lane_only());
     }
     let caller = caller(&api, token, &parts).await?;
     parts.extensions.insert(caller);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Lets those pass who may read the snapshot, which holds something of every workspace: edges and
-/// operators.
+/// Lets those pass who may read the snapshot, which holds something of every workspace: edges, caches in
+/// front that ask with the lane's token, and operators.
 pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
-    if !same_token(&TokenHash::of(token), &api.edge_credential) {
+    let shown = TokenHash::of(token);
+    if !same_token(&shown, &api.edge_credential) && !is_lane_token(&api, &shown) {
         let caller = caller(&api, token, &parts).await?;
         api.lifecycle.admit(&caller.actor, Needs::Deployment(Permission::SnapshotRead)).await?;
     }
@@ -82,11 +87,23 @@ pub async fn authenticate_lane(State(api): State<ApiState>, request: Request, ne
 pub async fn authenticate_edge(State(api): State<ApiState>, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let token = bearer(&parts).ok_or_else(|| nobody(&api, &parts))?;
-    if !same_token(&TokenHash::of(token), &api.edge_credential) {
+    let shown = TokenHash::of(token);
+    if is_lane_token(&api, &shown) {
+        return Err(lane_only());
+    }
+    if !same_token(&shown, &api.edge_credential) {
         caller(&api, token, &parts).await?;
         return Err(Problem::new(Code::Forbidden).detail("only edges report, with their own credential"));
     }
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+fn is_lane_token(api: &ApiState, shown: &TokenHash) -> bool {
+    api.lane_token.as_ref().is_some_and(|token| same_token(shown, token))
+}
+
+fn lane_only() -> Problem {
+    Problem::new(Code::Forbidden).detail("the lane's token opens the snapshot's head and objects, and nothing else")
 }
 
 async fn caller(api: &ApiState, token: &str, parts: &Parts) -> Result<Caller, Problem> {
