@@ -122,7 +122,6 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
         kv: Arc::new(namespace(heads).await),
         shared: Arc::clone(shared),
         between_heads: Duration::ZERO,
-        next_call: Instant::now(),
         next_head: Instant::now(),
         written: None,
     };
