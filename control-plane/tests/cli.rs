@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyward_control_plane::http_client;
+use keyward_shared::snapshot::{Head, SigningKey, TrustedKeys};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -206,6 +209,8 @@ async fn the_audit_log_is_verified_exported_and_pruned() {
         assert!(said.contains(wanted), "{said}");
     };
     verified(&[&database, "--checkpoint", &note], "the log verifies");
+    verified(&[&database, "--checkpoint", &note, "--words"], "the log verifies");
+    verified(&[&whole, "--words"], "--words is for a database");
     verified(&[&whole, "--checkpoint", &note, "--deployment", "keyward"], "the log verifies");
     verified(&[&whole, "--deployment", "other"], "the log does NOT verify");
     verified(&[&whole, "--checkpoint", &whole], "not a signed note");
@@ -217,16 +222,38 @@ async fn the_audit_log_is_verified_exported_and_pruned() {
     verified(&[&forged], "its content and its hash do not fit");
 
     let through = size.to_string();
-    let prune = |through: &str, exported: &str| {
-        let output = deployment.run(&["audit", "prune", "--through", through, "--exported", exported]);
+    let prune = |until: [&str; 2], exported: &str| {
+        let output = deployment.run(&[&["audit", "prune"], &until[..], &["--exported", exported]].concat());
         (output.status.success(), text(&output.stdout) + &text(&output.stderr))
     };
     for (through, exported) in [("1000000", &whole), (&through, &forged), (&through, &database), (&through, &note)] {
-        let (is_well, said) = prune(through, exported);
+        let (is_well, said) = prune(["--through", through], exported);
         assert!(!is_well, "{said}");
     }
-    let (is_well, said) = prune(&through, &whole);
+    // The time of the checkpoint that the first export ends with, and of the newest.
+    let at = |note: &str| note.lines().find_map(|line| line.strip_prefix("time ")).unwrap().to_owned();
+    let (signed, newest) = (at(preface["checkpoint"].as_str().unwrap()), at(&fs::read_to_string(&note).unwrap()));
+    assert_ne!(signed, newest);
+    for (before, exported, wanted) in [
+        ("2026-13-01", &whole, "an RFC 3339 date or time"),
+        ("2000-01-01", &whole, "no checkpoint was made by 2000-01-01T00:00:00Z; the oldest is of"),
+        ("2000-01-01", &whole, "give that as --before, or later"),
+        (&newest, &first, "export again, or give an earlier --before"),
+        (&newest, &first, &format!("it ends with event {size}, and events up to")),
+        (&signed, &forged, "it does not verify"),
+    ] {
+        let (is_well, said) = prune(["--before", before], exported);
+        assert!(!is_well && said.contains(wanted), "{wanted}: {said}");
+    }
+    let neither = deployment.run(&["audit", "prune", "--exported", &whole]);
+    let both = deployment.run(&["audit", "prune", "--through", "1", "--before", &signed, "--exported", &whole]);
+    assert!(!neither.status.success() && !both.status.success());
+    let (is_well, said) = prune(["--before", &signed], &whole);
     assert!(is_well && said.contains(&format!("dropped {size} events")), "{said}");
+    for until in [["--before", &signed], ["--through", &through]] {
+        let (is_well, said) = prune(until, &whole);
+        assert!(is_well && said.contains(&format!("dropped 0 events; the log now begins with event {}", size + 1)));
+    }
     verified(&[&database, "--checkpoint", &note], "the log verifies");
     let rest = get("/v1/audit/export?format=jsonl").await;
     fs::write(&first, &rest).unwrap();
@@ -288,6 +315,39 @@ async fn a_published_head_is_shown_in_words() {
     let output = deployment.run(&["snapshot", "inspect", "--head", &file]);
     assert!(!output.status.success());
     assert!(text(&output.stderr).contains("would refuse this head"));
+}
+
+#[tokio::test]
+async fn the_checkpoint_of_a_head_is_printed_as_it_was_signed() {
+    let deployment = Deployment::new();
+    let serving = Serving::start(&deployment);
+    serving.ready().await;
+    let (url, client) = (format!("{}/v1/snapshot/head", serving.url), http_client::builder().build().unwrap());
+    let until = Instant::now() + Duration::from_secs(20);
+    let published = loop {
+        let answer = client.get(&url).bearer_auth(deployment.secret("edge-credential")).send().await.unwrap();
+        if answer.status().is_success() {
+            break answer.bytes().await.unwrap();
+        }
+        assert!(Instant::now() < until, "{}", answer.status());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let seed = URL_SAFE_NO_PAD.decode(deployment.secret("signing-key")).unwrap();
+    let key = SigningKey::from_seed(&seed.try_into().unwrap());
+    let head = Head::verify(&published, "keyward", &TrustedKeys::new(vec![key.public()]).unwrap()).unwrap();
+    let inspect = |checkpoint: &str| {
+        let head = Head { checkpoint: checkpoint.into(), ..head.clone() };
+        let path = deployment.dir.path().join("head");
+        fs::write(&path, head.sign("keyward", &key).unwrap().as_bytes()).unwrap();
+        deployment.run(&["snapshot", "inspect", "--checkpoint", "--head", &path.display().to_string()])
+    };
+    let note = "a log\n1\nroot\n\n\u{2014} a log signature\n";
+    let printed = inspect(note);
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    assert_eq!(text(&printed.stdout), note);
+    let none = inspect("");
+    assert!(!none.status.success() && none.stdout.is_empty());
+    assert!(text(&none.stderr).contains("carries no checkpoint"), "{}", text(&none.stderr));
 }
 
 #[test]

@@ -67,6 +67,12 @@ def before_call(context, case, kwargs):
     if is_meant_well(ParameterLocation.QUERY):
         for name in ["member", "team", "api", "cursor"]:
             case.query.pop(name, None)
+        filtered(case.query)
+        if case.operation.path == "/v1/audit/proof":
+            # One of the two is asked for, of events that there are.
+            asked = "from_size" if "from_size" in case.query and "seq" not in case.query else "seq"
+            case.query.clear()
+            case.query[asked] = 1
     if is_meant_well(ParameterLocation.BODY) and isinstance(case.body, dict):
         made_possible(case.body, case.path_parameters)
     if case.media_type == "application/x-ndjson" and isinstance(case.body, (dict, list, int, float, type(None))):
@@ -77,6 +83,15 @@ def before_call(context, case, kwargs):
         line = {"external_id": str(uuid.uuid4()), "workspace": made("/v1/workspaces", {"name": "schemathesis"})["slug"]}
         line |= {"name": "one", "access": "read-only", "apis": ["*"], "secret": str(uuid.uuid4())}
         case.body = json.dumps(line)
+    if is_meant_well(ParameterLocation.BODY) and case.media_type == "application/octet-stream":
+        case.body = report()
+
+
+def report():
+    """The first report of an edge that has nothing to say: its form is told in shared/src/report.rs."""
+    envelope = b"KWRP\x01" + DICE.randbytes(10) + b"\x00\x00\x00\x01" + bytes(3)
+    times, lanes_state_software_peppers, held = bytes(16), b"\x02\x00\x00\x00", bytes(24)
+    return envelope + times + lanes_state_software_peppers + held + bytes(1 + 1 + 2 + 36 + 1 + 1)
 
 
 def made(path, body, method="POST"):
@@ -127,7 +142,9 @@ def made_possible(body, path):
     if isinstance(body.get("ids"), list):
         # Of those that begin with an L, some stand for more than 64 bits.
         body["ids"] = list(dict.fromkeys(name.replace("_L", "_K", 1) for name in body["ids"]))
-    if isinstance(body.get("filter"), dict):
+    if isinstance(body.get("filter"), dict) and "email" in body:
+        filtered(body["filter"])
+    elif isinstance(body.get("filter"), dict):
         # Without a preview nothing is changed by last use.
         asked = ["member", "team", "api"] + ([] if body.get("dry_run") else ["last_used_before"])
         known = {name: value for name, value in body["filter"].items() if name not in asked}
@@ -144,6 +161,14 @@ def made_possible(body, path):
         body["routes"] = list({route["path_prefix"]: route for route in body["routes"]}.values())
     if "api" in path and body.get("name") is not None:
         body["name"] = path["api"]
+
+
+def filtered(asked):
+    # Words, and not signs alone; a time that does not end before it begins.
+    if asked.get("q"):
+        asked["q"] = "one"
+    if asked.get("from"):
+        asked.pop("to", None)
 
 
 def fits(metadata, depth=1):

@@ -26,7 +26,8 @@ pub(super) enum SnapshotCommand {
 /// Verify a signed head and show what it says
 ///
 /// Reads the head from a file, or from the http lane of a control plane, verifies its
-/// signature as an edge does, and prints its generations, times, tree and latest changes.
+/// signature as an edge does, and prints its generations, times, tree and latest changes, or the
+/// checkpoint of the audit log that it carries, which `audit verify --checkpoint` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Inspect {
     /// File that holds a head, as KV holds it under `head`
@@ -38,6 +39,9 @@ pub(super) struct Inspect {
     /// Public key to trust, base64url; that of the data directory's signing key when absent
     #[arg(long, value_name = "KEY")]
     public_key: Vec<String>,
+    /// Print the checkpoint of the audit log that it carries, and nothing else
+    #[arg(long)]
+    checkpoint: bool,
     #[command(flatten)]
     flags: Flags<InspectScope>,
 }
@@ -77,6 +81,9 @@ pub enum InspectError {
         /// What is wrong.
         source: DecodeError,
     },
+    /// No checkpoint is in it.
+    #[error("this head carries no checkpoint of the audit log; none was signed yet when it was made")]
+    NoCheckpoint,
 }
 
 impl SnapshotCommand {
@@ -99,7 +106,12 @@ impl Inspect {
         };
         let head = Head::verify(&bytes, &deployment, &trusted)
             .map_err(|source| InspectError::Decode { deployment, source })?;
-        print!("{}", describe(&head, bytes.len(), SystemClock.now()));
+        if self.checkpoint {
+            let note = std::str::from_utf8(&head.checkpoint).ok().filter(|note| !note.is_empty());
+            print!("{}", note.ok_or(InspectError::NoCheckpoint)?);
+        } else {
+            print!("{}", describe(&head, bytes.len(), SystemClock.now()));
+        }
         Ok(ExitCode::SUCCESS)
     }
 

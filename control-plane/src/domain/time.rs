@@ -25,6 +25,12 @@ impl UnixMillis {
         (read.to_string() == text).then_some(read)
     }
 
+    /// Reads an instant of RFC 3339, section 5.6, with any offset; what is beyond milliseconds is cut off.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = Some(text).filter(|text| has_rfc_3339_shape(text.as_bytes()))?;
+        Some(Self(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()))
+    }
+
     /// The instant `seconds` later; the far end of time stays where it is.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u32) -> Self {
@@ -98,6 +104,32 @@ impl serde::Serialize for UnixSeconds {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// Whether a text has the shape of RFC 3339, section 5.6. The library that reads it takes more of
+/// ISO 8601 (no seconds, no hyphens, a zone in brackets), which other readers of the log may not.
+fn has_rfc_3339_shape(text: &[u8]) -> bool {
+    const SECONDS: &[u8] = b"0000-00-00T00:00:00";
+    const OFFSET: &[u8] = b"+00:00";
+    let alike = |text: &[u8], model: &[u8]| {
+        text.len() == model.len()
+            && text.iter().zip(model).all(|(byte, model)| match model {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't'),
+                b'+' => matches!(byte, b'+' | b'-'),
+                other => byte == other,
+            })
+    };
+    let Some((seconds, rest)) = text.split_at_checked(SECONDS.len()) else {
+        return false;
+    };
+    let zone = match rest.strip_prefix(b".") {
+        Some(fraction) => {
+            fraction.iter().position(|byte| !byte.is_ascii_digit()).filter(|&at| at > 0).map(|at| &fraction[at..])
+        }
+        None => Some(rest),
+    };
+    alike(seconds, SECONDS) && zone.is_some_and(|zone| matches!(zone, b"Z" | b"z") || alike(zone, OFFSET))
 }
 
 #[cfg(test)]

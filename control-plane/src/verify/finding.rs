@@ -91,6 +91,19 @@ pub enum Finding {
         /// From where the checkpoint came.
         by: Option<String>,
     },
+    /// A checkpoint is of events that were lost: of an incarnation of the log that a restore ended.
+    Lost {
+        /// The event that says so, `raise_epoch`.
+        event: u64,
+        /// Up to here its events are those that were signed.
+        after: u64,
+        /// Events that were signed.
+        signed: u64,
+        /// When.
+        at: UnixMillis,
+        /// From where the checkpoint came.
+        by: String,
+    },
     /// A checkpoint beside the log is none.
     Forged {
         /// Its number of events, as far as it is known.
@@ -125,6 +138,18 @@ pub enum Finding {
         /// The event.
         seq: u64,
     },
+    /// By its words, one of these events is not found, or another in its place.
+    WordsDiffer {
+        /// The first of them.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
+    /// What events are found by cannot be read.
+    IndexBroken {
+        /// Why.
+        what: String,
+    },
     /// A file has no end.
     Cut {
         /// Its last event.
@@ -135,8 +160,15 @@ pub enum Finding {
         /// The event.
         seq: u64,
     },
-    /// Events were left out, and by what filter cannot be told.
+    /// A filter was on, and which cannot be told.
     Unfiltered,
+    /// A line of an export that is no event is not as it was written.
+    Line {
+        /// Which.
+        which: &'static str,
+        /// In what.
+        what: &'static str,
+    },
     /// A file has no event that anything could be shown of.
     Empty,
     /// Checkpoints from outside were given, and none of them says anything of this log.
@@ -153,11 +185,13 @@ impl Finding {
             | Self::Missing { first: seq, .. }
             | Self::Misplaced { seq, .. }
             | Self::NodeDiffers { first: seq, .. }
+            | Self::WordsDiffer { first: seq, .. }
             | Self::HourDiffers { seq }
             | Self::SearchDiffers { seq }
             | Self::NotIncluded { seq }
             | Self::Unwanted { seq } => Some(*seq),
             Self::Inconsistent { after, .. } => Some(*after + 1),
+            Self::Lost { event, .. } => Some(*event),
             Self::Tail { have, .. } => Some(*have + 1),
             _ => None,
         }
@@ -170,6 +204,7 @@ impl Finding {
             Self::Tail { by: Some(_), .. }
                 | Self::Inconsistent { by: Some(_), .. }
                 | Self::Forged { by: Some(_), .. }
+                | Self::Lost { .. }
                 | Self::Unwitnessed
         )
     }
@@ -232,6 +267,16 @@ impl fmt::Display for Finding {
                 Events(*after + 1, *through),
                 By(by)
             ),
+            Self::Lost { event, after, signed, at, by } => {
+                let (least, most) = (signed.saturating_sub(*event - 1).max(1), signed - after);
+                let at_least = if least < most { "at least " } else { "" };
+                write!(
+                    f,
+                    "event {event}: `raise-epoch` ended the log that the checkpoint from {by} of {at} is of: of its {}, \
+                     {at_least}{least} were lost, as when a database is restored",
+                    Events(*after + 1, *signed)
+                )
+            }
             Self::Forged { size, why, by } => write!(f, "{} with {size} events: {why}", By(by)),
             Self::CheckpointDiffers { size } => {
                 write!(f, "the checkpoint kept at {size} events: its note is of another size, root or time")
@@ -246,11 +291,19 @@ impl fmt::Display for Finding {
             Self::SearchDiffers { seq } => {
                 write!(f, "event {seq}: is not found by what it is, so searches, and exports with a filter, miss it")
             }
+            Self::WordsDiffer { first, last } => write!(
+                f,
+                "{}: the index has other words for one at least, so searches by words miss it, or find it by what it is \
+                 not",
+                Events(*first, *last)
+            ),
+            Self::IndexBroken { what } => write!(f, "the index that events are found by cannot be read: {what}"),
             Self::Cut { after } => {
                 write!(f, "the file ends behind event {after} without its last line: it was cut off")
             }
             Self::Unwanted { seq } => write!(f, "event {seq}: is not one that the filter asks for"),
-            Self::Unfiltered => f.write_str("events are not there, and the filter that left them out says nothing"),
+            Self::Unfiltered => f.write_str("a filter was on, and the first line names none that can be read"),
+            Self::Line { which, what } => write!(f, "the {which} line: {what}"),
             Self::Empty => f.write_str("the file has no event, so it shows nothing"),
             Self::Unwitnessed => f.write_str(
                 "no checkpoint from outside could be held against it: give one of this file's size, such as the one \

@@ -113,6 +113,13 @@ pub enum Piece {
     Wrong(Finding),
 }
 
+impl Piece {
+    /// The event, where it is one.
+    pub fn event(&self) -> Option<&FoundEvent> {
+        if let Self::Event(event) = self { Some(event) } else { None }
+    }
+}
+
 /// A log cannot be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the log: {0}")]

@@ -18,6 +18,25 @@ struct Trail {
     is_broken: bool,
 }
 
+/// A checkpoint from outside that did not agree, of which it is known at the end only whether it is of a history
+/// that was lost.
+struct Contradicted {
+    witness: Witness,
+    /// Up to here the log is the one that it is of.
+    after: u64,
+    /// Which of the findings says so.
+    finding: usize,
+}
+
+/// An event that began another incarnation of the log.
+struct Raised {
+    seq: u64,
+    /// Which.
+    incarnation: u64,
+    /// Up to here the log before it is the one that was signed.
+    agreed: u64,
+}
+
 /// A root that proofs may lead to.
 struct Root {
     checkpoint: Checkpoint,
@@ -39,9 +58,14 @@ pub(super) struct Pass<'a> {
     /// Events with a finding of their own since then, and the newest before that.
     named: Vec<u64>,
     kept: Trail,
-    outside: Trail,
+    /// Up to here the events are those that checkpoints from outside are of.
+    witnessed: u64,
+    /// Those that did not agree, the first of each incarnation.
+    contradicted: Vec<Contradicted>,
     /// The newest event that says what was pruned, and up to where.
     pruning: Option<(u64, u64)>,
+    /// The events that began another incarnation of the log.
+    raised: Vec<Raised>,
     /// What proofs may lead to.
     roots: Vec<Root>,
     report: Report,
@@ -65,8 +89,10 @@ impl<'a> Pass<'a> {
             made: Vec::new(),
             named: Vec::new(),
             kept: Trail::default(),
-            outside: Trail::default(),
+            witnessed: 0,
+            contradicted: Vec::new(),
             pruning: None,
+            raised: Vec::new(),
             roots: Vec::new(),
             report,
         };
@@ -159,6 +185,10 @@ impl<'a> Pass<'a> {
             let through = details["through"].as_u64().unwrap_or_default();
             self.pruning = self.pruning.max(Some((through, seq)));
         }
+        if event.document["entity"] == "Snapshots" && details["operation"] == "raise_epoch" {
+            let agreed = self.agreed();
+            self.raised.extend(details["incarnation"].as_u64().map(|incarnation| Raised { seq, incarnation, agreed }));
+        }
         let leaf = event.leaf.filter(|_| self.facts.has_tree);
         if self.facts.has_tree && content == event.told && leaf != Some(content) {
             self.find(seq, Finding::NodeDiffers { first: seq, last: seq });
@@ -183,16 +213,33 @@ impl<'a> Pass<'a> {
         let Some(edge) = &self.edge else { return };
         let size = edge.size();
         while self.witnesses.last().is_some_and(|witness| witness.checkpoint.size == size) {
-            let Some(Witness { from, checkpoint }) = self.witnesses.pop() else { return };
-            if edge.root() == checkpoint.root {
-                self.outside.through = size;
-                self.report.outside.count(&checkpoint);
-            } else if !self.outside.is_broken {
-                self.outside.is_broken = true;
-                let signed = if self.trust.has_keys() { self.kept.through } else { 0 };
-                let after = self.outside.through.max(signed).min(size.saturating_sub(1));
-                self.report.find(Finding::Inconsistent { after, through: size, at: checkpoint.at, by: Some(from) });
+            let Some(witness) = self.witnesses.pop() else { return };
+            if edge.root() == witness.checkpoint.root {
+                self.witnessed = size;
+                self.report.outside.count(&witness.checkpoint);
+                continue;
             }
+            let after = self.agreed().min(size.saturating_sub(1));
+            let (at, by) = (witness.checkpoint.at, Some(witness.from.clone()));
+            let finding = Finding::Inconsistent { after, through: size, at, by };
+            contradict(&mut self.contradicted, &mut self.report, Contradicted { witness, after, finding: 0 }, finding);
+        }
+    }
+
+    /// Up to where the events are those that were signed.
+    fn agreed(&self) -> u64 {
+        self.witnessed.max(if self.trust.has_keys() { self.kept.through } else { 0 })
+    }
+
+    /// Says of each checkpoint that did not agree whether the log that it is of was ended by an event of this one.
+    fn tell_lost(&mut self) {
+        for Contradicted { witness: Witness { from, checkpoint }, after, finding } in mem::take(&mut self.contradicted)
+        {
+            let Some(incarnation) = incarnation(&checkpoint) else { continue };
+            let ended = self.raised.iter().find(|raised| raised.incarnation > incarnation);
+            let (Some(ended), Some(found)) = (ended, self.report.findings.kept.get_mut(finding)) else { continue };
+            let Checkpoint { size: signed, at, .. } = checkpoint;
+            *found = Finding::Lost { event: ended.seq, after: after.min(ended.agreed), signed, at, by: from };
         }
     }
 
@@ -216,7 +263,7 @@ impl<'a> Pass<'a> {
             self.report.kept.count(&checkpoint);
         } else if !self.kept.is_broken {
             self.kept.is_broken = true;
-            let after = self.kept.through.max(self.outside.through).min(size.saturating_sub(1));
+            let after = self.kept.through.max(self.witnessed).min(size.saturating_sub(1));
             self.report.find(Finding::Inconsistent { after, through: size, at, by: None });
         }
     }
@@ -287,29 +334,34 @@ impl<'a> Pass<'a> {
         if is_whole && let Some(note) = self.facts.checkpoint.take() {
             self.checkpoint(&KeptCheckpoint { note, beside: None });
         }
-        for Witness { from, checkpoint } in mem::take(&mut self.witnesses).into_iter().rev() {
-            let Checkpoint { size, at, .. } = checkpoint;
+        for witness in mem::take(&mut self.witnesses).into_iter().rev() {
+            let Checkpoint { size, at, .. } = witness.checkpoint;
             if size > have && is_whole {
-                if !self.outside.is_broken {
-                    self.outside.is_broken = true;
-                    self.report.find(Finding::Tail { have, signed: size, at, by: Some(from) });
-                }
+                let (after, by) = (self.agreed(), Some(witness.from.clone()));
+                let finding = Finding::Tail { have, signed: size, at, by };
+                contradict(
+                    &mut self.contradicted,
+                    &mut self.report,
+                    Contradicted { witness, after, finding: 0 },
+                    finding,
+                );
             } else {
-                self.report.unchecked.push(from);
+                self.report.unchecked.push(witness.from);
             }
         }
+        let is_contradicted = !self.contradicted.is_empty();
+        self.tell_lost();
         self.report.unchecked.extend(self.roots.iter_mut().filter_map(|root| root.from.take()));
-        // A table has no filter to tell; nor the size that would show what is missing.
+        // A table has no place for what it was asked for, nor for the size.
         let is_told = self.facts.wanted.is_some() || self.facts.size.is_none();
-        let all = self.facts.size.map(|size| size.saturating_sub(self.facts.pruned));
-        if !is_whole && !is_told && all != Some(self.report.events) {
+        if !is_whole && !is_told {
             self.report.find(Finding::Unfiltered);
         }
         if self.report.events == 0 && !self.facts.has_tree {
             self.report.find(Finding::Empty);
         }
         // Who gave a checkpoint asked whether the log agrees with it, and was not answered.
-        let is_compared = self.report.outside.checkpoints > 0 || self.outside.is_broken;
+        let is_compared = self.report.outside.checkpoints > 0 || is_contradicted;
         if self.report.has_witnesses && !is_compared && self.report.verifies() {
             self.report.find(Finding::Unwitnessed);
         }
@@ -324,6 +376,21 @@ impl<'a> Pass<'a> {
         self.report.through = have;
         self.report.root = self.edge.as_ref().filter(|_| is_whole).map(Edge::root);
         self.report
+    }
+}
+
+/// Of which incarnation of a log a checkpoint is.
+fn incarnation(checkpoint: &Checkpoint) -> Option<u64> {
+    checkpoint.origin.rsplit('/').next()?.parse().ok()
+}
+
+/// Reports a checkpoint from outside that does not agree, unless one of the same log did not before: none behind it
+/// can then.
+fn contradict(all: &mut Vec<Contradicted>, report: &mut Report, new: Contradicted, finding: Finding) {
+    let of = incarnation(&new.witness.checkpoint);
+    if all.iter().all(|other| incarnation(&other.witness.checkpoint) != of) {
+        all.push(Contradicted { finding: report.findings.kept.len(), ..new });
+        report.find(finding);
     }
 }
 

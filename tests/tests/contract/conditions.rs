@@ -26,7 +26,9 @@ pub(crate) fn tests() -> Vec<Test> {
 fn idempotent(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let database = Database::of(stack.control_plane());
-    let events = || database.count("SELECT count(*) FROM audit_event");
+    // A start takes over publishing, and the log has it.
+    let events =
+        || database.count("SELECT count(*) FROM audit_event WHERE entity <> 'Snapshots' AND action <> 'Login'");
     let workspace = admin.workspace("idempotent")?["id"].as_str().context("no id")?.to_owned();
     let keys = format!("/v1/workspaces/{workspace}/keys");
     let body = json!({"name": "once", "access": "read-only", "apis": ["*"]});

@@ -38,6 +38,7 @@ mod size;
 mod tokens;
 mod turns;
 mod verify;
+mod witnesses;
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -147,6 +148,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("tokens", tokens::tests()),
         ("reveal", reveal::tests()),
         ("exports", exports::tests()),
+        ("witnesses", witnesses::tests()),
         ("import", import::tests()),
         ("bulk", bulk::tests()),
         ("lookup", lookup::tests()),

@@ -17,8 +17,10 @@ fn schemathesis() -> Result<()> {
     let examples = if Depth::wanted() == Depth::Long { "300" } else { "8" };
     let stack = Stack::start(&Options::default())?;
     let token = fs::read_to_string(stack.control_plane().secret("operator-token"))?;
+    let edge_credential = fs::read_to_string(stack.control_plane().secret("edge-credential"))?;
     let mut command = python()?;
     command
+        .env("KEYWARD_EDGE_CREDENTIAL", edge_credential.trim())
         .env("KEYWARD_TOKEN", token.trim())
         .env("KEYWARD_URL", stack.control_plane_url())
         .args(["-m", "schemathesis.cli", "--no-color", "--config-file", "tests/python/schemathesis.toml", "run"])

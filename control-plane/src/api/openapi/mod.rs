@@ -92,10 +92,13 @@ fn build() -> Value {
         "headers": shared::headers(),
     });
     keep_used(&paths, &mut components);
-    components["securitySchemes"] = json!({ "token": {
-        "type": "http", "scheme": "bearer",
-        "description": "An operator's token, or one of a member, which has that member's rights.",
-    } });
+    components["securitySchemes"] = json!({
+        "token": {
+            "type": "http", "scheme": "bearer",
+            "description": "An operator's token, or one of a member, which has that member's rights.",
+        },
+        "edge": { "type": "http", "scheme": "bearer", "description": "The edges' own credential." },
+    });
     json!({
         "openapi": "3.1.0",
         "info": {

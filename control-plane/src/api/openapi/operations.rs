@@ -80,6 +80,9 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value, schemas:
     if kind.asks_no_token() {
         operation["security"] = json!([]);
     }
+    if kind == Kind::Report {
+        operation["security"] = json!([{ "edge": [] }]);
+    }
     parameters(path, method, kind, operation);
     body(method, operation, schemas);
     responses(path, method, kind, operation);

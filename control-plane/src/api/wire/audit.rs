@@ -40,12 +40,16 @@ pub struct FilterQuery {
     #[schema(value_type = Option<Action>)]
     action: Option<String>,
     /// Who did it, or for whom: the identifier of a member or a token.
+    #[param(min_length = 1)]
+    #[schema(min_length = 1)]
     actor: Option<String>,
     /// To what kind of thing.
     #[param(value_type = Option<Entity>)]
     #[schema(value_type = Option<Entity>)]
     entity: Option<String>,
     /// To which: its identifier.
+    #[param(min_length = 1)]
+    #[schema(min_length = 1)]
     target: Option<String>,
     /// The first moment.
     #[param(value_type = Option<schema::Instant>)]
@@ -56,6 +60,8 @@ pub struct FilterQuery {
     #[schema(value_type = Option<schema::Instant>)]
     to: Option<String>,
     /// Words that are all in names, identifiers, reason or details; `*` behind one stands for its ends.
+    #[param(min_length = 1)]
+    #[schema(min_length = 1)]
     q: Option<String>,
 }
 
@@ -175,13 +181,13 @@ impl<'a> From<&'a StoredCheckpoint> for CheckpointBody<'a> {
 #[serde(deny_unknown_fields)]
 pub struct ProofQuery {
     /// Proves that this event is in the log.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, minimum = 1)]
     seq: Option<String>,
     /// Proves that the log began as it was with so many events.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, minimum = 1)]
     from_size: Option<String>,
     /// With how many events the log is meant; those of the newest checkpoint, where nothing is said.
-    #[param(value_type = Option<u64>)]
+    #[param(value_type = Option<u64>, minimum = 1)]
     size: Option<String>,
 }
 

@@ -84,37 +84,10 @@ where
 
 /// Reads an instant (RFC 3339, any offset) that stood in `field`.
 pub(crate) fn instant(field: &str, text: &str) -> Result<UnixMillis, Invalid> {
-    let timestamp = Some(text).filter(|text| has_rfc_3339_shape(text.as_bytes())).and_then(|text| text.parse().ok());
-    timestamp.map(|timestamp: jiff::Timestamp| UnixMillis::from_millis(timestamp.as_millisecond())).ok_or_else(|| {
+    UnixMillis::read(text).ok_or_else(|| {
         let detail = "an RFC 3339 time, such as 2030-01-31T12:00:00Z";
         Invalid::new(field, Fault::BadFormat, detail)
     })
-}
-
-/// Whether a text has the shape of RFC 3339, section 5.6. The library that reads it takes more of
-/// ISO 8601 (no seconds, no hyphens, a zone in brackets), which other readers of the log may not.
-fn has_rfc_3339_shape(text: &[u8]) -> bool {
-    const SECONDS: &[u8] = b"0000-00-00T00:00:00";
-    const OFFSET: &[u8] = b"+00:00";
-    let alike = |text: &[u8], model: &[u8]| {
-        text.len() == model.len()
-            && text.iter().zip(model).all(|(byte, model)| match model {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't'),
-                b'+' => matches!(byte, b'+' | b'-'),
-                other => byte == other,
-            })
-    };
-    let Some((seconds, rest)) = text.split_at_checked(SECONDS.len()) else {
-        return false;
-    };
-    let zone = match rest.strip_prefix(b".") {
-        Some(fraction) => {
-            fraction.iter().position(|byte| !byte.is_ascii_digit()).filter(|&at| at > 0).map(|at| &fraction[at..])
-        }
-        None => Some(rest),
-    };
-    alike(seconds, SECONDS) && zone.is_some_and(|zone| matches!(zone, b"Z" | b"z") || alike(zone, OFFSET))
 }
 
 #[cfg(test)]

@@ -45,6 +45,12 @@ pub enum AuditError {
         /// What the store said.
         source: StoreError,
     },
+    /// The file has nothing that events are found by.
+    #[error("{path}: an export has no index of words; --words is for a database", path = path.display())]
+    NoIndex {
+        /// The file.
+        path: PathBuf,
+    },
     /// The log cannot be read to its end.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -79,6 +85,9 @@ pub enum AuditError {
          signatures alone"
     )]
     NoKey,
+    /// What is to be pruned cannot be read.
+    #[error("nothing was pruned: {0}")]
+    Unread(#[from] StoreError),
     /// Nothing can be pruned with this.
     #[error("nothing was pruned: {0}")]
     NotPruned(String),
@@ -93,8 +102,9 @@ impl AuditCommand {
     }
 }
 
-/// The log in a file: a database, JSON Lines or CSV, as its first bytes say.
-async fn source(path: &Path) -> Result<Box<dyn Source>, CliError> {
+/// The log in a file: a database, whose index of words is read too where that is wanted, JSON Lines or CSV, as its
+/// first bytes say.
+async fn source(path: &Path, with_words: bool) -> Result<Box<dyn Source>, CliError> {
     let failed = |source| CliError::Io { path: path.to_owned(), source };
     let no_log = |source| AuditError::NoLog { path: path.to_owned(), source };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
@@ -102,7 +112,11 @@ async fn source(path: &Path) -> Result<Box<dyn Source>, CliError> {
     if begins.starts_with(DATABASE) {
         drop(reader);
         let opened = DatabaseSource::open(path).await;
-        return Ok(Box::new(opened.map_err(|source| AuditError::Database { path: path.to_owned(), source })?));
+        let source = opened.map_err(|source| AuditError::Database { path: path.to_owned(), source })?;
+        return Ok(Box::new(if with_words { source.with_words() } else { source }));
+    }
+    if with_words {
+        return Err(AuditError::NoIndex { path: path.to_owned() }.into());
     }
     if begins.first() == Some(&b'{') {
         return Ok(Box::new(LinesSource::open(reader).map_err(no_log)?));

@@ -38,6 +38,9 @@ pub(in crate::cli) struct Verify {
     /// Leave signatures alone, whoever they are of
     #[arg(long, conflicts_with = "public_key")]
     unsigned: bool,
+    /// Hold a database's index of words against the events too, which takes longer
+    #[arg(long)]
+    words: bool,
     #[command(flatten)]
     flags: Flags<VerifyScope>,
 }
@@ -48,7 +51,7 @@ impl Verify {
         logging::start(&layers.log()?);
         let trust = if self.unsigned { unsigned(&layers)? } else { trust(&self.public_key, &layers)? };
         let witnesses = witness::gather(&self.checkpoint, &self.edge, &trust).await?;
-        let mut source = source(&self.file).await?;
+        let mut source = source(&self.file, self.words).await?;
         let report = verify(&mut *source, witnesses, &trust).await.map_err(AuditError::from)?;
         println!("log              {}", self.file.display());
         print!("{report}");

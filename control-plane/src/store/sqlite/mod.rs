@@ -34,6 +34,7 @@ mod team;
 mod token;
 mod tx;
 mod verify_source;
+mod verify_words;
 mod workspace;
 mod writer;
 

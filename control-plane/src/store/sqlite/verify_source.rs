@@ -12,6 +12,7 @@ use super::error::failed;
 use super::event_row::EventRow;
 use super::json::write;
 use super::log::{CheckpointRow, HOUR};
+use super::verify_words::Words;
 use super::{PATIENCE, open};
 use crate::domain::audit::merkle::{Edge, Hash, Place};
 use crate::domain::audit::search;
@@ -56,6 +57,8 @@ pub struct DatabaseSource {
     next: Option<u64>,
     /// The nodes of the page.
     page: HashMap<u64, Hash>,
+    /// What the events' words come to, where those of the index are held against them.
+    words: Option<Words>,
 }
 
 impl DatabaseSource {
@@ -92,7 +95,13 @@ impl DatabaseSource {
             has_tree: true,
         };
         let (last, nodes, counted) = (number(last), nodes.cast_unsigned(), number(counted));
-        Ok(Self { connection, facts, last, nodes, counted, next: Some(1), page: HashMap::new() })
+        Ok(Self { connection, facts, last, nodes, counted, next: Some(1), page: HashMap::new(), words: None })
+    }
+
+    /// Holds the index of words against the events too, which reads all of it.
+    #[must_use]
+    pub fn with_words(self) -> Self {
+        Self { words: Some(Words::new()), ..self }
     }
 
     /// Gives the connection back.
@@ -126,13 +135,16 @@ impl DatabaseSource {
             }
         }
         let lost = self.not_found(&pieces).await?;
+        if let Some(words) = &mut self.words {
+            pieces.iter().filter_map(Piece::event).for_each(|event| words.add(event));
+        }
         pieces.extend(lost.into_iter().map(|seq| Piece::Wrong(Finding::SearchDiffers { seq })));
         Ok(pieces)
     }
 
     /// The events among these that a search by what they are would miss.
     async fn not_found(&mut self, pieces: &[Piece]) -> Result<Vec<u64>, StoreError> {
-        let events = pieces.iter().filter_map(|piece| if let Piece::Event(event) = piece { Some(event) } else { None });
+        let events = pieces.iter().filter_map(Piece::event);
         let events: Vec<(u64, String)> = events.map(|event| (event.seq, search::facets(&event.document))).collect();
         let (Some((first, _)), Some((last, _))) = (events.first(), events.last()) else { return Ok(Vec::new()) };
         // Events of a page share most of what finds them.
@@ -190,6 +202,9 @@ impl DatabaseSource {
         if self.counted != self.last {
             let (what, told) = ("the database's counter", self.counted);
             pieces.push(Piece::Wrong(Finding::Counted { what, told, found: self.last }));
+        }
+        if let Some(words) = self.words.take() {
+            pieces.extend(words.differ(&mut self.connection, self.last).await.into_iter().map(Piece::Wrong));
         }
         let wanted = 2 * self.last - u64::from(self.last.count_ones());
         if self.nodes != wanted {

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::database::Database;
-use keyward_tests::stack::eventually;
 use keyward_tests::{Options, Stack};
 use serde_json::json;
 
 use crate::Test;
 use crate::commands::{rearranged, told};
 use crate::turns::alone;
+use crate::witnesses::{covering, cut_off, newest, of_edge};
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
@@ -64,20 +64,8 @@ fn killed(stack: &Stack) -> Result<()> {
 fn witnessed(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let key = admin.key("witnessed")?;
-    let seq = Database::of(stack.control_plane()).count("SELECT max(seq) FROM audit_event")?.cast_unsigned();
-    stack.applied(key.generation)?;
-    // Each head carries the newest checkpoint; what changes meanwhile brings another head.
-    eventually(Duration::from_secs(90), || {
-        let status = stack.edge_status()?;
-        let size = status["audit_checkpoint"].as_str().and_then(|note| note.lines().nth(1)?.parse::<u64>().ok());
-        if size < Some(seq) {
-            admin.act(&key, "disable", &json!({}))?;
-            admin.act(&key, "enable", &json!({}))?;
-            thread::sleep(Duration::from_secs(1));
-        }
-        ensure!(size >= Some(seq), "{status}");
-        Ok(())
-    })?;
+    let seq = newest(stack)?;
+    covering(&admin, &key, seq, || of_edge(stack))?;
     stack.stop_control_plane()?;
     let edge = stack.edge_url();
     let whole = verify(stack, &["--edge", &edge])?;
@@ -87,15 +75,7 @@ fn witnessed(stack: &Stack) -> Result<()> {
     let database = Database::of(stack.control_plane());
     let kept = 2;
     ensure!(seq > kept, "there are {seq} events");
-    for statement in [
-        "DELETE FROM audit_event WHERE seq > 2",
-        "DELETE FROM audit_node WHERE place > 2",
-        "DELETE FROM audit_checkpoint WHERE size > 2",
-        "UPDATE audit_log SET size = 2",
-        "UPDATE counter SET audit_seq = 2",
-    ] {
-        database.change(statement)?;
-    }
+    cut_off(&database)?;
     let alone = verify(stack, &[])?;
     ensure!(alone.status.success() && told(&alone).contains("nothing from outside was given"), "{}", told(&alone));
     let found = verify(stack, &["--edge", &edge])?;

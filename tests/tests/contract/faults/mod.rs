@@ -6,6 +6,7 @@ mod cold;
 mod crash;
 mod kv_away;
 mod panic;
+mod prune;
 mod restore;
 
 use crate::Test;
@@ -19,6 +20,7 @@ pub(crate) fn tests() -> Vec<Test> {
         restore::tests(),
         broken_objects::tests(),
         panic::tests(),
+        prune::tests(),
     ]
     .into_iter()
     .flatten()

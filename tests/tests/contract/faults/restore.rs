@@ -158,7 +158,7 @@ fn raise_epoch(stack: &Stack) -> Command {
 }
 
 /// Puts the database of one folder in place of another's.
-fn copy_database(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy_database(from: &Path, to: &Path) -> Result<()> {
     const NAMES: [&str; 3] = ["keyward.db", "keyward.db-wal", "keyward.db-shm"];
     fs::create_dir_all(to)?;
     for name in NAMES {

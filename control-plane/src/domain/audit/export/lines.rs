@@ -10,7 +10,9 @@ use crate::domain::audit::canonical;
 use crate::domain::audit::merkle::Hash;
 
 pub(super) fn preface(preface: &Preface) -> Result<Vec<u8>, WriteError> {
-    let Preface { deployment, size, pruned, edge, filter, checkpoint } = preface;
+    let Preface { deployment, size, filter, checkpoint, .. } = preface;
+    // Beside events that each have their proof, nothing would show it to be right.
+    let (pruned, edge) = if preface.is_filtered() { (0, &[][..]) } else { (preface.pruned, &preface.edge[..]) };
     let line = json!({
         "keyward_audit_export": 1,
         "deployment": deployment,

@@ -42,6 +42,9 @@ fn the_lines_are_held() {
     assert_eq!(text(format.end(5)), "{\"end\":true,\"events\":5}\n");
     let filtered = Preface { filter: Some(json!({ "action": "Create" })), ..preface() };
     assert!(text(format.preface(&filtered)).contains("\"filter\":{\"action\":\"Create\"},\"filtered\":true"));
+    // What was pruned is told where it can be shown to be so.
+    assert!(text(format.preface(&filtered)).contains("\"edge\":[],"));
+    assert!(text(format.preface(&filtered)).contains("\"pruned\":0,"));
 }
 
 #[test]
