@@ -52,3 +52,50 @@ impl KvApi for Paced {
         self.kv.delete_bulk(keys).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Notes when it is called.
+    #[derive(Default)]
+    struct Noted(Mutex<Vec<Instant>>);
+
+    #[async_trait]
+    impl KvApi for Noted {
+        async fn get(&self, _: &str, _: usize) -> Result<Option<Vec<u8>>, KvError> {
+            self.0.lock().expect("one at a time").push(Instant::now());
+            Ok(None)
+        }
+
+        async fn put(&self, key: &str, _: Vec<u8>) -> Result<(), KvError> {
+            self.get(key, 0).await.map(drop)
+        }
+
+        async fn put_bulk(&self, _: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError> {
+            self.get("", 0).await.map(|_| Vec::new())
+        }
+
+        async fn delete_bulk(&self, _: &[String]) -> Result<Vec<String>, KvError> {
+            self.get("", 0).await.map(|_| Vec::new())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_calls_there_are_two_calls_a_second() {
+        let noted = Arc::new(Noted::default());
+        let paced = Paced::new(Arc::clone(&noted) as Arc<dyn KvApi>);
+        let started = Instant::now();
+        let (head, objects, looked, collected) = tokio::join!(
+            paced.put("head", Vec::new()),
+            paced.put_bulk(&[]),
+            paced.get("head", 1),
+            paced.delete_bulk(&[])
+        );
+        assert!(head.is_ok() && objects.is_ok() && looked.is_ok() && collected.is_ok());
+        let at: Vec<_> = noted.0.lock().expect("one at a time").iter().map(|at| *at - started).collect();
+        assert_eq!(at, [0, 500, 1_000, 1_500].map(Duration::from_millis));
+    }
+}

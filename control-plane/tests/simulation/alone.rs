@@ -38,7 +38,7 @@ fn setting() -> Setting {
 
 #[test]
 fn three_hours_alone() {
-    let told = tell(|| World::new(0, None, |_| setting()), World::be_alone);
+    let told = tell(|| World::new(0, None, |_| setting()), &World::be_alone);
     assert!(told.violation.is_none(), "{:?}", told.violation);
 }
 
@@ -75,7 +75,7 @@ impl World {
         sleep(Duration::from_millis((cut_at + THREE_HOURS_MS).saturating_sub(self.sim.now()))).await;
         self.ask_everywhere(&known).await;
 
-        let good = self.good(&known);
+        let good = good(&known);
         self.expire_everywhere(good).await;
         self.recover(good).await;
     }
@@ -100,13 +100,6 @@ impl World {
         deadlines.dedup();
         self.sim.note(format_args!("deadlines: {deadlines:?}"));
         deadlines
-    }
-
-    /// One that passes for ever.
-    fn good(&self, known: &BTreeMap<usize, State>) -> Asked {
-        let passes = |state: &State| matches!(verdict(state, false, u64::MAX), Verdict::Allowed(..));
-        let (secret, _) = known.iter().find(|(_, state)| passes(state)).expect("a key without an end");
-        Asked { secret: &secrets()[*secret], writes: false }
     }
 
     fn cut_off(&mut self) {
@@ -195,4 +188,11 @@ async fn compare(edge: &Arc<Edge>, known: &BTreeMap<usize, State>) {
     };
     join_all(known.iter().map(ask)).await;
     assert!(edge.now() <= now + MOST_WAIT_MS, "somebody waits for {} ms", edge.now() - now);
+}
+
+/// One that passes for ever.
+fn good(known: &BTreeMap<usize, State>) -> Asked {
+    let passes = |state: &State| matches!(verdict(state, false, u64::MAX), Verdict::Allowed(..));
+    let (secret, _) = known.iter().find(|(_, state)| passes(state)).expect("a key without an end");
+    Asked { secret: &secrets()[*secret], writes: false }
 }

@@ -294,8 +294,10 @@ impl KvClient {
     }
 
     async fn begin(&self, call: &'static str) -> Result<Option<WriteFault>, KvError> {
+        if !self.host.is_dead() {
+            self.kv.count(self.host.number);
+        }
         self.host.point().await;
-        self.kv.count(self.host.number);
         let fault = self.kv.fault();
         match fault {
             Some(WriteFault::Refused) => {

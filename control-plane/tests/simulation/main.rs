@@ -30,6 +30,7 @@ mod kv;
 mod sim;
 mod store;
 mod story;
+mod takeover;
 mod truth;
 mod view;
 mod world;
@@ -45,13 +46,14 @@ const SEEDS: u64 = 200;
 /// Stories told where there is the time.
 const MANY_SEEDS: u64 = 10_000;
 /// Machines have that many cores at least.
-const THREADS: u64 = 2;
+const THREADS: usize = 2;
 /// Verdicts of a story, on average, without which it shows little.
 const VERDICTS: u64 = 60;
 
 fn why(seed: u64, told: &Told) -> String {
     let last = told.lines.len().saturating_sub(60);
-    format!("KEYWARD_SEED={seed}\n{}\n{:?}", told.lines[last..].join("\n"), told.violation)
+    let broken = told.violation.as_ref().map(|violation| format!("{:?}: {}", violation.invariant, violation.words));
+    format!("KEYWARD_SEED={seed}\n{}\n{}", told.lines[last..].join("\n"), broken.unwrap_or_default())
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn whatever_happens_what_must_always_hold_does() {
     if let Some(seed) = std::env::var("KEYWARD_SEED").ok().and_then(|seed| seed.parse().ok()) {
         let told = tell_seed(seed, None);
         println!("{}", told.lines.join("\n"));
-        assert!(told.violation.is_none(), "{:?}", told.violation);
+        assert!(told.violation.is_none(), "{}", why(seed, &told));
         return;
     }
     let long = std::env::var("KEYWARD_TEST_DEPTH").is_ok_and(|depth| depth == "long");
@@ -67,10 +69,10 @@ fn whatever_happens_what_must_always_hold_does() {
     let verdicts = AtomicU64::new(0);
     let first_failed = AtomicU64::new(u64::MAX);
     std::thread::scope(|scope| {
-        for thread in 0..THREADS {
+        for thread in (0..).take(THREADS) {
             let (verdicts, first_failed) = (&verdicts, &first_failed);
             scope.spawn(move || {
-                for seed in (thread..seeds).step_by(THREADS as usize) {
+                for seed in (thread..seeds).step_by(THREADS) {
                     if first_failed.load(Ordering::Relaxed) < seed {
                         return;
                     }

@@ -32,7 +32,7 @@ pub(crate) struct Told {
 }
 
 /// Tells a story on a clock of its own, which jumps to whatever is next.
-pub(crate) fn tell(mut world: impl FnMut() -> World, live: impl AsyncFn(&mut World)) -> Told {
+pub(crate) fn tell(world: impl FnOnce() -> World, live: &impl AsyncFn(&mut World)) -> Told {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let mut world = world();
@@ -43,7 +43,7 @@ pub(crate) fn tell(mut world: impl FnMut() -> World, live: impl AsyncFn(&mut Wor
 
 /// Tells the story of a seed.
 pub(crate) fn tell_seed(seed: u64, bug: Option<Bug>) -> Told {
-    tell(|| World::new(seed, bug, setting), World::live)
+    tell(|| World::new(seed, bug, setting), &World::live)
 }
 
 fn setting(sim: &Sim) -> Setting {

@@ -1,0 +1,54 @@
+//! One publisher takes over from another that stands still, and that one wakes.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::sim::lock;
+use crate::story::tell;
+use crate::world::{Lanes, Setting, World};
+
+fn setting() -> Setting {
+    Setting {
+        head_ttl: Duration::from_hours(24),
+        kv_late_ms: 200,
+        alone: false,
+        edges: vec![(Lanes::Http, 0)],
+        host_skew_ms: 0,
+    }
+}
+
+#[test]
+fn a_standby_takes_over_and_who_is_superseded_serves_nothing() {
+    let told = tell(|| World::new(0, None, |_| setting()), &World::take_over);
+    assert!(told.violation.is_none(), "{:?}", told.violation);
+}
+
+impl World {
+    async fn take_over(&mut self) {
+        self.create(8, None);
+        self.start();
+        sleep(Duration::from_secs(2)).await;
+        self.start();
+        sleep(Duration::from_secs(2)).await;
+        // Heads of the first that the second has not seen when it started.
+        for _ in 0..4 {
+            self.create(1, None);
+            sleep(Duration::from_secs(5)).await;
+        }
+        let backends = lock(&self.front.backends).clone();
+        let [first, second] = backends.as_slice() else { panic!("two publishers") };
+        assert!(first.source.head().await.is_some() && second.source.head().await.is_none());
+        first.host.halt(60_000);
+        sleep(Duration::from_secs(45)).await;
+        assert_eq!(second.source.halted(), None);
+        assert!(second.source.head().await.is_some(), "the lease has run out");
+        // The first wakes, and finds that it has the lease no more.
+        sleep(Duration::from_secs(30)).await;
+        assert!(first.source.head().await.is_none(), "a head of the one before is served");
+        let newest = second.source.head().await.map(|head| head.etag.clone());
+        self.create(1, None);
+        sleep(Duration::from_secs(2)).await;
+        assert_ne!(second.source.head().await.map(|head| head.etag.clone()), newest);
+    }
+}
