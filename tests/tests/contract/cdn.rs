@@ -115,7 +115,7 @@ fn change_is_seen(stack: &Stack) -> Result<()> {
         }
     }
     // The edge reports, past the cache; to that it has shown the lane's token only.
-    heard(stack, &edge, |_| Ok(()))?;
+    heard(&stack.admin()?, &edge, |_| Ok(()))?;
     let asked = cdn.asked()?;
     ensure!(asked.iter().all(|asked| asked.authorization == format!("Bearer {TOKEN}")), "{asked:?}");
     // Which opens nothing else.
