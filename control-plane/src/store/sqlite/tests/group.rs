@@ -31,6 +31,8 @@ impl House {
         let dir = tempfile::tempdir().expect("a directory");
         let store = SqliteStore::open_bounded(&url(&dir), Schema::Migrate, bounds).await.expect("a store");
         let lifecycle = Arc::new(lifecycle(&store));
+        // Read before, so that each change asks for its turn at once and they come in the order of a test.
+        lifecycle.reported(context(1).now).await.expect("what is known of usage");
         Self { _dir: dir, store, lifecycle }
     }
 
@@ -230,8 +232,6 @@ async fn a_commit_that_fails_fails_every_change_of_its_group_and_no_other() {
 #[tokio::test]
 async fn a_transaction_that_sqlite_ends_is_lost_to_all_who_were_in_it() {
     let house = House::new().await;
-    // Read before, so that each asks for its turn at once and they come in this order.
-    house.lifecycle.reported(super::context(1).now).await.expect("what is known of usage");
     let held = house.hold().await;
     let first = house.spawn(1);
     let ends = tokio::spawn({
