@@ -7,6 +7,7 @@ mod audit;
 mod audit_proof;
 mod bad_input;
 mod bulk;
+mod call;
 mod conditions;
 mod edges;
 mod explain;
