@@ -64,10 +64,7 @@ struct Condition {
     kv: Option<String>,
     /// Why the audit log is not signed.
     log: Option<String>,
-    /// The newest head on record, when the lease was taken last, of which it was known that Workers KV held
-    /// none above it.
-    inherited: Option<HeadOrder>,
-    /// Whether KV's head was found to stand below what was inherited.
+    /// Whether KV's head was found to stand no higher than the record.
     compared: bool,
     sent: Option<(HeadOrder, UnixMillis)>,
     served_at: Option<UnixMillis>,
@@ -111,14 +108,7 @@ impl Shared {
     /// Takes over what is on record. To be told again when the lease is taken: others may have published
     /// in the meantime.
     pub(super) fn inherit(&self, recorded: Option<&RecordedHead>) {
-        self.with(|condition| {
-            condition.sent = recorded.and_then(|recorded| recorded.sent);
-            condition.inherited = recorded.and_then(|recorded| recorded.compared);
-        });
-    }
-
-    pub(super) fn inherited(&self) -> Option<HeadOrder> {
-        self.with(|condition| condition.inherited)
+        self.with(|condition| condition.sent = recorded.and_then(|recorded| recorded.sent));
     }
 
     pub(super) fn now(&self) -> UnixMillis {
@@ -144,7 +134,7 @@ impl Shared {
         self.with(|condition| condition.halted = Some(why.to_string()));
     }
 
-    /// Notes that KV's head does not stand above what was inherited, in the record too: for what was
+    /// Notes that KV's head does not stand above the record, in the record too: for what was
     /// served in the meantime, and for every head from now on.
     pub(super) async fn note_compared(&self) -> Result<(), StoreError> {
         self.with(|condition| condition.compared = true);
@@ -174,7 +164,12 @@ impl Shared {
 
     pub(super) fn note_sent(&self, order: HeadOrder) {
         let now = self.now();
-        self.with(|condition| condition.sent = Some((order, now)));
+        self.with(|condition| {
+            // A write from before the lease was lost and taken again may be acknowledged late.
+            if condition.sent.is_none_or(|(sent, _)| sent <= order) {
+                condition.sent = Some((order, now));
+            }
+        });
     }
 
     /// The newest head that every edge can read: where some read it from Workers KV, the newest there.

@@ -154,7 +154,7 @@ pub trait Publication: Send + Sync {
     /// Notes that Workers KV acknowledged these objects.
     async fn mark_objects_sent(&self, names: &[ObjectName], at: UnixMillis) -> Result<(), StoreError>;
 
-    /// Notes that Workers KV acknowledged this head.
+    /// Notes that Workers KV acknowledged this head, unless it did a newer one.
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError>;
 
     /// What the newest head names.

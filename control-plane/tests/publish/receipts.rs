@@ -51,4 +51,12 @@ async fn each_generation_is_published_by_the_first_head_that_carries_it() {
     let order = HeadOrder { epoch: 1, generation: second, issued_at: 2 };
     house.store.mark_head_sent(order, UnixMillis::from_millis(sent_at.as_millis() + 5)).await.expect("noted");
     assert_eq!(published(&house, unpublished).await.expect("published").sent_at, Some(sent_at), "the first time");
+
+    // One that was superseded hears late of what it wrote.
+    let recorded = async || house.store.recorded_head().await.expect("a store").expect("a head");
+    let before = recorded().await.sent.expect("sent");
+    assert_eq!(before.0, order);
+    let late = HeadOrder { epoch: 1, generation: unpublished, issued_at: 3 };
+    house.store.mark_head_sent(late, UnixMillis::from_millis(sent_at.as_millis() + 9)).await.expect("noted");
+    assert_eq!(recorded().await.sent, Some(before));
 }

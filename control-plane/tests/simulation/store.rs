@@ -213,7 +213,9 @@ impl Publication for Store {
 
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError> {
         let mark = |database: &mut Database| {
-            if let Some(head) = &mut database.head {
+            if let Some(head) = &mut database.head
+                && head.sent.is_none_or(|(sent, _)| sent <= order)
+            {
                 head.sent = Some((order, at));
             }
         };

@@ -253,9 +253,21 @@ impl World {
         self.sim.note(format_args!("nothing goes wrong any more"));
         self.ask(9);
         sleep(Duration::from_millis(calm)).await;
+        self.note_publishers().await;
         self.ask(30);
         sleep(Duration::from_secs(40)).await;
         self.ask(30);
         sleep(Duration::from_secs(5)).await;
+    }
+
+    /// Tells how publishing stands, for whoever asks why.
+    async fn note_publishers(&self) {
+        let backends = lock(&self.front.backends).clone();
+        for backend in backends.iter().filter(|backend| !backend.host.is_dead()) {
+            let (head, halted) = (backend.source.head().await.is_some(), backend.source.halted());
+            let last_error = backend.source.status().await.ok().and_then(|status| status.last_error);
+            let name = &backend.host.name;
+            self.sim.note(format_args!("{name} has a head: {head}; halted: {halted:?}; last error: {last_error:?}"));
+        }
     }
 }

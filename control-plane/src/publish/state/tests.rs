@@ -1,6 +1,7 @@
 //! What only shows from inside: when a tree is built, and of what.
 
 mod checkpoints;
+mod history;
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -98,7 +98,7 @@ async fn a_log_that_cannot_be_signed_holds_up_no_head_and_is_told() {
 }
 
 /// The URL of a namespace that answers with this head, if any, and tells of each that is written.
-async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>, head: Option<Vec<u8>>) -> String {
+pub(super) async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>, head: Option<Vec<u8>>) -> String {
     async fn put_value(
         Path(key): Path<String>,
         Held(heads): Held<mpsc::UnboundedSender<Vec<u8>>>,
@@ -116,7 +116,7 @@ async fn namespace(heads: mpsc::UnboundedSender<Vec<u8>>, head: Option<Vec<u8>>)
     format!("http://{address}")
 }
 
-fn client(url: &str) -> Arc<dyn KvApi> {
+pub(super) fn client(url: &str) -> Arc<dyn KvApi> {
     Arc::new(KvClient::new(url, None).expect("a client"))
 }
 
