@@ -4,6 +4,7 @@
 //! report at once. Knows no edge and no database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
@@ -17,6 +18,8 @@ const PLACES: usize = 64;
 pub struct Receipts {
     waiting: watch::Sender<usize>,
     reported: watch::Sender<u64>,
+    /// The process stops: what is waited for may come after its end.
+    ended: AtomicBool,
     turns: Semaphore,
     places: Semaphore,
 }
@@ -26,6 +29,7 @@ impl Default for Receipts {
         Self {
             waiting: watch::Sender::new(0),
             reported: watch::Sender::new(0),
+            ended: AtomicBool::new(false),
             turns: Semaphore::new(TURNS),
             places: Semaphore::new(TURNS + PLACES),
         }
@@ -50,6 +54,18 @@ impl Receipts {
         self.reported.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// Has nobody wait any longer, for the process stops: changes that were made are to be answered before.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // Wakes who waits.
+        self.reported();
+    }
+
+    /// Whether nobody is to wait any longer.
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
     /// Waits for a turn to have a report taken; none where too many wait.
     pub async fn turn(&self) -> Option<ReportTurn<'_>> {
         let place = self.places.try_acquire().ok()?;
@@ -57,7 +73,7 @@ impl Receipts {
         Some(ReportTurn { _turn: turn, _place: place })
     }
 
-    /// Changes when a report was taken.
+    /// Changes when a report was taken, and when nobody is to wait any longer.
     pub fn reports(&self) -> watch::Receiver<u64> {
         self.reported.subscribe()
     }

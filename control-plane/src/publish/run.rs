@@ -264,11 +264,9 @@ impl Publisher {
                 // waits looked at again.
                 next_head = Instant::now() + BETWEEN_HEADS;
             }
-            if published {
-                if state.newest_is_news() {
-                    // Another is not written to KV, whose head must be signed anew before it expires.
-                    *heartbeat = Instant::now() + self.options.heartbeat;
-                }
+            if published && state.newest_is_news() {
+                // Another is not written to KV, whose head must be signed anew before it expires.
+                *heartbeat = Instant::now() + self.options.heartbeat;
             }
             if published || !state.owes_tree() {
                 shared.note_build(None);

@@ -59,7 +59,7 @@ async fn who_cannot_reach_the_database_serves_no_head_once_another_may_publish()
         until("a first head", async || serves(&publishing).await).await;
         let first = reader::newest(&publishing.source()).await.expect("a head").order();
         database.is_away.store(true, Ordering::SeqCst);
-        pass(LEASE - Duration::from_secs(12)).await;
+        pass(LEASE_RENEWAL + LEASE_RENEWAL / 2).await;
         sleep(Duration::from_millis(200)).await;
         assert!(serves(&publishing).await, "the lease is its own still");
         pass(LEASE).await;

@@ -32,7 +32,8 @@ impl Wait {
         Some(Self { until: until.min(frame::answered_by(parts)), _wanted: api.receipts.want() })
     }
 
-    /// Waits until every live edge has applied a generation; says whether they have, and there are any.
+    /// Waits until every live edge has applied a generation, or the process stops; says whether they have, and
+    /// there are any.
     pub(super) async fn applied(self, api: &ApiState, generation: Generation) -> bool {
         let mut reports = api.receipts.reports();
         loop {
@@ -46,7 +47,7 @@ impl Wait {
                 }
             }
             let now = Instant::now();
-            if now >= self.until {
+            if now >= self.until || api.receipts.is_ended() {
                 return false;
             }
             // The sender lives as long as this has the state.
