@@ -214,6 +214,8 @@ impl Publisher {
                     // Another has had the lease, and may have published.
                     shared.withdraw();
                 }
+                // Nor is the old epoch used again where the answer to this is lost: the lease would be renewed then.
+                kept.epoch = None;
                 let began = Instant::now();
                 let acquired = shared.store.acquire_lease(&self.options.holder, now, lease_until(now)).await?;
                 let epoch = acquired.ok_or(PublishError::Superseded)?;

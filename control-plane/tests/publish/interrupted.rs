@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use keyward_control_plane::clock::SystemClock;
+use keyward_control_plane::clock::{Clock as _, SystemClock};
 use keyward_control_plane::lifecycle::notary::Notary;
 use keyward_control_plane::publish::{Publisher, PublisherHandle};
+use keyward_control_plane::store::publication::Publication as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::shared_database::SharedDatabase;
@@ -72,6 +73,26 @@ async fn who_cannot_reach_the_database_serves_no_head_once_another_may_publish()
         assert!(head >= first && head.epoch == first.epoch, "nobody had the lease meanwhile: {head:?}");
         publishing.stop().await;
     }
+}
+
+#[tokio::test]
+async fn an_epoch_that_another_has_gone_past_is_not_used_again() {
+    let house = House::new().await;
+    let database = Arc::new(SharedDatabase::over(&house.store, false));
+    let publishing = sharing(&house, &database).await;
+    until("a first head", async || serves(&publishing).await).await;
+    let first = reader::newest(&publishing.source()).await.expect("a head").order();
+    let now = SystemClock.now();
+    let passed = house.store.acquire_lease("another", now, now).await.expect("a store").expect("the lease");
+    assert_eq!(passed, first.epoch + 1);
+    database.loses_an_answer.store(true, Ordering::SeqCst);
+    pass(LEASE_RENEWAL + Duration::from_secs(1)).await;
+    let newer = async || reader::newest(&publishing.source()).await.is_some_and(|head| head.order() > first);
+    until("a head after the lease was lost and taken again", newer).await;
+    assert!(!database.loses_an_answer.load(Ordering::SeqCst));
+    let head = reader::newest(&publishing.source()).await.expect("a head").order();
+    assert!(head.epoch > passed, "{head:?}");
+    publishing.stop().await;
 }
 
 #[tokio::test]

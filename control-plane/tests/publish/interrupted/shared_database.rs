@@ -21,6 +21,8 @@ pub(super) struct SharedDatabase {
     /// Whoever has its permit keeps objects waiting.
     pub(super) staging: Semaphore,
     pub(super) is_staging: AtomicBool,
+    /// The next answer that tells of a lease that was taken does not arrive.
+    pub(super) loses_an_answer: AtomicBool,
     /// How often the lease was renewed.
     pub(super) renewals: AtomicU64,
 }
@@ -33,6 +35,7 @@ impl SharedDatabase {
             is_away: AtomicBool::new(false),
             staging: Semaphore::new(1),
             is_staging: AtomicBool::new(false),
+            loses_an_answer: AtomicBool::new(false),
             renewals: AtomicU64::new(0),
         }
     }
@@ -75,7 +78,11 @@ impl Publication for SharedDatabase {
     }
 
     async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError> {
-        self.store()?.acquire_lease(holder, now, until).await
+        let acquired = self.store()?.acquire_lease(holder, now, until).await?;
+        if self.loses_an_answer.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the connection is gone".into()));
+        }
+        Ok(acquired)
     }
 
     async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError> {
