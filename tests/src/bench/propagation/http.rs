@@ -69,7 +69,7 @@ pub(super) fn many(edges: usize, count: u32) -> Result<Vec<Row>> {
         workspace: &steady.workspace,
         edges: &addresses,
         count,
-        at_once: 3,
+        at_once: 4,
         ask_every: Duration::from_millis(40),
     };
     let changed = changes.measure()?;

@@ -39,13 +39,8 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
         refresh: if scale.quick { Duration::from_secs(4) } else { Duration::from_secs(31) },
         bound: if scale.quick { Duration::from_secs(14) } else { Duration::from_secs(125) },
     };
-    let keys = kv::Plan {
-        late,
-        keys: if scale.quick { 30 } else { 300 },
-        changes_over: seconds(200),
-        quiet_for: seconds(40),
-        round: seconds(20),
-    };
+    let keys =
+        kv::Plan { late, keys: if scale.quick { 30 } else { 300 }, changes_over: seconds(150), quiet_for: seconds(40) };
     let storm =
         storm::Plan { late, changes: 10_000 / part, within: seconds(60), disabled: if scale.quick { 5 } else { 20 } };
     let mut rows = http::one(300 / part, &idle)?;
