@@ -41,8 +41,7 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     };
     let keys =
         kv::Plan { late, keys: if scale.quick { 30 } else { 300 }, changes_over: seconds(150), quiet_for: seconds(40) };
-    let storm =
-        storm::Plan { late, changes: 10_000 / part, within: seconds(60), disabled: if scale.quick { 5 } else { 20 } };
+    let storm = storm::Plan { late, changes: 10_000 / part, within: seconds(60), disabled: 60 / part };
     let mut rows = http::one(300 / part, &idle)?;
     rows.extend(http::many(EDGES, 300 / part)?);
     rows.extend(proxy::measure(EDGES_BEHIND_A_CACHE, 300 / part)?);

@@ -13,6 +13,7 @@ use super::line::{Line, Question};
 use super::load::Load;
 use super::times;
 use crate::bench::figures::{as_f64, milliseconds};
+use crate::bench::latency::shift_phase;
 use crate::bench::{Row, Target};
 use crate::stack::{Admin, NewKey};
 use crate::{Fleet, Lanes};
@@ -60,6 +61,7 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
         let mut waiting = Vec::new();
         for (number, victim) in (1..).zip(&victims) {
             thread::sleep((plan.within * number / (plan.disabled + 1)).saturating_sub(began.elapsed()));
+            shift_phase(number);
             admin.act(victim, "disable", &json!({}))?;
             let acknowledged = Instant::now();
             waiting.push(scope.spawn(move || -> Result<Refused> {
