@@ -15,7 +15,7 @@ use super::times;
 use crate::bench::figures::{as_f64, milliseconds};
 use crate::bench::latency::shift_phase;
 use crate::bench::{Row, Target};
-use crate::stack::{Admin, NewKey};
+use crate::stack::{Admin, NewKey, eventually};
 use crate::{Fleet, Lanes};
 
 const CONNECTIONS: u32 = 16;
@@ -48,7 +48,15 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
     let steady = admin.key("steady")?;
     let victims = (0..plan.disabled).map(|_| admin.key_in(&steady.workspace, "disabled", json!({})));
     let victims = victims.collect::<Result<Vec<_>>>()?;
-    fleet.applied(fleet.published()?["generation"].as_u64().context("no generation")?)?;
+    let newest = fleet.published()?["generation"].as_u64().context("no generation")?;
+    for edge in fleet.edges() {
+        // The one of KV alone asks for a head no more often than that.
+        eventually(3 * plan.late.refresh, || {
+            let status = edge.status()?;
+            ensure!(status["generation"].as_u64() >= Some(newest), "{status}");
+            Ok(())
+        })?;
+    }
     plan.late.begin(&fleet)?;
     let edges = [fleet.edge(0).address(), fleet.edge(1).address()];
     eprintln!("Measuring {} changes in {} s", plan.changes, plan.within.as_secs());
