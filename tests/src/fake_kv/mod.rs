@@ -140,6 +140,11 @@ impl FakeKv {
         self.script([]);
     }
 
+    /// Makes all that was written so far so much older, so that readers who hear of writes late have heard of it.
+    pub fn age(&self, by: Duration) {
+        self.inside.lock().namespace.age(by);
+    }
+
     /// What is under a key, whatever readers are shown.
     pub fn value(&self, key: &str) -> Option<Vec<u8>> {
         self.inside.newest(key).map(|value| value.to_vec())

@@ -27,6 +27,13 @@ impl Namespace {
         self.0.entry(key.to_owned()).or_default().push(Version { value, written_at: now });
     }
 
+    /// From now on all that was written is as if it had been written so much earlier.
+    pub(super) fn age(&mut self, by: Duration) {
+        for version in self.0.values_mut().flatten() {
+            version.written_at = version.written_at.checked_sub(by).unwrap_or(version.written_at);
+        }
+    }
+
     /// What is under a key, in truth.
     pub(super) fn newest(&self, key: &str) -> Option<Bytes> {
         self.0.get(key)?.last()?.value.clone()

@@ -118,6 +118,19 @@ fn a_reader_may_hear_of_writes_late_and_another_at_once() -> Result<()> {
 }
 
 #[test]
+fn what_was_written_long_enough_ago_is_heard_of_and_what_came_after_is_not() -> Result<()> {
+    let asked = Asked::by(1)?;
+    let late = Duration::from_mins(1);
+    asked.kv.script([When::read().then(ShowAfter(late))]);
+    asked.kv.put("head", b"one".to_vec());
+    asked.sees(0, "head", None)?;
+    asked.kv.age(late);
+    asked.sees(0, "head", Some(b"one"))?;
+    asked.kv.put("head", b"two".to_vec());
+    asked.sees(0, "head", Some(b"one"))
+}
+
+#[test]
 fn late_for_some_keys_only_is_another_order() -> Result<()> {
     let asked = Asked::by(1)?;
     asked.kv.script([When::read().of("object-*").then(ShowAfter(Duration::from_mins(1)))]);

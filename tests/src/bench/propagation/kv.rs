@@ -1,173 +1,221 @@
 //! The kv lane alone, where KV shows writes late and caches what it has shown, absences included.
+//!
+//! Two fleets run side by side, each with a KV that is late: keys of one are changed, of the other none. Both are
+//! asked for all their keys at the same moments, so that what changes cost a request is told apart from what the
+//! machine does meanwhile.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
 
 use super::line::{Line, Question};
-use super::load::Load;
+use super::load::{A_SECOND, Answer, Load, Outcome, Questions};
 use super::times;
+use super::watched::Watched;
 use crate::bench::figures::{as_f64, milliseconds, percentile};
-use crate::bench::{Row, Target};
+use crate::bench::{Row, Samples, Target};
 use crate::fake_kv::{Fault, When};
-use crate::stack::NewKey;
+use crate::stack::{Admin, eventually};
 use crate::{Fleet, FleetOptions, Lanes};
 
-/// How late, how long, and how many: the platform's own figures, or all of them shortened alike.
+/// The one whose keys are changed, and the one that is left as it is.
+const FLEETS: usize = 2;
+/// What requests may take where keys are changed, over what they take where none is.
+const SLOWER: f64 = 1.10;
+
+/// A KV that is late: by the platform's own figures, or by all of them shortened alike.
+#[derive(Clone, Copy)]
 pub(super) struct Late {
-    pub(super) keys: usize,
     pub(super) shown_after: Duration,
     pub(super) cached_for: Duration,
+    /// How often an edge asks.
     pub(super) refresh: Duration,
-    /// Requests are measured for so long without changes.
-    pub(super) quiet_for: Duration,
-    /// Changes come over this time.
-    pub(super) changes_over: Duration,
+    /// What a change may take.
     pub(super) bound: Duration,
 }
 
-/// A key that is changed while it is asked for.
-struct Watched {
-    key: NewKey,
-    question: Question,
-    /// What it is answered once the change is known: it was the other before.
-    then: u16,
-    state: Mutex<State>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct State {
-    acknowledged: Option<Instant>,
-    took: Option<Duration>,
-    wrong: u64,
-}
-
-impl Watched {
-    fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+impl Late {
+    /// Edges that ask so often.
+    pub(super) fn options(&self, edges: usize, lanes: Lanes) -> FleetOptions {
+        let refresh = self.refresh.as_secs().to_string();
+        FleetOptions::new(edges, lanes).variable("KEYWARD_KV_REFRESH_SECONDS", refresh).as_shipped()
     }
 
-    /// Notes an answer.
-    fn answered(&self, status: u16) {
-        self.state(|state| match (state.acknowledged, state.took) {
-            (Some(at), None) if status == self.then => state.took = Some(at.elapsed()),
-            // Before the change, and after it was known once, there is one right answer.
-            (None, _) if status == self.then => state.wrong += 1,
-            (_, Some(_)) if status != self.then => state.wrong += 1,
-            _ => {}
-        });
-    }
-}
-
-pub(super) fn measure(late: &Late) -> Result<Vec<Row>> {
-    let refresh = late.refresh.as_secs().to_string();
-    let options = FleetOptions::new(1, Lanes::Kv).variable("KEYWARD_KV_REFRESH_SECONDS", refresh);
-    let fleet = Fleet::start(&options.as_shipped())?;
-    let admin = fleet.admin()?;
-    let steady = admin.key("steady")?;
-    let mut watched = Vec::new();
-    for number in 0..late.keys {
-        let key = admin.key_in(&steady.workspace, "watched", json!({}))?;
-        // Every other one is to be accepted, and is not before.
-        let then = if number % 2 == 0 { 401 } else { 200 };
-        if then == 200 {
-            admin.act(&key, "disable", &json!({}))?;
-        }
-        watched.push(Watched { question: Question::of(&key.secret), key, then, state: Mutex::default() });
-    }
-    let published = fleet.published()?;
-    crate::stack::eventually(3 * late.refresh, || {
-        let status = fleet.edge(0).status()?;
-        ensure!(status["generation"] == published["generation"], "{status}");
+    /// From now on writes are shown late, and what was read is cached. What was written before has been shown.
+    pub(super) fn begin(&self, fleet: &Fleet) -> Result<()> {
+        fleet.kv()?.age(self.shown_after);
+        fleet.kv()?.script([
+            When::read().then(Fault::ShowAfter(self.shown_after)),
+            When::read().then(Fault::CacheFor(self.cached_for)),
+        ]);
         Ok(())
-    })?;
-    fleet.kv()?.script([
-        When::read().then(Fault::ShowAfter(late.shown_after)),
-        When::read().then(Fault::CacheFor(late.cached_for)),
-    ]);
-    let edge = fleet.edge(0).address();
-    let done = AtomicBool::new(false);
-    let (quiet, changing) = thread::scope(|scope| {
-        let asking = scope.spawn(|| ask_all(edge, &watched, &done));
-        let measured = measured(&fleet, late, &watched, &steady);
-        done.store(true, Ordering::Relaxed);
-        asking.join().ok().context("a thread panicked")??;
-        measured
-    })?;
-    rows(late, &watched, &quiet, &changing)
+    }
 }
 
-/// The load's times without and with changes.
-fn measured(
-    fleet: &Fleet,
-    late: &Late,
-    watched: &[Watched],
-    steady: &NewKey,
-) -> Result<(Vec<Duration>, Vec<Duration>)> {
-    let (admin, edges) = (fleet.admin()?, [fleet.edge(0).address()]);
-    eprintln!("Measuring the kv lane: {} s without changes", late.quiet_for.as_secs());
-    let load = Load::start(&edges, &steady.secret)?;
-    thread::sleep(late.quiet_for);
-    let quiet = load.end()?;
-    eprintln!("Measuring the kv lane: {} changes within {} s", watched.len(), late.changes_over.as_secs());
-    let load = Load::start(&edges, &steady.secret)?;
+/// What is measured.
+pub(super) struct Plan {
+    pub(super) late: Late,
+    /// Each is changed once.
+    pub(super) keys: usize,
+    /// Over so long.
+    pub(super) changes_over: Duration,
+    /// Both fleets are asked for so long before the first change.
+    pub(super) quiet_for: Duration,
+}
+
+/// The keys of both fleets: all of them in turn, a fleet after the other.
+struct Twins([Vec<Watched>; FLEETS]);
+
+impl Twins {
+    fn key(&self, number: usize) -> &Watched {
+        let keys = &self.0[number % FLEETS];
+        &keys[number / FLEETS % keys.len()]
+    }
+}
+
+impl Questions for Twins {
+    fn ask(&self, number: usize) -> (usize, &Question) {
+        (number % FLEETS, self.key(number).question())
+    }
+
+    fn answered(&self, number: usize, status: u16, asked: Instant) -> Result<()> {
+        self.key(number).answered(status, asked);
+        Ok(())
+    }
+}
+
+pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
+    let start = || -> Result<(Fleet, Vec<Watched>)> {
+        let fleet = Fleet::start(&plan.late.options(1, Lanes::Kv))?;
+        let keys = prepare(&fleet, plan)?;
+        plan.late.begin(&fleet)?;
+        Ok((fleet, keys))
+    };
+    let ((changed, its_keys), (left, the_others)) = thread::scope(|scope| {
+        let other = scope.spawn(start);
+        anyhow::Ok((start()?, other.join().ok().context("a thread panicked")??))
+    })?;
+    let edges: Vec<SocketAddr> = [&changed, &left].map(|fleet| fleet.edge(0).address()).to_vec();
+    let (twins, admin) = (Arc::new(Twins([its_keys, the_others])), changed.admin()?);
+    eprintln!("Measuring the kv lane: {} s without changes", plan.quiet_for.as_secs());
+    let load = Load::of(&edges, 2 * A_SECOND, Arc::clone(&twins) as Arc<dyn Questions>)?;
+    thread::sleep(plan.quiet_for);
     let began = Instant::now();
-    for (change, watched) in (1..).zip(watched) {
-        admin.act(&watched.key, if watched.then == 401 { "disable" } else { "enable" }, &json!({}))?;
-        watched.state(|state| state.acknowledged = Some(Instant::now()));
-        let due = late.changes_over * change / u32::try_from(late.keys)?;
+    let made = change(&admin, plan, &twins.0[0]);
+    let load = load.end()?;
+    made?;
+    rows(plan, &twins, &load, began)
+}
+
+/// Makes the keys, and waits until the edge answers for each as it is.
+fn prepare(fleet: &Fleet, plan: &Plan) -> Result<Vec<Watched>> {
+    let admin = fleet.admin()?;
+    let workspace = admin.workspace("watched")?;
+    let workspace = workspace["id"].as_str().context("a workspace without id")?;
+    let keys = (0..plan.keys).map(|number| Watched::prepare(&admin, workspace, number));
+    let keys = keys.collect::<Result<Vec<_>>>()?;
+    let mut line = Line::to(fleet.edge(0).address())?;
+    for key in &keys {
+        eventually(3 * plan.late.refresh, || {
+            ensure!(line.ask(key.question())? == key.before(), "not known yet");
+            Ok(())
+        })?;
+    }
+    Ok(keys)
+}
+
+/// Makes all changes at an even pace, and waits until each is known, and a while longer in which none may be
+/// forgotten.
+fn change(admin: &Admin, plan: &Plan, keys: &[Watched]) -> Result<()> {
+    eprintln!("Measuring the kv lane: {} changes within {} s", keys.len(), plan.changes_over.as_secs());
+    let began = Instant::now();
+    for (number, key) in (1..).zip(keys) {
+        key.change(admin)?;
+        let due = plan.changes_over * number / u32::try_from(keys.len())?;
         thread::sleep(due.saturating_sub(began.elapsed()));
     }
-    // Until all of them are known, and a while longer in which none may be forgotten.
-    let patience = 2 * late.bound;
-    let known = || watched.iter().all(|watched| watched.state(|state| state.took.is_some()));
     let since = Instant::now();
-    while !known() && since.elapsed() < patience {
+    while keys.iter().any(|key| key.took().is_none()) {
+        ensure!(since.elapsed() < 2 * plan.late.bound, "a change was never known");
         thread::sleep(Duration::from_millis(100));
     }
-    thread::sleep(late.bound / 3);
-    Ok((quiet, load.end()?))
-}
-
-/// Asks for every key once a second.
-fn ask_all(edge: SocketAddr, watched: &[Watched], done: &AtomicBool) -> Result<()> {
-    let (mut line, pause) = (Line::to(edge)?, Duration::from_secs(1) / u32::try_from(watched.len())?);
-    let mut due = Instant::now();
-    for watched in watched.iter().cycle() {
-        if done.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        watched.answered(line.ask(&watched.question)?);
-        due += pause;
-    }
+    // The edge asks for a head once more meanwhile.
+    thread::sleep(plan.late.refresh);
     Ok(())
 }
 
-fn rows(late: &Late, watched: &[Watched], quiet: &[Duration], changing: &[Duration]) -> Result<Vec<Row>> {
-    let states: Vec<_> = watched.iter().map(|watched| watched.state(|state| *state)).collect();
-    let took = states.iter().map(|state| state.took).collect::<Option<Vec<_>>>().context("a change was never known")?;
-    let at = format!(
-        "kv lane, writes shown after {} s, cached for {} s",
-        late.shown_after.as_secs(),
-        late.cached_for.as_secs()
-    );
-    let mut rows = times(&at, took, [None, Some(milliseconds(late.bound))]);
-    let wrong = as_f64(states.iter().map(|state| state.wrong).sum());
+fn rows(plan: &Plan, twins: &Twins, load: &Outcome, began: Instant) -> Result<Vec<Row>> {
+    let [changed, left] = &twins.0;
+    let took = changed.iter().map(Watched::took).collect::<Option<_>>().context("a change was never known")?;
+    let (shown_after, cached_for) = (plan.late.shown_after.as_secs(), plan.late.cached_for.as_secs());
+    let at = format!("kv lane, writes shown after {shown_after} s, cached for {cached_for} s");
+    let mut rows = times(&at, took, [None, Some(milliseconds(plan.late.bound))]);
+    let wrong = as_f64(changed.iter().chain(left).map(Watched::wrong).sum());
     rows.push(
-        Row::new("the same: wrong before the change or after it was known", wrong, "answers")
+        Row::new("the same: answers by a change before it, or not by it after it was known", wrong, "answers")
             .target(Target::AtMost(0.0)),
     );
-    let [quiet, changing] = [quiet, changing].map(|times| milliseconds(percentile(times, 99)));
-    rows.push(Row::new("the same: a request without changes, p99", quiet, "ms"));
-    rows.push(Row::new("the same: a request with changes, p99", changing, "ms"));
-    rows.push(Row::new("the same: with to without, p99", changing / quiet, "×").target(Target::AtMost(1.10)));
+    let compared = |when: &dyn Fn(Instant) -> bool| Compared::of(load, plan.late.refresh, when);
+    let [quiet, changing] = [compared(&|due| due < began), compared(&|due| due >= began)];
+    rows.extend(changing.rows(plan.late.refresh));
+    rows.push(Row::new("the same: of the two before the first change", quiet.ratio(), "×"));
+    rows.extend(load.rows());
     Ok(rows)
+}
+
+/// The p99 of both fleets' requests in milliseconds: of all, and round after round.
+struct Compared {
+    all: [f64; FLEETS],
+    rounds: [Samples; FLEETS],
+}
+
+impl Compared {
+    /// The requests that were due then. A round that is not whole is left out.
+    fn of(load: &Outcome, round: Duration, when: &dyn Fn(Instant) -> bool) -> Self {
+        let answers: Vec<_> = load.answers.iter().filter(|answer| when(answer.due)).copied().collect();
+        let mut rounds = [Samples::new(), Samples::new()];
+        if let (Some(first), Some(last)) = (answers.first(), answers.last()) {
+            let of = |due: Instant| (due - first.due).as_millis() / round.as_millis();
+            let in_rounds = answers.chunk_by(|one, other| of(one.due) == of(other.due));
+            for (_, answers) in (0..of(last.due)).zip(in_rounds) {
+                for (samples, p99) in rounds.iter_mut().zip(p99(answers)) {
+                    samples.push(p99);
+                }
+            }
+        }
+        Self { all: p99(&answers), rounds }
+    }
+
+    fn ratio(&self) -> f64 {
+        self.all[0] / self.all[1]
+    }
+
+    fn rows(&self, round: Duration) -> [Row; 4] {
+        let [with, without] = self.all;
+        // As long as an edge takes to ask again, so that what a new head costs is in each of them.
+        let rounds = format!("the same: with changes to without, p99, rounds of {} s", round.as_secs());
+        let ratios = self.rounds[0].over(&self.rounds[1]);
+        [
+            Row::new("the same: a verification where keys are changed, p99", with, "ms"),
+            Row::new("the same: a verification where none is, p99", without, "ms"),
+            Row::new("the same: with changes to without, p99", self.ratio(), "×").target(Target::AtMost(SLOWER)),
+            Row::of(rounds, &ratios, "×").target(Target::AtMost(SLOWER)),
+        ]
+    }
+}
+
+fn p99(answers: &[Answer]) -> [f64; FLEETS] {
+    let mut times = [(); FLEETS].map(|()| Vec::new());
+    for answer in answers {
+        times[answer.number % FLEETS].push(answer.took);
+    }
+    times.map(|mut times| {
+        times.sort_unstable();
+        milliseconds(percentile(&times, 99))
+    })
 }
 
 #[cfg(test)]
@@ -175,19 +223,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_before_a_change_and_after_it_was_known_is_counted() {
-        let key = NewKey { workspace: String::new(), id: String::new(), secret: String::new(), generation: 0 };
-        let watched = Watched { question: Question::of(""), key, then: 401, state: Mutex::default() };
-        let wrong = |status| {
-            watched.answered(status);
-            watched.state(|state| state.wrong)
-        };
-        assert_eq!((wrong(200), wrong(401)), (0, 1), "refused before it was disabled");
-        watched.state(|state| state.acknowledged = Some(Instant::now()));
-        assert_eq!(wrong(200), 1, "not known yet");
-        assert!(watched.state(|state| state.took.is_none()));
-        assert_eq!(wrong(401), 1);
-        assert!(watched.state(|state| state.took.is_some()));
-        assert_eq!((wrong(200), wrong(401)), (2, 2), "forgotten again");
+    fn rounds_are_whole_and_compare_the_two() {
+        let began = Instant::now();
+        let due = |number: usize| began + Duration::from_millis(number as u64);
+        let took = |number: usize| Duration::from_millis(if number.is_multiple_of(FLEETS) { 6 } else { 3 });
+        let answers = (0..3_500).map(|number| Answer { number, due: due(number), took: took(number) });
+        let load = Outcome::of(answers.collect());
+        let second = Duration::from_secs(1);
+        let all = Compared::of(&load, second, &|_| true);
+        let [with, without] = &all.rounds;
+        assert_eq!((with.spread(), without.spread(), all.ratio()), ((6.0, 6.0), (3.0, 3.0), 2.0));
+        assert_eq!(with.over(without).spread(), (2.0, 2.0));
+        let late = Compared::of(&load, second, &|at| at >= due(2_600));
+        assert!(late.rounds[0].median().is_nan(), "no round is whole");
     }
 }
