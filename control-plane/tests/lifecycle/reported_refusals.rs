@@ -238,6 +238,21 @@ async fn sums_over_edges_and_days_are_within_their_bounds_whatever_strangers_do(
 }
 
 #[tokio::test]
+async fn whoever_has_no_place_on_a_day_that_is_full_may_have_had_what_the_least_has() {
+    let house = House::new().await;
+    let today = UnixDay::of(house.now());
+    for (sequence, rows) in (1..=16).zip((1..).map(|reports| reports * 63)) {
+        let numbers = u16::try_from(rows).expect("small") - 63..u16::try_from(rows).expect("small");
+        let mut report = report(&house, sequence);
+        // None of them is full: whatever is missing, is missing here.
+        report.body.hitters = numbers.map(|number| hitter(number, 5)).collect();
+        house.store.take_report(&report, house.now()).await.expect("taken");
+        let (refused, untold) = most(&house, RefusedBy::Key, today, today.plus(1)).await;
+        assert_eq!((refused.len(), untold), (rows.min(1_000), if rows < 1_000 { 0 } else { 5 }));
+    }
+}
+
+#[tokio::test]
 async fn an_address_is_one_however_it_is_spelled_and_what_is_none_is_not_kept() {
     let house = House::new().await;
     let mut report = report(&house, 1);
