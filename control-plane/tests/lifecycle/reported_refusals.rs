@@ -183,7 +183,8 @@ async fn sums_over_edges_and_days_are_within_their_bounds_whatever_strangers_do(
                 for _ in 0..next(&mut seed) % 400 {
                     // One of them far more often than the others, and some more often than most.
                     let number = (next(&mut seed) % 8_192) >> (next(&mut seed) % 13);
-                    let number = if next(&mut seed) % 4 == 0 { 0 } else { u16::try_from(number).expect("small") };
+                    let number =
+                        if next(&mut seed).is_multiple_of(4) { 0 } else { u16::try_from(number).expect("small") };
                     *truth.entry(number).or_default() += 1;
                     keys.count(number);
                     addresses.count(number);

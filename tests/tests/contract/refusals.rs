@@ -16,7 +16,7 @@ use crate::permissions::somebody;
 use crate::usage::fingerprint;
 
 /// The pause between two reports, and some more on a busy machine.
-const REPORTED: Duration = Duration::from_secs(60);
+const REPORTED: Duration = Duration::from_mins(1);
 /// How far two clocks of one machine are read apart.
 const READ_APART_MS: i64 = 1_000;
 
