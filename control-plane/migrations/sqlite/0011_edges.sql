@@ -117,3 +117,11 @@ CREATE TABLE refusal_hitter (
     last_at INTEGER NOT NULL,
     PRIMARY KEY (day, kind, who, reason)
 ) STRICT, WITHOUT ROWID;
+
+-- How often on a day somebody may have been refused of whom no report told: each tells of so many only.
+CREATE TABLE refusal_untold (
+    day   INTEGER NOT NULL,
+    kind  INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (day, kind)
+) STRICT, WITHOUT ROWID;

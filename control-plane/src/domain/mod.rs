@@ -16,6 +16,7 @@ pub mod limits;
 pub mod member;
 pub mod offboarding;
 pub mod permission;
+pub mod request_id;
 pub mod restrictions;
 pub mod route;
 pub mod scope;

@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// An instant in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(i64);
@@ -40,7 +42,34 @@ impl UnixMillis {
     /// The instant `days` of 24 hours later.
     #[must_use]
     pub const fn plus_days(self, days: u16) -> Self {
-        Self(self.0.saturating_add(days as i64 * 86_400_000))
+        Self(self.0.saturating_add(days as i64 * DAY_MS))
+    }
+}
+
+/// A day by UTC, counted from the first of 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixDay(i64);
+
+impl UnixDay {
+    /// The day that `instant` lies in.
+    pub const fn of(instant: UnixMillis) -> Self {
+        Self(instant.0.div_euclid(DAY_MS))
+    }
+
+    /// Reads a day as RFC 3339 writes one (section 5.6, `full-date`).
+    pub fn read(text: &str) -> Option<Self> {
+        UnixMillis::read(&format!("{text}T00:00:00Z")).map(Self::of)
+    }
+
+    /// Days since the first of 1970.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The day so many days later.
+    #[must_use]
+    pub const fn plus(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days))
     }
 }
 
@@ -88,6 +117,13 @@ impl fmt::Display for UnixMillis {
     }
 }
 
+impl fmt::Display for UnixDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = UnixMillis(self.0.saturating_mul(DAY_MS)).to_string();
+        f.write_str(text.split('T').next().unwrap_or(&text))
+    }
+}
+
 impl fmt::Display for UnixSeconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.instant(), f)
@@ -95,6 +131,12 @@ impl fmt::Display for UnixSeconds {
 }
 
 impl serde::Serialize for UnixMillis {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl serde::Serialize for UnixDay {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -148,6 +190,20 @@ mod tests {
     fn what_a_record_cannot_carry_is_no_deadline() {
         assert_eq!(UnixSeconds::floor(UnixMillis::from_millis(-1)), None);
         assert_eq!(UnixSeconds::floor(UnixMillis::from_millis(i64::from(u32::MAX) * 1000)), None);
+    }
+
+    #[test]
+    fn a_day_is_read_as_it_is_written_and_holds_its_instants() {
+        for (text, number) in [("1970-01-01", 0), ("1969-12-31", -1), ("2026-11-22", 20_779), ("2024-02-29", 19_782)] {
+            let day = UnixDay::read(text).expect("a day");
+            assert_eq!((day.number(), day.to_string()), (number, text.to_owned()));
+            assert_eq!(UnixDay::of(UnixMillis(number * DAY_MS)), day);
+            assert_eq!(UnixDay::of(UnixMillis((number + 1) * DAY_MS - 1)), day);
+        }
+        for other in ["", "today", "2026-11", "2026-02-29", "26-11-22", "2026-11-22T00:00:00Z", "2026-1-2", "20261122"]
+        {
+            assert_eq!(UnixDay::read(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! The request is judged by the edges' own code, from one moment of the database. Where an edge could not
 //! even read the credential, the mistake is looked for. Nothing of the credential is given back.
 
+mod answered;
 mod words;
 
 use std::net::IpAddr;
 
 use keyward_shared::credentials::{Claim, Credential, CredentialError};
 use keyward_shared::decision::{Case, Client, Decision, Reason, Refusal as Denied, Request};
-use keyward_shared::fingerprint::Digest;
+use keyward_shared::fingerprint::{Digest, Fingerprint};
 use keyward_shared::policy::App;
 use keyward_shared::route::RouteTable;
 use keyward_shared::settings::Settings;
@@ -18,7 +19,6 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::lookup::Found;
-use super::refusal::LookupRefusal;
 use super::{Lifecycle, Needs, Refusal, Rights};
 use crate::domain::actor::Actor;
 use crate::domain::explain::{self, Mended, Mistake};
@@ -80,8 +80,19 @@ pub struct Explanation {
     /// What was done to the key and its workspace, and last to the API and the settings where they are this
     /// actor's, newest first; nothing where this actor may not read the audit log.
     pub changes: Option<Vec<PastEvent>>,
-    /// The time that deadlines were judged for; all else is as it was when it was asked.
+    /// The time that deadlines were judged for, or that of the refusal; all else is as it was when it was asked.
     pub at: UnixMillis,
+    /// What an edge told of the request, where it was asked for by its id.
+    pub told: Option<Told>,
+}
+
+/// What an edge told of a request beside why and when it was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Which edge.
+    pub instance: [u8; 10],
+    /// The fingerprint of the key that was shown, where one could be read.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Lifecycle {
@@ -136,14 +147,7 @@ impl Lifecycle {
         }
         let refusal = if let Decision::Deny(refusal) = decision { Some(refusal) } else { None };
         let verdict = if refusal.is_some() { Verdict::Deny } else { Verdict::Allow };
-        Ok(Explanation { verdict, refusal, reason, explanation, found, changes, at })
-    }
-
-    /// Explains a request by the identifier that stood in an edge's answer. Edges report no requests, so
-    /// none is known.
-    pub async fn explain_answered(&self, actor: &Actor) -> Result<Explanation, Refusal> {
-        self.admit(actor, Needs::Deployment(Permission::Explain)).await?;
-        Err(LookupRefusal::UnknownRequest.into())
+        Ok(Explanation { verdict, refusal, reason, explanation, found, changes, at, told: None })
     }
 
     /// What is wrong with a credential that no key is for, and the key that it would be without that. A

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::report::{Lanes, Report, State};
 
 use super::StoreError;
+use super::refusals::{MostRefused, RefusalSample, RefusedQuery};
 use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 
@@ -90,6 +90,9 @@ pub trait EdgeStore: Send + Sync {
     /// A refusal that an edge told of by itself, by the how manieth request of the edge it was.
     async fn sample(&self, instance: [u8; 10], ordinal: u32) -> Result<Option<RefusalSample>, StoreError>;
 
+    /// Who was refused most, the one refused most first.
+    async fn most_refused(&self, query: &RefusedQuery) -> Result<MostRefused, StoreError>;
+
     /// Drops edges, their steps and heads that are kept no longer at `now`; says how many rows. Edges that are
     /// more than [`MAX_EDGES`] go too, those last heard from longest ago.
     async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError>;
@@ -169,23 +172,6 @@ pub struct Unconfirmed {
     pub seen_at: UnixMillis,
 }
 
-/// One refusal that an edge told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusalSample {
-    /// When.
-    pub at: UnixMillis,
-    /// Why, in the word that reports have for it.
-    pub reason: String,
-    /// Whose, where a key could be read.
-    pub fingerprint: Option<Fingerprint>,
-}
-
-/// Most samples of refusals that are kept: the newest.
-pub const MAX_SAMPLES: u32 = 500_000;
-/// How long a sample of a refusal is kept, in milliseconds.
-pub const SAMPLE_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-/// How long the sums of who was refused most on a day are kept, in milliseconds.
-pub const HITTER_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Most edges that are kept.
 pub const MAX_EDGES: u32 = 200_000;
 /// Most steps of edges, from one generation to another, that are kept.

@@ -15,6 +15,7 @@ pub mod live;
 pub mod lookup;
 pub mod people;
 pub mod publication;
+pub mod refusals;
 pub mod secrets;
 pub mod sqlite;
 pub mod tokens;
@@ -38,8 +39,7 @@ use crate::domain::workspace::Workspace;
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use edges::{
-    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Published, Receipt, ReceiptQuery, RefusalSample,
-    Taken, Unconfirmed,
+    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Published, Receipt, ReceiptQuery, Taken, Unconfirmed,
 };
 pub use error::StoreError;
 pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, KeptExport, MailedCount, MailedExport};
@@ -47,6 +47,7 @@ pub use identity::Identity;
 pub use import::{Holder, ImportTx, NameTaken, Named, NewKey};
 pub use lookup::{LookupStore, LookupView};
 pub use people::{MemberQuery, PeoplePosition, PeopleStore, PeopleTx, TeamQuery};
+pub use refusals::{MostRefused, RefusalSample, Refused, RefusedBy, RefusedQuery, Who};
 pub use secrets::SecretTx;
 pub use tokens::{TokenPosition, TokenSet, TokenStore, TokenTx};
 

@@ -30,6 +30,7 @@ mod openapi;
 mod permissions;
 mod prefer;
 mod qr;
+mod refused;
 mod replays;
 mod reports;
 mod reveal;

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use keyward_shared::api_key::ApiKey;
-use keyward_shared::fingerprint::{Digest, Pepper, PepperId};
+use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper, PepperId};
 use keyward_shared::report::{Applied, Body, Envelope, Lanes, OtherUsage, Report, State, Usage};
 use keyward_shared::snapshot::HeadOrder;
 
@@ -50,12 +50,15 @@ pub(crate) async fn send(service: &Service, report: &Report) {
     assert!(taken.bytes.is_empty());
 }
 
+/// What edges and database know of a secret.
+pub(crate) fn fingerprint(secret: &str) -> Fingerprint {
+    Pepper::new(PEPPER).fingerprint(&Digest::of(&ApiKey::parse(secret).expect("a key")))
+}
+
 /// Calls with one secret, the last of them at the report's end.
 pub(crate) fn usage(secret: &str, calls: u32, refused: u32) -> Usage {
-    let key = ApiKey::parse(secret).expect("a key");
-    let fingerprint = Pepper::new(PEPPER).fingerprint(&Digest::of(&key));
     Usage {
-        fingerprint: fingerprint.as_bytes()[..8].try_into().expect("long enough"),
+        fingerprint: fingerprint(secret).as_bytes()[..8].try_into().expect("long enough"),
         retiring: false,
         refused_by_status: false,
         calls,

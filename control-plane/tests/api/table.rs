@@ -261,7 +261,13 @@ async fn asks(scene: &Scene<'_>, permission: Permission) -> Vec<Ask> {
         Permission::SettingsRead => vec![get("/v1/settings")],
         Permission::SettingsManage => vec![patch("/v1/settings", json!({ "realm": "B" }))],
         Permission::SnapshotRead => {
-            vec![get("/v1/snapshot"), get("/v1/snapshot/head"), get("/v1/snapshot/objects/0a"), get("/v1/edges")]
+            vec![
+                get("/v1/snapshot"),
+                get("/v1/snapshot/head"),
+                get("/v1/snapshot/objects/0a"),
+                get("/v1/edges"),
+                get("/v1/edges/refusals"),
+            ]
         }
         Permission::OperatorManage => Vec::new(),
     }

@@ -124,9 +124,37 @@ impl RefusalKind {
         })
     }
 
+    /// A refusal of this kind: of several credentials that cannot be read, one.
+    pub const fn refusal(self) -> Refusal {
+        match self.0 {
+            0 => Refusal::Unauthorized(Reason::Credential(CredentialError::Missing)),
+            1 => Refusal::Unauthorized(Reason::Credential(CredentialError::CheckDigits)),
+            2 => Refusal::Unauthorized(Reason::Credential(CredentialError::Form)),
+            3 => Refusal::Unauthorized(Reason::Unknown),
+            4 => Refusal::Unauthorized(Reason::WrongUser),
+            5 => Refusal::Unauthorized(Reason::Disabled),
+            6 => Refusal::Unauthorized(Reason::Paused),
+            7 => Refusal::Unauthorized(Reason::Suspended),
+            8 => Refusal::Unauthorized(Reason::Expired),
+            9 => Refusal::ReadOnlyKey,
+            10 => Refusal::ApiNotGranted,
+            11 => Refusal::Restricted,
+            12 => Refusal::BadPath,
+            13 => Refusal::NoSnapshot,
+            14 => Refusal::SnapshotExpired,
+            _ => Refusal::ObjectUnavailable,
+        }
+    }
+
     /// Its code on the wire.
     pub const fn code(self) -> u8 {
         self.0
+    }
+
+    /// The one with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let code = WORDS.iter().position(|known| *known == word)?;
+        Self::from_code(u8::try_from(code).ok()?)
     }
 
     /// The one with this code.
@@ -184,6 +212,15 @@ mod tests {
         ] {
             assert_eq!(RefusalKind::of(refusal).as_str(), refusal.code());
         }
+    }
+
+    #[test]
+    fn a_kind_is_that_of_its_refusal_and_of_its_word() {
+        for kind in (0..).map_while(RefusalKind::from_code) {
+            assert_eq!(RefusalKind::of(kind.refusal()), kind);
+            assert_eq!(RefusalKind::from_word(kind.as_str()), Some(kind));
+        }
+        assert_eq!((RefusalKind::from_word(""), RefusalKind::from_word("Unknown")), (None, None));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod people;
 mod permissions;
 mod ping;
 mod receipts;
+mod refusals;
 mod restrictions;
 mod reveal;
 mod rotation_watch;
@@ -145,6 +146,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("edges", edges::tests()),
         ("usage", usage::tests()),
         ("receipts", receipts::tests()),
+        ("refusals", refusals::tests()),
         ("rotation_watch", rotation_watch::tests()),
         ("bad_input", bad_input::tests()),
         ("conditions", conditions::tests()),

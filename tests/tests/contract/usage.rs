@@ -49,7 +49,8 @@ fn count(reports: &[Report], word: &str) -> u32 {
     counters.filter(|(counter, _)| counter.as_str() == word).map(|(_, count)| count).sum()
 }
 
-fn fingerprint(variables: &BTreeMap<String, String>, secret: &str) -> Result<Fingerprint> {
+/// The fingerprint that an edge with these variables makes of a secret.
+pub(crate) fn fingerprint(variables: &BTreeMap<String, String>, secret: &str) -> Result<Fingerprint> {
     let pepper = variables.get("KEYWARD_PEPPER").context("no pepper")?;
     let pepper = BASE64_URL_SAFE_NO_PAD.decode(pepper)?.try_into().ok().context("32 bytes")?;
     Ok(Pepper::new(pepper).fingerprint(&Digest::of(&ApiKey::parse(secret).context("a key")?)))

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::lookup::FoundKeyBody;
 use super::{instant, schema};
 use crate::domain::invalid::{Fault, Invalid};
+use crate::domain::request_id::RequestId;
 use crate::domain::time::UnixMillis;
 use crate::lifecycle::{Asked, Explanation, PastEvent, SecretSlot, Verdict};
 
@@ -43,7 +44,7 @@ pub struct Explain {
 /// What is to be explained.
 pub enum ToExplain {
     /// A request that an edge has answered.
-    Answered,
+    Answered(RequestId),
     /// This request.
     Asked(Box<Asked>),
 }
@@ -51,12 +52,14 @@ pub enum ToExplain {
 impl Explain {
     /// What is to be explained, times and addresses read.
     pub fn into_input(self) -> Result<ToExplain, Invalid> {
-        if self.request_id.is_some() {
-            return if self.describes() {
-                Err(Invalid::new("request_id", Fault::Conflicting, "give this alone, or what the request was"))
-            } else {
-                Ok(ToExplain::Answered)
-            };
+        if let Some(id) = &self.request_id {
+            if self.describes() {
+                let detail = "give this alone, or what the request was";
+                return Err(Invalid::new("request_id", Fault::Conflicting, detail));
+            }
+            let detail = "what an edge's answer says in X-Keyward-Request-Id";
+            let id = RequestId::parse(id).ok_or_else(|| Invalid::new("request_id", Fault::BadFormat, detail))?;
+            return Ok(ToExplain::Answered(id));
         }
         let path = self.path.ok_or_else(|| Invalid::new("path", Fault::Missing, "give this or `request_id`"))?;
         let address =
@@ -103,8 +106,14 @@ pub struct ExplanationBody<'a> {
     slot: Option<SecretSlot>,
     #[schema(required)]
     changes: Option<Vec<ChangeBody<'a>>>,
-    /// The time that deadlines were judged for; all else is as it is now.
+    /// The time that deadlines were judged for; with `request_id`, when it was refused. All else is as it is now.
     at: UnixMillis,
+    /// With `request_id`: the edge that refused it.
+    #[schema(required)]
+    edge: Option<String>,
+    /// With `request_id`: the fingerprint of the key that was shown, where one could be read.
+    #[schema(required)]
+    fingerprint: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -146,6 +155,8 @@ impl<'a> From<&'a Explanation> for ExplanationBody<'a> {
             slot: found.map(|found| found.slot),
             changes: explanation.changes.as_ref().map(|changes| changes.iter().map(ChangeBody::from).collect()),
             at: explanation.at,
+            edge: explanation.told.map(|told| hex::encode(told.instance)),
+            fingerprint: explanation.told.and_then(|told| told.fingerprint).map(|told| hex::encode(told.as_bytes())),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod members;
 pub mod options;
 pub mod page;
+pub mod refused;
 pub mod schema;
 pub mod settings;
 pub mod teams;

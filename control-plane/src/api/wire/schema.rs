@@ -35,7 +35,7 @@ use crate::domain::limits::{
 };
 use crate::domain::member::{MemberKind, Role};
 use crate::domain::scope::Scope;
-use crate::domain::time::{UnixMillis, UnixSeconds};
+use crate::domain::time::{UnixDay, UnixMillis, UnixSeconds};
 use crate::domain::workspace::{Reveal, WorkspaceStatus};
 
 /// Not blank, and without control characters.
@@ -157,6 +157,8 @@ named! {
     Cursor = json!({ "type": "string", "minLength": 1, "description": "`next_cursor` of the page before." });
     KeyOrder = words_of(&KeySort::WORDS, "By what the list is sorted; with a hyphen, from the highest down.");
     Instant = json!({ "type": "string", "format": "date-time", "description": "A time (RFC 3339) with any offset." });
+    Day = json!({ "type": "string", "format": "date", "description": "A day by UTC (RFC 3339)." });
+    RefusedBy = words_of(&["key", "address"], "By what refusals are summed: key and reason, or client address.");
     Deadline = json!({
         "type": "string", "format": "date-time",
         "description": "A time (RFC 3339) that is ahead and before February 2106, rounded down to the second.",
@@ -335,6 +337,7 @@ named! {
     });
 }
 
+schema_of!(UnixDay, "Day");
 schema_of!(UnixMillis, "Instant");
 schema_of!(UnixSeconds, "Instant");
 

@@ -1,6 +1,7 @@
 //! The words of an explanation: one for programs, sentences for people. None of them holds anything of
 //! the credential.
 
+use keyward_shared::credentials::CredentialError;
 use keyward_shared::decision::{Decision, Reason, Refusal as Denied};
 use keyward_shared::record::Slot;
 use keyward_shared::route::RouteTable;
@@ -14,6 +15,9 @@ use crate::lifecycle::lookup::{Found, FoundKey, SecretSlot};
 /// Of a time before the last change.
 pub(super) const CHANGED_SINCE: &str =
     " Deadlines are judged for the time that was named, all else as it is now; `changes` has what was done since.";
+
+/// Of a refusal before the last change.
+pub(super) const SINCE_THEN: &str = " All else is told as it is now; `changes` has what was done since.";
 
 const BROUGHT: &str = "The key that is shown was brought with a secret that has this deployment's prefix and \
     other check digits, which edges refuse while the setting `check_digits` is `enforce`.";
@@ -166,6 +170,60 @@ impl Scene<'_> {
         words.push('.');
         words
     }
+}
+
+/// Why an edge refused a request of which no more is known, in sentences.
+pub(super) fn told(refusal: Denied, found: Option<&Found>) -> String {
+    let words = match refusal {
+        Denied::Unauthorized(Reason::Credential(CredentialError::Missing)) => "No credential came with the request.",
+        Denied::Unauthorized(Reason::Credential(CredentialError::CheckDigits)) => {
+            "The key's check digits were wrong: it held a typing error or was cut off."
+        }
+        Denied::Unauthorized(Reason::Credential(_)) => {
+            "The credential could not be read. It is not kept; given as `authorization`, it is told what is wrong \
+             with it."
+        }
+        Denied::Unauthorized(Reason::Unknown) => return unknown_then(found),
+        Denied::Unauthorized(Reason::WrongUser) => {
+            "The user of the credential was neither the key itself, nor its id, nor its workspace's id or slug."
+        }
+        Denied::Unauthorized(Reason::Disabled) => "The key was disabled.",
+        Denied::Unauthorized(Reason::Paused) => {
+            "This was the older secret of a key in rotation, and it was paused; the newer one is accepted."
+        }
+        Denied::Unauthorized(Reason::Suspended) => "The key's workspace was suspended, and all of its keys with it.",
+        Denied::Unauthorized(Reason::Expired) => {
+            "The key had expired, or this was an older secret of it, and its grace period was over."
+        }
+        Denied::ReadOnlyKey => "The key was usable and read only, and what the request did counted as writing.",
+        Denied::ApiNotGranted => "The key was usable, but the path belonged to no API that it was granted.",
+        Denied::Restricted => "The key was usable, but not from there: see its `restrictions`.",
+        Denied::BadPath => {
+            "The key was usable, but servers may read the path in more than one way, so it is never forwarded."
+        }
+        Denied::NoSnapshot => "The edge had no snapshot yet, so it could not judge the request.",
+        Denied::SnapshotExpired => {
+            "The edge's snapshot had expired, since it had not heard of a newer one for too long."
+        }
+        Denied::ObjectUnavailable => "The edge could not load in time what it takes to judge the request.",
+    };
+    words.to_owned()
+}
+
+/// An edge knows no secret that is final, and none that it has not heard of yet.
+fn unknown_then(found: Option<&Found>) -> String {
+    let now = match found {
+        None => "no key has or had this secret",
+        Some(Found { key: FoundKey::Deleted { .. }, .. }) => "the key was deleted",
+        Some(Found { key: FoundKey::Readable(view), .. }) if view.status == KeyStatus::Archived => {
+            "the key is archived, which is final"
+        }
+        Some(Found { slot: SecretSlot::Ended, .. }) => {
+            "it is an older secret of the key that is shown, and was ended, which is final"
+        }
+        Some(_) => "it is of the key that is shown, of which that edge had not heard yet",
+    };
+    format!("The credential read well, but the edge knew no key with this secret: {now}.")
 }
 
 /// Says so where it is the older secret that still passes.

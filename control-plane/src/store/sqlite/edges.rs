@@ -10,9 +10,8 @@ use super::{SqliteStore, receipts, refusals, reports};
 use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
-use crate::store::edges::{
-    Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Receipt, ReceiptQuery, RefusalSample, Taken,
-};
+use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Receipt, ReceiptQuery, Taken};
+use crate::store::refusals::{MostRefused, RefusalSample, RefusedQuery};
 
 const PAGE: &str = include_str!("sql/edges/page.sql");
 
@@ -92,6 +91,10 @@ impl EdgeStore for SqliteStore {
 
     async fn sample(&self, instance: [u8; 10], ordinal: u32) -> Result<Option<RefusalSample>, StoreError> {
         refusals::sample(&mut *self.reader().await?, instance, ordinal).await
+    }
+
+    async fn most_refused(&self, query: &RefusedQuery) -> Result<MostRefused, StoreError> {
+        refusals::most(&mut *self.reader().await?, query).await
     }
 
     async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError> {

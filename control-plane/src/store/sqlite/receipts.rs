@@ -9,9 +9,10 @@ use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
 use crate::store::edges::{
-    AppliedBy, HITTER_KEPT_MS, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, LiveEdges, MAX_EDGES, MAX_STEPS, Published, Receipt,
-    ReceiptQuery, SAMPLE_KEPT_MS, Unconfirmed,
+    AppliedBy, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, LiveEdges, MAX_EDGES, MAX_STEPS, Published, Receipt, ReceiptQuery,
+    Unconfirmed,
 };
+use crate::store::refusals::{HITTER_KEPT_MS, SAMPLE_KEPT_MS};
 
 const FACTS: &str = include_str!("sql/edges/receipt_facts.sql");
 const PUBLISHED: &str = include_str!("sql/edges/published.sql");
@@ -24,6 +25,7 @@ const FORGET_APPLIED: &str = include_str!("sql/edges/forget_applied.sql");
 const FORGET_EDGES: &str = include_str!("sql/edges/forget_edges.sql");
 const FORGET_SAMPLES: &str = include_str!("sql/edges/forget_samples.sql");
 const FORGET_HITTERS: &str = include_str!("sql/edges/forget_hitters.sql");
+const FORGET_UNTOLD: &str = include_str!("sql/edges/forget_untold.sql");
 const OLDEST_KEPT: &str = include_str!("sql/edges/oldest_kept.sql");
 const OLDEST_APPLIED_KEPT: &str = include_str!("sql/edges/oldest_applied_kept.sql");
 
@@ -138,6 +140,7 @@ pub(super) async fn forget(store: &SqliteStore, now: UnixMillis) -> Result<u64, 
         (FORGET_APPLIED, steps_from),
         (FORGET_SAMPLES, now.as_millis() - SAMPLE_KEPT_MS),
         (FORGET_HITTERS, now.as_millis() - HITTER_KEPT_MS),
+        (FORGET_UNTOLD, now.as_millis() - HITTER_KEPT_MS),
         (FORGET_EDGES, edges_from),
         (FORGET_PUBLISHED, kept_from),
     ];

@@ -1,6 +1,7 @@
 //! `/v1/edges`: the edges that were heard from, and what they report.
 
 mod list;
+mod refusals;
 mod report;
 
 use axum::Router;
@@ -10,7 +11,7 @@ use utoipa::OpenApi;
 use crate::api::ApiState;
 
 pub(super) fn router() -> Router<ApiState> {
-    Router::new().route("/edges", get(list::list))
+    Router::new().route("/edges", get(list::list)).route("/edges/refusals", get(refusals::list))
 }
 
 /// What asks for the edges' own credential.
@@ -20,5 +21,5 @@ pub(super) fn report_router() -> Router<ApiState> {
 
 /// The operations of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(list::list, report::report))]
+#[openapi(paths(list::list, refusals::list, report::report))]
 pub(super) struct Operations;

@@ -19,7 +19,8 @@ pub(super) fn router() -> Router<ApiState> {
 
 /// Explain a verdict
 ///
-/// It never repeats a secret.
+/// A request that is described is judged as an edge would now. Of one that an edge has refused, `request_id` alone
+/// tells why and when, where the edge told of it. It never repeats a secret.
 #[utoipa::path(
     post, path = "/v1/explain", operation_id = "explain",
     request_body = Explain,
@@ -30,7 +31,7 @@ async fn explain(
     Question { actor, body }: Question<Explain>,
 ) -> Result<Response, Problem> {
     let explanation = match body.into_input()? {
-        ToExplain::Answered => api.lifecycle.explain_answered(&actor).await?,
+        ToExplain::Answered(id) => api.lifecycle.explain_answered(&actor, id, api.clock.now()).await?,
         ToExplain::Asked(asked) => api.lifecycle.explain(&actor, &asked, api.clock.now()).await?,
     };
     let answer = Answer::new(StatusCode::OK, &ExplanationBody::from(&explanation)).no_store();

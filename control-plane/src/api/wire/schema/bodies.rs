@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::limits::{BULK_KEYS, EXPLAINED_BYTES, METHOD_CHARS};
+use crate::domain::request_id::RequestId;
 
 /// Keys by name, or those that the list has under these filters.
 pub(super) fn bulk() -> Value {
@@ -172,12 +173,13 @@ pub(super) fn explain() -> Value {
         },
         "request_id": absent(),
     });
+    let id = json!({
+        "type": "string", "pattern": RequestId::PATTERN,
+        "description": "What `X-Keyward-Request-Id` said in an edge's answer.",
+    });
     let nothing = asked.as_object().into_iter().flat_map(Map::keys).map(|name| (name.clone(), absent()));
     let nothing = Value::Object(nothing.collect());
-    one_of([
-        object(&["request_id"], [nothing, json!({ "request_id": { "type": "string" } })]),
-        object(&["path"], [asked]),
-    ])
+    one_of([object(&["request_id"], [nothing, json!({ "request_id": id })]), object(&["path"], [asked])])
 }
 
 fn one_of<const N: usize>(schemas: [Value; N]) -> Value {
