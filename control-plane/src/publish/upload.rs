@@ -40,13 +40,7 @@ impl Uploader {
             if heads.borrow().is_none() && heads.changed().await.is_err() {
                 return;
             }
-            let result = async {
-                if !self.shared.is_compared() {
-                    history::compare(self.kv.as_ref(), &self.shared).await?;
-                }
-                self.write_newest(&mut heads).await
-            };
-            match result.await {
+            match self.write_newest(&mut heads).await {
                 Ok(()) => {
                     backoff = FIRST_BACKOFF;
                     self.shared.note_kv(None);
@@ -81,24 +75,33 @@ impl Uploader {
                 // Workers KV counts each write. Edges that read it get the checkpoint with the next news.
                 return Ok(());
             }
+            if !self.shared.is_compared() {
+                history::compare(self.kv.as_ref(), &self.shared).await?;
+            }
             self.write_objects().await?;
             // A newer head on record may have retired objects of this one before they were written.
-            let recorded = self.shared.store.recorded_head().await?.map(|recorded| recorded.order);
-            if recorded != Some(head.order) {
+            let store = &self.shared.store;
+            let Some(recorded) = store.recorded_head().await?.filter(|recorded| recorded.order == head.order) else {
                 heads.changed().await.map_err(|_| PublishError::Superseded)?;
                 continue;
+            };
+            if recorded.compared < Some(head.order) {
+                // It was recorded while KV was being compared. A successor would take it for one of a history
+                // that is lost.
+                store.mark_head_compared().await?;
             }
             if heads.has_changed().unwrap_or(false) && Instant::now() < self.next_head {
                 // A newer one has come while the objects were written, and it is not time yet.
                 continue;
             }
             sleep_until(self.next_head).await;
-            if heads.has_changed().unwrap_or(false) {
+            // The lease may have been lost and taken again meanwhile.
+            if heads.has_changed().unwrap_or(false) || !self.shared.is_compared() {
                 continue;
             }
             self.kv.put(HEAD_KEY, head.bytes.clone()).await?;
             self.next_head = Instant::now() + self.between_heads;
-            self.shared.store.mark_head_sent(head.order, self.shared.now()).await?;
+            store.mark_head_sent(head.order, self.shared.now()).await?;
             self.shared.note_sent(head.order);
             self.written = Some(head.order);
             return Ok(());

@@ -4,7 +4,7 @@ use keyward_shared::id::KeyId;
 use keyward_shared::policy::Access;
 use keyward_shared::settings::Settings;
 
-use crate::sim::{BEGINS_MS, lock};
+use crate::sim::lock;
 use crate::truth::{Key, SECRETS, State, secrets};
 use crate::world::World;
 
@@ -96,6 +96,36 @@ impl World {
         self.commit(what, &changes, narrowing);
     }
 
+    /// Deletes a key: none of its secrets is ever used again.
+    pub(crate) fn delete(&mut self) {
+        let at = self.sim.index(self.keys.all.len());
+        let of = self.keys.all.get(at).map(|key| key.workspace);
+        if let Some(workspace) = of {
+            self.remove("delete", |place, _| place == at, workspace);
+        }
+    }
+
+    /// Deletes the keys of a workspace.
+    pub(crate) fn delete_all(&mut self, workspace: usize) {
+        self.remove("delete all", |_, key| key.workspace == workspace, workspace);
+    }
+
+    fn remove(&mut self, what: &str, is_gone: impl Fn(usize, &Key) -> bool, workspace: usize) {
+        let (mut changes, mut kept) = (Vec::new(), Vec::new());
+        for (place, key) in std::mem::take(&mut self.keys.all).into_iter().enumerate() {
+            if is_gone(place, &key) {
+                let states = key.states(self.keys.suspended[workspace]);
+                changes.extend(states.into_iter().map(|(secret, _)| (secret, None)));
+            } else {
+                kept.push(key);
+            }
+        }
+        self.keys.all = kept;
+        if !changes.is_empty() {
+            self.commit(what, &changes, true);
+        }
+    }
+
     pub(crate) fn disable(&mut self) {
         self.change(|_, key| {
             key.disabled = true;
@@ -163,7 +193,8 @@ impl World {
     /// Sets something that verdicts do not rest on.
     pub(crate) fn set_realm(&mut self) {
         let now = self.sim.now();
-        let realm = format!("realm {}", now - BEGINS_MS);
+        // Of few, so that what was comes back.
+        let realm = format!("realm {}", self.sim.below(3));
         let generation = lock(&self.database).set(Settings { realm, ..Settings::default() }, now);
         self.sim.note(format_args!("{generation}: settings"));
         self.tell(generation);
