@@ -159,13 +159,12 @@ impl<'a> State<'a> {
             rest_until: None,
             built_for,
         };
-        match last.settings {
-            Some(settings) => state.settings = settings,
-            None => {
-                let mut view = store.view().await?;
-                let settings = view.settings().await?;
-                state.make_settings(settings, view.generation()).await?;
-            }
+        if let Some(settings) = last.settings {
+            state.settings = settings;
+        } else {
+            let mut view = store.view().await?;
+            let settings = view.settings().await?;
+            state.make_settings(settings, view.generation()).await?;
         }
         // What is in `recent` alone is taken up by the tree in time.
         if state.recent.newest().is_some_and(|newest| newest > state.trees.generation) {
