@@ -4,7 +4,7 @@ use keyward_shared::id::KeyId;
 use keyward_shared::policy::Access;
 use keyward_shared::settings::Settings;
 
-use crate::sim::lock;
+use crate::sim::{Lane, lock};
 use crate::truth::{Key, SECRETS, State, secrets};
 use crate::world::World;
 
@@ -12,6 +12,9 @@ use crate::world::World;
 const WORKSPACES: usize = 3;
 /// Until bulk work has come to every edge, in milliseconds.
 const CROWDED_MS: u64 = 60_000;
+
+/// For so long KV caches near an edge that something is not there, in milliseconds.
+const NOT_THERE_MS: u64 = 30_000;
 
 /// Keys, workspaces, and the next secret that nobody has yet.
 #[derive(Debug, Default)]
@@ -197,6 +200,9 @@ impl World {
         let realm = format!("realm {}", self.sim.below(3));
         let generation = lock(&self.database).set(Settings { realm, ..Settings::default() }, now);
         self.sim.note(format_args!("{generation}: settings"));
+        // A head that overtakes its settings in KV is taken when they show, and that they are not there
+        // is cached. An edge that nobody has asked for a while judges by what it holds until then.
+        self.sim.disturb_until(now + self.setting.kv_late_ms + NOT_THERE_MS, &[Lane::Kv]);
         self.tell(generation);
     }
 }
