@@ -4,7 +4,7 @@
 
 use keyward_shared::snapshot::{Need, ObjectName, Replica};
 
-use crate::limits::MAX_WARMED_AT_ONCE;
+use super::limits::MAX_WARMED_AT_ONCE;
 
 /// How long a started run counts as running: what runs under `wait_until` can be cut off without a word.
 const RUN_MS: u64 = 10_000;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::CliError;
 use crate::config::{KvTarget, Layers};
 use crate::entropy::{self, SystemEntropy};
-use crate::publish::{KvApi, KvClient, KvError, PublishOptions};
+use crate::publish::{KvApi, KvClient, KvError, PublishOptions, TARGET_RECORDS};
 use crate::secrets::SecretText;
 
 /// How long edges have to warm a tree: they hear of it from KV within a minute or so, over http at once.
@@ -35,6 +35,7 @@ pub(super) fn options(layers: &Layers<'_>) -> Result<PublishOptions, CliError> {
         kv_min_interval: cadence.kv_min_interval,
         checkpoint_every: cadence.checkpoint_every,
         warm_up: cadence.warm_up.unwrap_or(warm_up),
+        leaf_records: TARGET_RECORDS,
         collect_every: COLLECT_EVERY,
         holder: holder()?,
     })

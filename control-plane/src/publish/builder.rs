@@ -29,6 +29,8 @@ pub(super) struct BuildFor {
     pub(super) deployment: String,
     pub(super) pepper: PepperId,
     pub(super) epoch: u64,
+    /// Records that a leaf is aimed at.
+    pub(super) leaf_records: u64,
 }
 
 impl BuildFor {
@@ -72,7 +74,7 @@ pub(super) async fn build(
     let mut build =
         Build { store, view: &mut *view, built_for, records, staged: Vec::new(), staged_bytes: 0, new: Vec::new() };
     let (depth, given_up) = match wanted {
-        Wanted::Fitting => (wanted_depth(records, None), Vec::new()),
+        Wanted::Fitting => (wanted_depth(records, None, built_for.leaf_records), Vec::new()),
         Wanted::AtDepth(depth) => (depth, Vec::new()),
         Wanted::After { tree: (names, since), deeper } => {
             let mut outgrown = names.shape.depth();
@@ -86,7 +88,7 @@ pub(super) async fn build(
                     return Ok(BuiltTree { of_deeper: true, ..built });
                 }
             }
-            (wanted_depth(records, Some(outgrown)).max(outgrown + 1), given_up)
+            (wanted_depth(records, Some(outgrown), built_for.leaf_records).max(outgrown + 1), given_up)
         }
     };
     for depth in depth..=MAX_DEPTH {
@@ -165,7 +167,7 @@ impl Build<'_> {
 
     fn built(&mut self, names: TreeNames, generation: u64, given_up: Vec<ObjectName>) -> BuiltTree {
         // Fat policies may have it deeper than its number of records alone wants it.
-        let wanted_depth = wanted_depth(self.records, Some(names.shape.depth()));
+        let wanted_depth = wanted_depth(self.records, Some(names.shape.depth()), self.built_for.leaf_records);
         BuiltTree { names, generation, new: std::mem::take(&mut self.new), given_up, wanted_depth, of_deeper: false }
     }
 

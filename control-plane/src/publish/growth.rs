@@ -53,15 +53,20 @@ pub(super) struct Trees {
     /// How deep its leaves should lie.
     pub(super) wanted_depth: u8,
     pub(super) next: Option<Next>,
+    /// As of which generation a tree was given up last. Built as of that one again, it would have the names
+    /// that were given up.
+    pub(super) given_up_in: Option<u64>,
 }
 
 impl Trees {
-    /// What to build now, where `changes_wait` for the tree to take them up. They wait for a next tree
-    /// as well, once: under a stream of bulk work they would always come first, until a leaf is too large.
-    pub(super) fn making(&self, changes_wait: bool, now: Instant) -> Option<Making> {
+    /// What to build now that everything up to `generation` is published, where `changes_wait` for the tree
+    /// to take them up. They wait for a next tree as well, once: under a stream of bulk work they would
+    /// always come first, until a leaf is too large.
+    pub(super) fn making(&self, generation: u64, changes_wait: bool, now: Instant) -> Option<Making> {
+        let fits = self.wanted_depth == self.current.shape.depth();
         match &self.next {
             Some(next) if next.switch_at.is_some_and(|at| now >= at) => Some(Making::Switch),
-            None if self.wanted_depth != self.current.shape.depth() => Some(Making::Next),
+            None if !fits && Some(generation) > self.given_up_in => Some(Making::Next),
             _ => changes_wait.then_some(Making::Tree),
         }
     }
@@ -115,6 +120,9 @@ impl Trees {
             _ if reshaped => self.next.take().map(|next| next.names),
             _ => None,
         };
+        if reshaped {
+            self.given_up_in = Some(generation);
+        }
         left.iter().flat_map(TreeNames::names).copied().collect()
     }
 }

@@ -15,6 +15,7 @@ use super::upload::HEAD_KEY;
 /// Reads the head that KV holds and notes that it was compared, unless it stands above the record. The
 /// record is read last: whoever else publishes has compared, and recorded, before writing what was read.
 pub(super) async fn compare(kv: &dyn KvApi, shared: &Shared) -> Result<(), PublishError> {
+    let tenure = shared.tenure();
     match kv.get(HEAD_KEY, MAX_HEAD_BYTES).await {
         Ok(None) => {}
         Ok(Some(bytes)) => match shared.signer.read(&bytes) {
@@ -31,5 +32,5 @@ pub(super) async fn compare(kv: &dyn KvApi, shared: &Shared) -> Result<(), Publi
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(shared.note_compared().await?)
+    Ok(shared.note_compared(tenure).await?)
 }

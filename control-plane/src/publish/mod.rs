@@ -31,3 +31,4 @@ pub use kv::{KvApi, KvClient, KvError};
 pub use raise_epoch::{Comparison, Orphan, RaiseEpoch, Raised};
 pub use run::{PublishOptions, Publisher, PublisherHandle};
 pub use source::{Commits, PublicationStore};
+pub use tree::TARGET_RECORDS;

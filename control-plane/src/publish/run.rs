@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::builder::BuildFor;
-use super::collect;
+use super::collect::Collector;
 use super::error::PublishError;
 use super::heads::HeadSigner;
 use super::history;
@@ -63,6 +63,8 @@ pub struct PublishOptions {
     pub kv_min_interval: Duration,
     /// How long edges have to load what they use of a tree of another depth before heads name it.
     pub warm_up: Duration,
+    /// How many records a leaf is aimed at, for the whole of it to be of a size that edges like to load.
+    pub leaf_records: u64,
     /// How often objects are collected that no usable head names.
     pub collect_every: Duration,
     /// Names this process in the lease.
@@ -141,8 +143,13 @@ impl Publisher {
     }
 
     async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let collector =
-            tokio::spawn(collect::run(Arc::clone(&self.shared), self.kv.clone(), self.options.collect_every));
+        let collector = Collector {
+            shared: Arc::clone(&self.shared),
+            kv: self.kv.clone(),
+            holder: self.options.holder.clone(),
+            every: self.options.collect_every,
+        };
+        let collector = tokio::spawn(collector.run());
         let uploader = self.kv.clone().map(|kv| {
             let uploader = Uploader {
                 kv,
@@ -221,12 +228,17 @@ impl Publisher {
                 let epoch = acquired.ok_or(PublishError::Superseded)?;
                 shared.note_lease(began + LEASE);
                 (kept.heartbeat, kept.second_write) = (None, Some(Instant::now() + SECOND_WRITE));
-                shared.inherit(shared.store.recorded_head().await?.as_ref());
+                shared.take_over(shared.store.recorded_head().await?.as_ref());
                 epoch
             }
         };
         kept.epoch = Some(epoch);
-        let built_for = BuildFor { deployment: self.options.deployment.clone(), pepper: self.options.pepper, epoch };
+        let built_for = BuildFor {
+            deployment: self.options.deployment.clone(),
+            pepper: self.options.pepper,
+            epoch,
+            leaf_records: self.options.leaf_records,
+        };
         let resuming = async {
             self.look_at_kv_first().await?;
             State::resume(self, built_for).await

@@ -65,8 +65,10 @@ struct Condition {
     kv: Option<String>,
     /// Why the audit log is not signed.
     log: Option<String>,
-    /// Whether KV's head was found to stand no higher than the record.
-    compared: bool,
+    /// How often this process has taken the lease.
+    tenures: u64,
+    /// In which of those times KV's head was found to stand no higher than the record.
+    compared_in: Option<u64>,
     sent: Option<(HeadOrder, UnixMillis)>,
     served_at: Option<UnixMillis>,
     /// Until when nobody else can have taken the lease.
@@ -108,10 +110,24 @@ impl Shared {
         }
     }
 
-    /// Takes over what is on record. To be told again when the lease is taken: others may have published
-    /// in the meantime.
+    /// Knows what is on record.
     pub(super) fn inherit(&self, recorded: Option<&RecordedHead>) {
         self.with(|condition| condition.sent = recorded.and_then(|recorded| recorded.sent));
+    }
+
+    /// The lease was taken. Others may have published in the meantime, and the database may be an older
+    /// one of itself by now: KV is compared again before anything is written to it.
+    pub(super) fn take_over(&self, recorded: Option<&RecordedHead>) {
+        self.inherit(recorded);
+        self.with(|condition| condition.tenures += 1);
+        if self.has_kv {
+            self.witness.hold();
+        }
+    }
+
+    /// The how manieth time it is that this process has the lease.
+    pub(super) fn tenure(&self) -> u64 {
+        self.with(|condition| condition.tenures)
     }
 
     pub(super) fn now(&self) -> UnixMillis {
@@ -158,18 +174,21 @@ impl Shared {
         });
     }
 
-    /// Notes that KV's head does not stand above the record, in the record too: for what was
-    /// served in the meantime, and for every head from now on. Where the record cannot be had, KV is compared
-    /// again.
-    pub(super) async fn note_compared(&self) -> Result<(), StoreError> {
+    /// Notes that KV's head does not stand above the record, in the record too: for what was served in
+    /// the meantime, and for every head from now on. What was looked at before the lease was lost and
+    /// taken again tells nothing. Where the record cannot be had, KV is compared again.
+    pub(super) async fn note_compared(&self, tenure: u64) -> Result<(), StoreError> {
+        if self.tenure() != tenure {
+            return Ok(());
+        }
         self.store.mark_head_compared().await?;
-        self.with(|condition| condition.compared = true);
+        self.with(|condition| condition.compared_in = Some(tenure));
         self.witness.let_go();
         Ok(())
     }
 
     pub(super) fn is_compared(&self) -> bool {
-        self.with(|condition| condition.compared)
+        self.with(|condition| condition.compared_in == Some(condition.tenures))
     }
 
     pub(super) fn is_halted(&self) -> bool {

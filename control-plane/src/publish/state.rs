@@ -144,6 +144,7 @@ impl<'a> State<'a> {
                 wanted_depth: last.tree.shape.depth(),
                 current: last.tree,
                 next: last.next.map(|(names, generation)| Next::new(names, generation)),
+                given_up_in: None,
             },
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
@@ -161,9 +162,12 @@ impl<'a> State<'a> {
             rest_until: None,
             built_for,
         };
-        match last.settings {
-            Some(settings) => state.settings = settings,
-            None => state.make_settings(store.view().await?.settings().await?).await?,
+        if let Some(settings) = last.settings {
+            state.settings = settings;
+        } else {
+            let mut view = store.view().await?;
+            let settings = view.settings().await?;
+            state.make_settings(settings, view.generation()).await?;
         }
         // What is in `recent` alone is taken up by the tree in time.
         if state.recent.newest().is_some_and(|newest| newest > state.trees.generation) {
@@ -197,7 +201,7 @@ impl<'a> State<'a> {
         let through = admitted.through.max(self.generation);
         let new_settings = match settings.filter(|settings| *settings != self.settings.0) {
             Some(settings) => {
-                self.make_settings(settings).await?;
+                self.make_settings(settings, committed).await?;
                 true
             }
             None => false,
@@ -331,8 +335,11 @@ impl<'a> State<'a> {
         Ok(())
     }
 
-    async fn make_settings(&mut self, settings: Settings) -> Result<(), PublishError> {
-        let stamp = Stamp { epoch: self.built_for.epoch, generation: self.generation };
+    /// Makes these settings, which are as of a view of `generation`, the ones that heads name. That one, for
+    /// other settings are of another: what heads say everything is published up to may stand still, and
+    /// settings that come back would have the name that was given up.
+    async fn make_settings(&mut self, settings: Settings, generation: u64) -> Result<(), PublishError> {
+        let stamp = Stamp { epoch: self.built_for.epoch, generation };
         let bytes = encode_settings(self.built_for.origin(), stamp, &settings)?;
         if decode_settings(&bytes, self.built_for.origin())? != settings {
             return Err(PublishError::Mismatch { what: "settings" });
@@ -354,7 +361,8 @@ impl<'a> State<'a> {
         let (shared, options) = (&self.publisher.shared, &self.publisher.options);
         self.trees.count_time(shared.readable(), now, options.warm_up);
         let changes_wait = self.tree_due.is_some_and(|due| now >= due);
-        let Some(making) = self.trees.making(changes_wait, now).filter(|_| self.building.is_none()) else {
+        let Some(making) = self.trees.making(self.generation, changes_wait, now).filter(|_| self.building.is_none())
+        else {
             return;
         };
         if making != Making::Next {
@@ -402,14 +410,14 @@ impl<'a> State<'a> {
                 self.recent.in_tree(mark.generation, &mark.fingerprint, mark.narrowing);
             }
         }
-        let settings = view.settings().await?;
+        let (settings, committed) = (view.settings().await?, view.generation());
         drop(view);
         self.generation = self.generation.max(built.generation);
         self.named.extend(built.new);
         self.retired.extend(built.given_up);
         self.retired.extend(self.trees.replace(making, built.names, built.generation, built.wanted_depth));
         if settings != self.settings.0 {
-            self.make_settings(settings).await?;
+            self.make_settings(settings, committed).await?;
         }
         let kept_from = self.recent.oldest().unwrap_or(u64::MAX);
         self.outbox_done = Some(self.trees.oldest().min(kept_from.saturating_sub(1)));

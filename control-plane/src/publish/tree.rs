@@ -6,7 +6,7 @@ use keyward_shared::fingerprint::PepperId;
 use keyward_shared::snapshot::{Node, ObjectName, Origin, Place, RECORD_BYTES, Shape, Stamp, TARGET_LEAF_BYTES, Tree};
 
 /// Records of a leaf of the size aimed at.
-const TARGET_RECORDS: u64 = (TARGET_LEAF_BYTES / RECORD_BYTES) as u64;
+pub const TARGET_RECORDS: u64 = (TARGET_LEAF_BYTES / RECORD_BYTES) as u64;
 /// Deepest tree that is built: leaves for 2^24 prefixes, a billion keys and more.
 pub(super) const MAX_DEPTH: u8 = 24;
 
@@ -101,17 +101,13 @@ impl TreeNames {
     }
 }
 
-/// How deep the leaves of a tree of `records` should lie, given how deep they lie now. Leaves are
-/// let grow to twice their target and shrink to an eighth before the tree is reshaped, so that a
-/// number of keys that sways does not.
-pub(super) fn wanted_depth(records: u64, now: Option<u8>) -> u8 {
-    let best = (0..MAX_DEPTH).find(|depth| records >> depth <= TARGET_RECORDS).unwrap_or(MAX_DEPTH);
+/// How deep the leaves of a tree of `records` should lie, given how deep they lie now, where so many a
+/// leaf are the `target`. Leaves are let grow to twice that and shrink to an eighth before the tree is
+/// reshaped, so that a number of keys that sways does not.
+pub(super) fn wanted_depth(records: u64, now: Option<u8>, target: u64) -> u8 {
+    let best = (0..MAX_DEPTH).find(|depth| records >> depth <= target).unwrap_or(MAX_DEPTH);
     match now {
-        Some(depth)
-            if records >> depth <= 2 * TARGET_RECORDS && (records >> depth >= TARGET_RECORDS / 8 || depth == 0) =>
-        {
-            depth
-        }
+        Some(depth) if records >> depth <= 2 * target && (records >> depth >= target / 8 || depth == 0) => depth,
         _ => best,
     }
 }
@@ -153,13 +149,13 @@ mod tests {
 
     #[test]
     fn the_depth_sways_less_than_the_keys() {
-        assert_eq!(wanted_depth(0, None), 0);
-        assert_eq!(wanted_depth(819, None), 0);
-        assert_eq!(wanted_depth(1_000_000, None), 11);
-        assert_eq!(wanted_depth(10_000_000, None), 14);
-        assert_eq!(wanted_depth(1_600, Some(0)), 0, "grown, not yet twice the target");
-        assert_eq!(wanted_depth(1_700, Some(0)), 2);
-        assert_eq!(wanted_depth(250_000, Some(11)), 11, "shrunk, not yet to an eighth");
-        assert_eq!(wanted_depth(100_000, Some(11)), 7);
+        assert_eq!(wanted_depth(0, None, TARGET_RECORDS), 0);
+        assert_eq!(wanted_depth(819, None, TARGET_RECORDS), 0);
+        assert_eq!(wanted_depth(1_000_000, None, TARGET_RECORDS), 11);
+        assert_eq!(wanted_depth(10_000_000, None, TARGET_RECORDS), 14);
+        assert_eq!(wanted_depth(1_600, Some(0), TARGET_RECORDS), 0, "grown, not yet twice the target");
+        assert_eq!(wanted_depth(1_700, Some(0), TARGET_RECORDS), 2);
+        assert_eq!(wanted_depth(250_000, Some(11), TARGET_RECORDS), 11, "shrunk, not yet to an eighth");
+        assert_eq!(wanted_depth(100_000, Some(11), TARGET_RECORDS), 7);
     }
 }

@@ -42,13 +42,7 @@ impl Uploader {
             if heads.borrow().is_none() && heads.changed().await.is_err() {
                 return;
             }
-            let result = async {
-                if !self.shared.is_compared() {
-                    history::compare(self.kv.as_ref(), &self.shared).await?;
-                }
-                self.write_newest(&mut heads).await
-            };
-            match result.await {
+            match self.write_newest(&mut heads).await {
                 Ok(()) => {
                     backoff = FIRST_BACKOFF;
                     self.shared.note_kv(None);
@@ -83,13 +77,17 @@ impl Uploader {
                 // Workers KV counts each write. Edges that read it get the checkpoint with the next news.
                 return Ok(());
             }
+            if !self.shared.is_compared() {
+                history::compare(self.kv.as_ref(), &self.shared).await?;
+            }
             self.write_objects().await?;
             if heads.has_changed().unwrap_or(false) && Instant::now() < self.next_head {
                 // A newer one has come while the objects were written, and it is not time yet.
                 continue;
             }
             sleep_until(self.next_head).await;
-            if heads.has_changed().unwrap_or(false) {
+            // The lease may have been lost and taken again meanwhile.
+            if heads.has_changed().unwrap_or(false) || !self.shared.is_compared() {
                 continue;
             }
             // A newer head on record may have retired objects of this one before they were written, and it may be

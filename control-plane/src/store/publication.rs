@@ -136,6 +136,9 @@ pub trait Publication: Send + Sync {
     /// Lengthens the lease; `false` where another has taken it.
     async fn renew_lease(&self, holder: &str, until: UnixMillis) -> Result<bool, StoreError>;
 
+    /// Whether `holder` took the lease last and did not give it back.
+    async fn holds_lease(&self, holder: &str) -> Result<bool, StoreError>;
+
     /// Gives the lease back.
     async fn release_lease(&self, holder: &str) -> Result<(), StoreError>;
 

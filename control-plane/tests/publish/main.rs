@@ -29,7 +29,7 @@ use keyward_control_plane::lifecycle::{
     DeleteKey, DisableKey, EnableKey, FinishRotation, KeyRef, PatchSettings, PatchWorkspace, PauseRotation,
     ResumeRotation, RotateKey, WorkspaceFields,
 };
-use keyward_control_plane::publish::{PublishOptions, Publisher, PublisherHandle};
+use keyward_control_plane::publish::{PublishOptions, Publisher, PublisherHandle, TARGET_RECORDS};
 use keyward_control_plane::store::publication::Publication as _;
 use keyward_shared::fingerprint::{Fingerprint, Pepper};
 use keyward_shared::policy::Access;
@@ -75,6 +75,7 @@ fn options(holder: &str, warm_up: Duration) -> PublishOptions {
         kv_min_interval: Duration::from_millis(1_100),
         checkpoint_every: Duration::from_secs(1),
         warm_up,
+        leaf_records: TARGET_RECORDS,
         collect_every: Duration::from_mins(10),
         holder: holder.to_owned(),
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use keyward_control_plane::publish::TARGET_RECORDS;
 use keyward_shared::record::Deadline;
 use tokio::time::sleep;
 
@@ -33,6 +34,7 @@ fn setting() -> Setting {
         alone: true,
         edges: lanes.into_iter().cycle().take(12).map(|lanes| (lanes, 0)).collect(),
         host_skew_ms: 0,
+        leaf_records: TARGET_RECORDS,
     }
 }
 

@@ -4,11 +4,11 @@
 use crate::sim::Invariant;
 
 /// Every bug, with the invariants one of which it breaks first.
-pub(crate) const BUGS: [(Bug, &[Invariant]); 12] = [
+pub(crate) const BUGS: [(Bug, &[Invariant]); 15] = [
     (Bug::HeadBeforeObjects, &[Invariant::Objects]),
     (Bug::MissingIsAbsent, &[Invariant::Unavailable]),
     (Bug::LowerHeadTaken, &[Invariant::Order]),
-    (Bug::DeadlineIgnored, &[Invariant::Truth]),
+    (Bug::DeadlineIgnored, &[Invariant::Truth, Invariant::Expired]),
     (Bug::RecentDropped, &[Invariant::Truth]),
     (Bug::FloorsIgnored, &[Invariant::Truth]),
     (Bug::CollectedEarly, &[Invariant::Objects]),
@@ -17,6 +17,9 @@ pub(crate) const BUGS: [(Bug, &[Invariant]); 12] = [
     (Bug::ServedUnrecorded, &[Invariant::Record]),
     (Bug::EpochKept, &[Invariant::Record]),
     (Bug::ExpiredUsed, &[Invariant::Expired]),
+    (Bug::StandbyCollects, &[Invariant::Record]),
+    (Bug::SwitchedUnwarmed, &[Invariant::Switch]),
+    (Bug::MutationCut, &[Invariant::Whole]),
 ];
 
 /// What can be wrong.
@@ -46,4 +49,10 @@ pub(crate) enum Bug {
     EpochKept,
     /// An expired head is used.
     ExpiredUsed,
+    /// Whoever runs collects, though another publishes.
+    StandbyCollects,
+    /// Another tree takes over before edges had the time to load it.
+    SwitchedUnwarmed,
+    /// Of a mutation of many secrets the last one is not read.
+    MutationCut,
 }

@@ -1,7 +1,7 @@
 //! The database that publishers share, in memory: what its rows hold, and what becomes of them in one
 //! transaction. It never fails by itself and it never waits; its handles do both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyward_control_plane::store::publication::{NewHead, OutboxMark, RecordedHead};
@@ -9,7 +9,7 @@ use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::policy::Policy;
 use keyward_shared::record::Record;
 use keyward_shared::settings::Settings;
-use keyward_shared::snapshot::{HeadOrder, ObjectName};
+use keyward_shared::snapshot::{Head, HeadOrder, ObjectName};
 
 use crate::truth::{History, State};
 
@@ -50,7 +50,7 @@ pub(crate) enum Standing {
     Retired(i64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) bytes: Vec<u8>,
     pub(crate) standing: Standing,
@@ -66,7 +66,7 @@ pub(crate) struct HeadFacts {
     pub(crate) holder: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Database {
     pub(crate) committed: Committed,
     /// Views before the newest commit, for who sees commits out of their order.
@@ -75,14 +75,18 @@ pub(crate) struct Database {
     pub(crate) epoch: u64,
     /// Who has the lease, and until when.
     pub(crate) lease: Option<(String, i64)>,
+    /// When machines lost the lease to another.
+    pub(crate) lease_lost_at: BTreeMap<String, u64>,
     pub(crate) head: Option<RecordedHead>,
     /// When the last of all heads expires.
     pub(crate) heads_expire_at: i64,
     pub(crate) objects: BTreeMap<ObjectName, Object>,
     /// Every head there ever was on record.
     pub(crate) heads: BTreeMap<HeadOrder, HeadFacts>,
-    /// The hashes of their bytes.
-    pub(crate) recorded: BTreeSet<ObjectName>,
+    /// Since when heads in KV have named a next tree, by its top.
+    pub(crate) next_since: BTreeMap<Vec<ObjectName>, u64>,
+    /// What they say, by the hashes of their bytes.
+    pub(crate) recorded: BTreeMap<ObjectName, Arc<Head>>,
     pub(crate) history: History,
 }
 
@@ -124,8 +128,13 @@ impl Database {
         self.lease.as_ref().is_some_and(|(held_by, _)| held_by == holder)
     }
 
-    /// Records a head and what it names.
-    pub(crate) fn record(&mut self, head: &NewHead<'_>, holder: usize) {
+    /// The head that was recorded last.
+    pub(crate) fn newest(&self) -> Option<&Arc<Head>> {
+        self.recorded.get(&ObjectName::of(&self.head.as_ref()?.bytes))
+    }
+
+    /// Records a head, what it says, and what it names.
+    pub(crate) fn record(&mut self, head: &NewHead<'_>, says: Option<Head>, holder: usize) {
         let expired = self.heads_expire_at;
         if head.afresh {
             for object in self.objects.values_mut().filter(|object| object.standing == Standing::Named) {
@@ -142,7 +151,9 @@ impl Database {
         let (sent, compared) = self.head.take().map_or((None, None), |before| (before.sent, before.compared));
         let compared = if head.compared { Some(head.order) } else { compared };
         self.head = Some(RecordedHead { bytes: head.bytes.to_vec(), order: head.order, sent, compared });
-        self.recorded.insert(ObjectName::of(head.bytes));
+        if let Some(says) = says {
+            self.recorded.insert(ObjectName::of(head.bytes), Arc::new(says));
+        }
         self.heads.insert(head.order, HeadFacts { committed: self.committed.generation, holder });
     }
 }

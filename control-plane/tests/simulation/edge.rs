@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{
@@ -14,16 +15,15 @@ use tokio::time::{sleep, timeout};
 use crate::bugs::Bug;
 use crate::edge_src::freshness::Outcome;
 use crate::edge_src::lanes::Lane;
+use crate::edge_src::limits::{FIRST_HEAD_WAIT_MS, HEAD_WAIT_MS, LOAD_MS, MAX_WARMED_AT_ONCE, MAX_WARMED_IN_A_RUN};
 use crate::front::Front;
-use crate::isolate::{Asked, Isolate, LOAD_MS, Look, Patience};
+use crate::isolate::{Asked, Isolate, Look, Patience};
 use crate::judge::Judge;
 use crate::kv::{DEPLOYMENT, Kv};
 use crate::sim::{Sim, lock};
 use crate::truth::{PEPPER, Verdict};
 
 const LANE_MS: u64 = 5_000;
-const HEAD_WAIT_MS: u64 = 500;
-const FIRST_HEAD_WAIT_MS: u64 = 2_000;
 const LOOK_MS: u64 = 5;
 const RETRY_MS: u64 = 100;
 const KV_REFRESH_MS: u64 = 31_000;
@@ -79,6 +79,9 @@ impl Edge {
         let mut load_deadline = None;
         let due = lock(&held).lanes.start_due(now);
         self.refresh(&held, due);
+        if lock(&held).start_warming(now) {
+            tokio::spawn(Arc::clone(&self).warm(Arc::clone(&held)));
+        }
         loop {
             let look = self.look(&held, asked, now, patience);
             match look {
@@ -210,12 +213,43 @@ impl Edge {
             },
         };
         let order = head.order();
-        if lock(held).adopt(&self.sim, (head, settings), etag, self.now()) {
+        let mut isolate = lock(held);
+        let tree = isolate.replica.head().map(|held| (held.tree.shape.clone(), held.generation));
+        let before = tree.filter(|(shape, _)| *shape != head.tree.shape).map(|(_, since)| (since, isolate.told()));
+        if isolate.adopt(&self.sim, (head, settings), etag, self.now()) {
             let (epoch, generation) = (order.epoch, order.generation);
+            if let Some((since, before)) = before {
+                self.judge.look_at_switch(&before, &isolate.told(), (since, order));
+            }
             self.sim.note(format_args!("edge {}: {lane:?}: has head {epoch}.{generation}", self.number));
             return Outcome::Confirmed;
         }
         Outcome::Behind
+    }
+
+    /// One run of loading ahead what the next tree will need.
+    async fn warm(self: Arc<Self>, held: Held) {
+        let mut more = true;
+        for _ in 0..MAX_WARMED_IN_A_RUN / MAX_WARMED_AT_ONCE {
+            let needs = {
+                let isolate = &mut *lock(&held);
+                isolate.warming.next(&isolate.replica)
+            };
+            more = join_all(needs.iter().map(|need| self.warm_one(&held, need))).await.contains(&true);
+            if !more {
+                break;
+            }
+        }
+        lock(&held).warming.finish(self.now(), more);
+    }
+
+    async fn warm_one(&self, held: &Held, need: &Need) -> bool {
+        let mut take = |bytes| lock(held).replica.insert(need, bytes);
+        let taken = self.fetch(need.name, self.now() + LOAD_MS, &mut take).await;
+        if !taken {
+            lock(held).warming.lack(need.name);
+        }
+        taken
     }
 
     async fn settings(&self, name: ObjectName) -> Option<Settings> {

@@ -8,7 +8,7 @@ use keyward_shared::snapshot::ObjectName;
 use tokio::time::timeout;
 
 use crate::database::Database;
-use crate::host::Host;
+use crate::host::{Host, Step};
 use crate::sim::{Invariant, Sim, lock};
 
 /// A control plane that answers.
@@ -55,12 +55,12 @@ impl Front {
         lock(&self.asked_at).push(self.sim.now());
         let ask = async {
             let backend = self.backend().await?;
-            backend.host.point().await;
+            backend.host.point(Step::Before("answer")).await;
             Ok(backend.source.head().await)
         };
         let head = timeout(Duration::from_millis(within_ms), ask).await.map_err(|_| Failed)??;
         if let Some(head) = &head
-            && !lock(&self.database).recorded.contains(&ObjectName::of(&head.bytes))
+            && !lock(&self.database).recorded.contains_key(&ObjectName::of(&head.bytes))
         {
             self.sim.violate(Invariant::Record, format_args!("a head is served that is not on record"));
         }

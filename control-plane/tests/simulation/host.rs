@@ -10,6 +10,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::sim::{BOTH, Sim, lock};
 
+/// Something that a machine does to what lies outside of it, before its effect or after, and before the
+/// machine hears of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Before(&'static str),
+    After(&'static str),
+}
+
 /// A machine.
 pub(crate) struct Host {
     pub(crate) number: usize,
@@ -24,6 +32,8 @@ struct Fate {
     dead: bool,
     /// It dies at the so-manieth thing that it does from now on.
     dies_in: Option<u64>,
+    /// All that it did.
+    steps: Vec<Step>,
     halted_until: Option<Instant>,
 }
 
@@ -34,18 +44,21 @@ impl Host {
 
     /// Something that the machine does to what lies outside of it begins or has ended here. On one that
     /// has died nothing goes on.
-    pub(crate) async fn point(&self) {
-        if let Some(dies_in) = &mut lock(&self.fate).dies_in {
-            *dies_in = dies_in.saturating_sub(1);
-        }
+    pub(crate) async fn point(&self, step: Step) {
         let dies = {
             let mut fate = lock(&self.fate);
+            if let Some(dies_in) = &mut fate.dies_in {
+                *dies_in = dies_in.saturating_sub(1);
+            }
             let dies = !fate.dead && fate.dies_in == Some(0);
+            if !fate.dead {
+                fate.steps.push(step);
+            }
             fate.dead |= dies;
             dies
         };
         if dies {
-            self.sim.note(format_args!("{} dies", self.name));
+            self.sim.note(format_args!("{} dies: {step:?}", self.name));
             self.sim.disturb_until(self.sim.now(), BOTH);
         }
         if self.is_dead() {
@@ -68,6 +81,11 @@ impl Host {
         self.sim.note(format_args!("{} is killed", self.name));
         self.sim.disturb_until(self.sim.now(), BOTH);
         lock(&self.fate).dead = true;
+    }
+
+    /// All that it did until it died, or until now.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        lock(&self.fate).steps.clone()
     }
 
     pub(crate) fn is_dead(&self) -> bool {

@@ -4,18 +4,18 @@
 use keyward_shared::decision::{Decision, Refusal, Request, judge};
 use keyward_shared::fingerprint::Pepper;
 use keyward_shared::settings::Settings;
-use keyward_shared::snapshot::{Head, HeadOrder, Need, ObjectName, Replica, ReplicaOptions};
+use keyward_shared::snapshot::{Head, HeadOrder, Lookup, Need, ObjectName, Replica, ReplicaOptions};
 
 use crate::bugs::Bug;
 use crate::edge_src::lanes::Lanes;
+use crate::edge_src::limits::{LOAD_MS, MAX_LOADS};
+use crate::edge_src::warming::Warming;
 use crate::kv::DEPLOYMENT;
 use crate::sim::{Invariant, Sim};
-use crate::truth::{PEPPER, Secret, Verdict};
+use crate::truth::{PEPPER, Secret, State, Verdict, secrets};
 
-/// Objects that one isolate loads at once.
-const MAX_LOADS: usize = 4;
-/// How long one may take, in milliseconds.
-pub(crate) const LOAD_MS: u64 = 1_000;
+/// Secrets that are compared when another tree takes over.
+const COMPARED: usize = 60;
 
 /// What a look came to.
 pub(crate) enum Look {
@@ -50,6 +50,7 @@ impl Asked {
 pub(crate) struct Isolate {
     pub(crate) replica: Replica,
     pub(crate) lanes: Lanes,
+    pub(crate) warming: Warming,
     /// The hash of the head that is held.
     pub(crate) etag: Option<ObjectName>,
     highest: Option<HeadOrder>,
@@ -71,6 +72,7 @@ impl Isolate {
         Self {
             replica: replica(),
             lanes: Lanes::new(kv_refresh_ms, http_refresh_ms),
+            warming: Warming::default(),
             etag: None,
             highest: None,
             loads: Vec::new(),
@@ -80,6 +82,25 @@ impl Isolate {
 
     pub(crate) fn is_confirmed(&self, now: u64) -> bool {
         self.replica.head().is_some() && self.lanes.is_confirmed(now)
+    }
+
+    /// Whether the next tree should be warmed; if so, that is marked as started.
+    pub(crate) fn start_warming(&mut self, now: u64) -> bool {
+        let is_due = self.replica.has_next() && self.warming.is_due(now);
+        if is_due {
+            self.warming.start(now);
+        }
+        is_due
+    }
+
+    /// What is held of some secrets, as of the head that is held, where nothing must be loaded to tell.
+    pub(crate) fn told(&mut self) -> Vec<Option<State>> {
+        let told = |secret: &Secret| match self.replica.lookup_exact(&secret.fingerprint) {
+            Lookup::Found(record, policy) => Some(Some((record, policy.to_policy()))),
+            Lookup::Absent => Some(None),
+            Lookup::Need(_) | Lookup::NoHead => None,
+        };
+        secrets().iter().take(COMPARED).map(told).collect()
     }
 
     /// Takes a head and its settings; false where it was not to be taken.

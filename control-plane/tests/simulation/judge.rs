@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::snapshot::{Head, Lookup, SigningKey, TrustedKeys};
+use keyward_shared::snapshot::{Head, HeadOrder, Lookup, SigningKey, TrustedKeys};
 
 use crate::bugs::Bug;
 use crate::database::Database;
 use crate::isolate::{Asked, Isolate};
 use crate::kv::DEPLOYMENT;
 use crate::sim::{Invariant, Lane, Sim, lock};
-use crate::truth::{Verdict, verdict};
+use crate::truth::{State, Verdict, secrets, verdict};
 
 /// Seed of the key that heads are signed with.
 pub(crate) const SIGNING_SEED: [u8; 32] = [3; 32];
@@ -115,6 +115,26 @@ impl Judge {
             if let Err(states) = agree(order.generation.max(due)) {
                 self.violate(Invariant::Bound, format_args!("{given:?} by {order:?}; due: {states}"));
             }
+        }
+    }
+
+    /// Looks at what another tree made of secrets that were known before and after it was taken: between
+    /// the head with generation `since` and that of `order`.
+    pub(crate) fn look_at_switch(
+        &self,
+        before: &[Option<State>],
+        after: &[Option<State>],
+        (since, order): (u64, HeadOrder),
+    ) {
+        let database = lock(&self.database);
+        let committed = database.heads.get(&order).map_or(u64::MAX, |facts| facts.committed);
+        for ((before, after), secret) in before.iter().zip(after).zip(secrets()) {
+            let (Some(before), Some(after)) = (before, after) else { continue };
+            let is_changed = database.history.states(&secret.fingerprint, since, committed).len() > 1;
+            if before != after && !is_changed {
+                self.violate(Invariant::Switch, format_args!("another tree has {after:?} for {before:?}"));
+            }
+            self.sim.count_switch();
         }
     }
 

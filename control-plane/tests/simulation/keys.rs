@@ -4,7 +4,7 @@ use keyward_shared::id::KeyId;
 use keyward_shared::policy::Access;
 use keyward_shared::settings::Settings;
 
-use crate::sim::{BEGINS_MS, lock};
+use crate::sim::{Lane, lock};
 use crate::truth::{Key, SECRETS, State, secrets};
 use crate::world::World;
 
@@ -12,6 +12,9 @@ use crate::world::World;
 const WORKSPACES: usize = 3;
 /// Until bulk work has come to every edge, in milliseconds.
 const CROWDED_MS: u64 = 60_000;
+
+/// For so long KV caches near an edge that something is not there, in milliseconds.
+const NOT_THERE_MS: u64 = 30_000;
 
 /// Keys, workspaces, and the next secret that nobody has yet.
 #[derive(Debug, Default)]
@@ -96,6 +99,36 @@ impl World {
         self.commit(what, &changes, narrowing);
     }
 
+    /// Deletes a key: none of its secrets is ever used again.
+    pub(crate) fn delete(&mut self) {
+        let at = self.sim.index(self.keys.all.len());
+        let of = self.keys.all.get(at).map(|key| key.workspace);
+        if let Some(workspace) = of {
+            self.remove("delete", |place, _| place == at, workspace);
+        }
+    }
+
+    /// Deletes the keys of a workspace.
+    pub(crate) fn delete_all(&mut self, workspace: usize) {
+        self.remove("delete all", |_, key| key.workspace == workspace, workspace);
+    }
+
+    fn remove(&mut self, what: &str, is_gone: impl Fn(usize, &Key) -> bool, workspace: usize) {
+        let (mut changes, mut kept) = (Vec::new(), Vec::new());
+        for (place, key) in std::mem::take(&mut self.keys.all).into_iter().enumerate() {
+            if is_gone(place, &key) {
+                let states = key.states(self.keys.suspended[workspace]);
+                changes.extend(states.into_iter().map(|(secret, _)| (secret, None)));
+            } else {
+                kept.push(key);
+            }
+        }
+        self.keys.all = kept;
+        if !changes.is_empty() {
+            self.commit(what, &changes, true);
+        }
+    }
+
     pub(crate) fn disable(&mut self) {
         self.change(|_, key| {
             key.disabled = true;
@@ -163,9 +196,13 @@ impl World {
     /// Sets something that verdicts do not rest on.
     pub(crate) fn set_realm(&mut self) {
         let now = self.sim.now();
-        let realm = format!("realm {}", now - BEGINS_MS);
+        // Of few, so that what was comes back.
+        let realm = format!("realm {}", self.sim.below(3));
         let generation = lock(&self.database).set(Settings { realm, ..Settings::default() }, now);
         self.sim.note(format_args!("{generation}: settings"));
+        // A head that overtakes its settings in KV is taken when they show, and that they are not there
+        // is cached. An edge that nobody has asked for a while judges by what it holds until then.
+        self.sim.disturb_until(now + self.setting.kv_late_ms + NOT_THERE_MS, &[Lane::Kv]);
         self.tell(generation);
     }
 }

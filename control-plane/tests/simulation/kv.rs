@@ -10,12 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward_control_plane::publish::{KvApi, KvError};
 use keyward_shared::fingerprint::Pepper;
-use keyward_shared::snapshot::{Head, Node, ObjectName, Origin, Place, Tree, TrustedKeys};
+use keyward_shared::snapshot::{DecodeError, Head, Leaf, Node, ObjectName, Origin, Place, Tree, TrustedKeys};
 use tokio::time::sleep;
 
 use crate::bugs::Bug;
 use crate::database::Database;
-use crate::host::Host;
+use crate::host::{Host, Step};
 use crate::sim::{Invariant, Sim, lock};
 use crate::truth::PEPPER;
 
@@ -78,6 +78,8 @@ struct Inner {
     calls: BTreeMap<usize, Vec<u64>>,
     /// When the last head that names an object expires.
     named_until: BTreeMap<String, u64>,
+    /// What objects that were read once name.
+    children: BTreeMap<ObjectName, Vec<ObjectName>>,
     /// When the first head of an epoch landed.
     epochs: BTreeMap<u64, u64>,
 }
@@ -167,6 +169,11 @@ impl Kv {
         lock(&self.inner).values.get(key).and_then(|all| all.last()).and_then(|written| written.value.clone())
     }
 
+    /// The head that it has.
+    pub(crate) fn head(&self) -> Option<Head> {
+        Head::verify(&self.newest(HEAD)?, DEPLOYMENT, &self.trusted).ok()
+    }
+
     /// A write lands.
     fn write(&self, key: &str, value: Value) {
         if key == HEAD
@@ -186,12 +193,18 @@ impl Kv {
 
     /// What a head names is there before it is, and the head is on record.
     fn look_at_head(&self, bytes: &[u8]) {
-        if !lock(&self.database).recorded.contains(&ObjectName::of(bytes)) {
-            self.sim.violate(Invariant::Record, format_args!("KV has a head that is not on record"));
-        }
-        let Ok(head) = Head::verify(bytes, DEPLOYMENT, &self.trusted) else {
-            return self.sim.violate(Invariant::Record, format_args!("KV has a head that does not verify"));
+        let (head, compared) = {
+            let database = lock(&self.database);
+            let head = database.recorded.get(&ObjectName::of(bytes)).cloned();
+            (head, database.head.as_ref().and_then(|recorded| recorded.compared))
         };
+        let Some(head) = head else {
+            return self.sim.violate(Invariant::Record, format_args!("KV has a head that is not on record"));
+        };
+        if compared < Some(head.order()) {
+            let order = head.order();
+            self.sim.violate(Invariant::Record, format_args!("KV has {order:?}, above what was compared"));
+        }
         self.look_at_epoch(head.epoch);
         let trees = std::iter::once(&head.tree).chain(&head.next);
         let named = std::iter::once(head.settings).chain(trees.flat_map(|tree| self.names(tree)));
@@ -222,24 +235,48 @@ impl Kv {
         }
     }
 
-    /// All that a tree names, as far as KV has it.
+    /// When the next tree that a head names can first be read.
+    fn look_at_next(&self, bytes: &[u8]) {
+        let mut database = lock(&self.database);
+        let head = database.recorded.get(&ObjectName::of(bytes)).cloned();
+        if let Some(next) = head.as_ref().and_then(|head| head.next.as_ref()) {
+            database.next_since.entry(next.top.clone()).or_insert(self.sim.now());
+        }
+    }
+
+    /// All that a tree names, as far as KV has it. What it has can be read, in its place.
     fn names(&self, tree: &Tree) -> Vec<ObjectName> {
-        let origin = Origin { deployment: DEPLOYMENT, pepper: Pepper::new(PEPPER).id() };
         let depths: Vec<u8> = tree.shape.object_depths().collect();
-        let mut all = tree.top.clone();
+        let mut all = Vec::new();
         let mut level = tree.top.clone();
-        for depth in depths.iter().take(depths.len().saturating_sub(1)) {
+        for (depth, at) in depths.iter().zip(1..) {
             let mut below = Vec::new();
             for (name, prefix) in level.iter().zip(0..) {
-                let Some(bytes) = self.newest(&name.kv_key()) else { continue };
-                if let Ok(node) = Node::decode(&bytes, origin, Place { depth: *depth, prefix }) {
-                    below.extend_from_slice(node.children());
+                match self.children(name, Place { depth: *depth, prefix }, at == depths.len()) {
+                    Ok(children) => below.extend(children),
+                    Err(error) => self.sim.violate(Invariant::Objects, format_args!("{name} in KV: {error}")),
                 }
             }
-            all.extend_from_slice(&below);
+            all.append(&mut level);
             level = below;
         }
         all
+    }
+
+    /// What an object of KV names, none where KV has it not.
+    fn children(&self, name: &ObjectName, place: Place, is_leaf: bool) -> Result<Vec<ObjectName>, DecodeError> {
+        let origin = Origin { deployment: DEPLOYMENT, pepper: Pepper::new(PEPPER).id() };
+        if let Some(children) = lock(&self.inner).children.get(name) {
+            return Ok(children.clone());
+        }
+        let Some(bytes) = self.newest(&name.kv_key()) else { return Ok(Vec::new()) };
+        let children = if is_leaf {
+            Leaf::decode(bytes.as_slice().into(), origin, place).map(|_| Vec::new())?
+        } else {
+            Node::decode(&bytes, origin, place)?.children().to_vec()
+        };
+        lock(&self.inner).children.insert(*name, children.clone());
+        Ok(children)
     }
 
     fn look_at_deletion(&self, key: &str) {
@@ -276,12 +313,17 @@ fn refused(call: &'static str, status: u16) -> KvError {
 impl KvClient {
     /// Begins a call that takes so long: it lands even if the machine dies meanwhile. A client gives up
     /// after ten seconds, and then it never lands.
-    async fn call(&self, takes_ms: u64, lands: impl FnOnce(&Kv) + Send + 'static) -> Result<(), KvError> {
+    async fn call(
+        &self,
+        call: &'static str,
+        takes_ms: u64,
+        lands: impl FnOnce(&Kv) + Send + 'static,
+    ) -> Result<(), KvError> {
         let gives_up = !self.host.sim.has(Bug::LateWrite);
         if takes_ms > CALL_MS && gives_up {
             sleep(Duration::from_millis(CALL_MS)).await;
-            self.host.point().await;
-            return Err(refused("put", 0));
+            self.host.point(Step::After(call)).await;
+            return Err(refused(call, 0));
         }
         let kv = Arc::clone(&self.kv);
         let landing = tokio::spawn(async move {
@@ -289,15 +331,26 @@ impl KvClient {
             lands(&kv);
         });
         let landed = landing.await;
-        self.host.point().await;
-        landed.map_err(|_| refused("put", 0))
+        self.host.point(Step::After(call)).await;
+        landed.map_err(|_| refused(call, 0))
+    }
+
+    /// Only the holder of the lease collects; it may have lost it since it looked.
+    fn look_at_lease(&self) {
+        let database = lock(&self.kv.database);
+        let (sim, name) = (&self.host.sim, &self.host.name);
+        let lost_at = database.lease_lost_at.get(name).copied().unwrap_or(0);
+        let holds = database.holds_lease(name) || sim.now() < lost_at + SUPERSEDED_MS;
+        if !holds && !sim.has_halted() {
+            sim.violate(Invariant::Record, format_args!("{name} collects, and has not the lease"));
+        }
     }
 
     async fn begin(&self, call: &'static str) -> Result<Option<WriteFault>, KvError> {
         if !self.host.is_dead() {
             self.kv.count(self.host.number);
         }
-        self.host.point().await;
+        self.host.point(Step::Before(call)).await;
         let fault = self.kv.fault();
         match fault {
             Some(WriteFault::Refused) => {
@@ -306,7 +359,7 @@ impl KvClient {
             }
             Some(WriteFault::Stalled) => {
                 sleep(Duration::from_millis(CALL_MS)).await;
-                self.host.point().await;
+                self.host.point(Step::After(call)).await;
                 Err(refused(call, 0))
             }
             fault => Ok(fault),
@@ -328,7 +381,7 @@ impl KvApi for KvClient {
         self.begin("get").await?;
         self.host.sim.pass(5, 80).await;
         let value = self.kv.newest(key).map(|bytes| bytes.to_vec());
-        self.host.point().await;
+        self.host.point(Step::After("get")).await;
         Ok(value)
     }
 
@@ -340,7 +393,9 @@ impl KvApi for KvClient {
         let takes_ms = if slow && sim.has(Bug::LateWrite) { 20 * takes_ms } else { takes_ms };
         let key = key.to_owned();
         let is_lost = fault == Some(WriteFault::Lost);
-        self.call(takes_ms, move |kv| {
+        self.call("put", takes_ms, move |kv| {
+            // What KV acknowledges the publisher takes for readable, until the next heartbeat.
+            kv.look_at_next(&value);
             if !is_lost {
                 kv.write(&key, Some(Arc::new(value)));
             }
@@ -370,9 +425,9 @@ impl KvApi for KvClient {
                 sleep(Duration::from_millis(late)).await;
                 land(&kv);
             });
-            self.call(takes_ms, |_| {}).await?;
+            self.call("bulk put", takes_ms, |_| {}).await?;
         } else {
-            self.call(takes_ms, land).await?;
+            self.call("bulk put", takes_ms, land).await?;
         }
         self.end(fault, "bulk put").await?;
         Ok(left)
@@ -380,9 +435,10 @@ impl KvApi for KvClient {
 
     async fn delete_bulk(&self, keys: &[String]) -> Result<Vec<String>, KvError> {
         let fault = self.begin("bulk delete").await?;
+        self.look_at_lease();
         let deleted = keys.to_vec();
         let takes_ms = self.host.sim.between(5, 80);
-        self.call(takes_ms, move |kv| {
+        self.call("bulk delete", takes_ms, move |kv| {
             for key in deleted {
                 kv.look_at_deletion(&key);
                 kv.write(&key, None);

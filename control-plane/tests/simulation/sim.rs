@@ -51,6 +51,10 @@ pub(crate) enum Invariant {
     Forgotten,
     /// ix: at most two calls of KV a second.
     Pace,
+    /// x: a head carries what its tree lacks, and of each mutation all or nothing.
+    Whole,
+    /// xi: another tree takes over when edges have had the time to load it, and changes no verdict.
+    Switch,
 }
 
 /// The first thing that went wrong.
@@ -70,6 +74,7 @@ pub(crate) struct Sim {
     disturbed_until: [AtomicU64; 2],
     crowded_until: AtomicU64,
     verdicts: AtomicU64,
+    switches: AtomicU64,
     halted: AtomicBool,
 }
 
@@ -89,6 +94,7 @@ impl Sim {
             disturbed_until: [AtomicU64::new(0), AtomicU64::new(0)],
             crowded_until: AtomicU64::new(0),
             verdicts: AtomicU64::new(0),
+            switches: AtomicU64::new(0),
             halted: AtomicBool::new(false),
         }
     }
@@ -167,6 +173,15 @@ impl Sim {
     /// How many verdicts were compared with the truth.
     pub(crate) fn verdicts(&self) -> u64 {
         self.verdicts.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_switch(&self) {
+        self.switches.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many secrets were known to an edge before and after another tree took over.
+    pub(crate) fn switches(&self) -> u64 {
+        self.switches.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note(&self, words: fmt::Arguments<'_>) {

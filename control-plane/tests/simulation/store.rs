@@ -16,9 +16,10 @@ use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use tokio::sync::watch;
 
 use crate::bugs::Bug;
-use crate::database::{Database, HeadFacts, Object, Standing};
-use crate::host::Host;
-use crate::sim::{BOTH, Invariant, lock};
+use crate::database::{Database, Object, Standing};
+use crate::host::{Host, Step};
+use crate::record;
+use crate::sim::{BOTH, lock};
 use crate::view::View;
 
 /// How long an object stays after the last head that named it has expired.
@@ -38,9 +39,9 @@ pub(crate) struct Store {
 
 impl Store {
     /// Does something in one transaction.
-    async fn call<T>(&self, does: impl FnOnce(&mut Database) -> T) -> Result<T, StoreError> {
+    async fn call<T>(&self, call: &'static str, does: impl FnOnce(&mut Database) -> T) -> Result<T, StoreError> {
         let sim = &self.host.sim;
-        self.host.point().await;
+        self.host.point(Step::Before(call)).await;
         sim.pass(0, 3).await;
         if *lock(&self.away_until) > sim.now() {
             if sim.once_in(4) {
@@ -50,7 +51,7 @@ impl Store {
             return Err(StoreError::Unavailable("the database is away".into()));
         }
         let done = does(&mut lock(&self.database));
-        self.host.point().await;
+        self.host.point(Step::After(call)).await;
         Ok(done)
     }
 }
@@ -66,7 +67,7 @@ impl Commits for Store {
     }
 
     async fn generation(&self) -> Result<Generation, StoreError> {
-        self.call(|database| Generation(database.committed.generation)).await
+        self.call("generation", |database| Generation(database.committed.generation)).await
     }
 
     async fn tree(&self) -> Result<TreeState, StoreError> {
@@ -80,7 +81,7 @@ impl Publication for Store {
         let sim = &self.host.sim;
         let ahead = sim.has(Bug::GenerationAhead);
         let now = sim.now();
-        let committed = self.call(|database| {
+        let committed = self.call("view", |database| {
             let mut committed = database.committed.clone();
             if ahead && now < database.committed_at + 200 && committed.generation > 0 {
                 // The newest generation is there, and what it did is not.
@@ -90,15 +91,21 @@ impl Publication for Store {
             }
             committed
         });
-        Ok(Box::new(View(committed.await?)))
+        let cut = sim.has(Bug::MutationCut);
+        Ok(Box::new(View { committed: committed.await?, cut }))
     }
 
     async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError> {
         let (alone, kept) = (self.alone, self.host.sim.has(Bug::EpochKept));
-        let acquired = self.call(|database| {
+        let lost_at = self.host.sim.now();
+        let acquired = self.call("acquire_lease", |database| {
             let held = database.lease.as_ref().filter(|(by, until)| by != holder && *until > now.as_millis());
             if held.is_some() && !alone {
                 return None;
+            }
+            let before = database.lease.take().filter(|(before, _)| before != holder);
+            if let Some((before, _)) = before {
+                database.lease_lost_at.insert(before, lost_at);
             }
             database.lease = Some((holder.to_owned(), until.as_millis()));
             if !kept || database.epoch == 0 {
@@ -123,15 +130,20 @@ impl Publication for Store {
             }
             held
         };
-        self.call(renew).await
+        self.call("renew_lease", renew).await
+    }
+
+    async fn holds_lease(&self, holder: &str) -> Result<bool, StoreError> {
+        let all = self.host.sim.has(Bug::StandbyCollects);
+        self.call("holds_lease", |database| all || database.holds_lease(holder)).await
     }
 
     async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
-        self.call(|database| database.lease.take_if(|(by, _)| by == holder)).await.map(drop)
+        self.call("release_lease", |database| database.lease.take_if(|(by, _)| by == holder)).await.map(drop)
     }
 
     async fn recorded_head(&self) -> Result<Option<RecordedHead>, StoreError> {
-        self.call(|database| database.head.clone()).await
+        self.call("recorded_head", |database| database.head.clone()).await
     }
 
     async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError> {
@@ -141,7 +153,7 @@ impl Publication for Store {
                 database.objects.entry(*name).or_insert_with(staged);
             }
         };
-        self.call(stage).await
+        self.call("stage_objects", stage).await
     }
 
     async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError> {
@@ -150,21 +162,13 @@ impl Publication for Store {
             if !database.holds_lease(holder) {
                 return false;
             }
-            let newest = database.heads.last_key_value().map(|(order, _)| *order);
-            if newest.is_some_and(|newest| newest >= head.order) {
-                sim.violate(Invariant::Record, format_args!("{:?} is recorded after {newest:?}", head.order));
-            }
-            let of_another = |(_, facts): (&HeadOrder, &HeadFacts)| facts.holder != self.host.number;
-            let of_epoch = database.heads.iter().filter(|(order, _)| order.epoch == head.order.epoch);
-            if of_epoch.into_iter().any(of_another) {
-                sim.violate(Invariant::Record, format_args!("two holders make heads of epoch {}", head.order.epoch));
-            }
+            let says = record::look(&sim, database, head, self.host.number);
             if !sim.has(Bug::ServedUnrecorded) {
-                database.record(head, self.host.number);
+                database.record(head, says, self.host.number);
             }
             true
         };
-        let recorded = self.call(record).await?;
+        let recorded = self.call("record_head", record).await?;
         let HeadOrder { epoch, generation, issued_at } = head.order;
         let words = if recorded { "records" } else { "may not record" };
         self.host.sim.note(format_args!("{holder} {words} {epoch}.{generation} issued {issued_at}"));
@@ -177,11 +181,11 @@ impl Publication for Store {
                 head.compared = Some(head.order);
             }
         };
-        self.call(mark).await
+        self.call("mark_head_compared", mark).await
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {
-        self.call(|database| database.objects.get(name).map(|object| object.bytes.clone())).await
+        self.call("object", |database| database.objects.get(name).map(|object| object.bytes.clone())).await
     }
 
     async fn unsent_objects(&self, bytes: usize) -> Result<Vec<(ObjectName, Vec<u8>)>, StoreError> {
@@ -197,7 +201,7 @@ impl Publication for Store {
             }
             unsent
         };
-        self.call(unsent).await
+        self.call("unsent_objects", unsent).await
     }
 
     async fn mark_objects_sent(&self, names: &[ObjectName], _: UnixMillis) -> Result<(), StoreError> {
@@ -208,7 +212,7 @@ impl Publication for Store {
                 }
             }
         };
-        self.call(mark).await
+        self.call("mark_objects_sent", mark).await
     }
 
     async fn mark_head_sent(&self, order: HeadOrder, at: UnixMillis) -> Result<(), StoreError> {
@@ -219,7 +223,7 @@ impl Publication for Store {
                 head.sent = Some((order, at));
             }
         };
-        self.call(mark).await
+        self.call("mark_head_sent", mark).await
     }
 
     async fn object_totals(&self) -> Result<ObjectTotals, StoreError> {
@@ -227,7 +231,8 @@ impl Publication for Store {
     }
 
     async fn forget_staged(&self) -> Result<u64, StoreError> {
-        self.call(|database| database.objects.retain(|_, object| object.standing != Standing::Staged)).await?;
+        self.call("forget_staged", |database| database.objects.retain(|_, object| object.standing != Standing::Staged))
+            .await?;
         Ok(0)
     }
 
@@ -235,7 +240,7 @@ impl Publication for Store {
         let forget = |database: &mut Database| {
             Arc::make_mut(&mut database.committed.outbox).retain(|row| row.generation > through);
         };
-        self.call(forget).await
+        self.call("forget_outbox", forget).await
     }
 
     async fn collectable(&self, expired_before: UnixMillis, limit: u32) -> Result<Vec<ObjectName>, StoreError> {
@@ -246,7 +251,7 @@ impl Publication for Store {
             let old = database.objects.iter().filter(|(_, object)| is_old(object)).map(|(name, _)| *name);
             old.take(limit as usize).collect()
         };
-        self.call(collect).await
+        self.call("collectable", collect).await
     }
 
     async fn forget_objects(&self, names: &[ObjectName]) -> Result<(), StoreError> {
@@ -256,7 +261,7 @@ impl Publication for Store {
             };
             database.objects.retain(|name, object| !is_forgotten(name, object));
         };
-        self.call(forget).await
+        self.call("forget_objects", forget).await
     }
 
     async fn raise_counters(&self, _: &Raise) -> Result<(), StoreError> {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_control_plane::publish::TARGET_RECORDS;
 use keyward_shared::policy::Access;
 use tokio::time::sleep;
 
 use crate::bugs::Bug;
 use crate::isolate::Asked;
 use crate::kv::{ReadFault, WriteFault};
-use crate::sim::{BOTH, Lane, Sim, Violation, lock};
+use crate::sim::{BOTH, Invariant, Lane, Sim, Violation, lock};
 use crate::truth::secrets;
 use crate::world::{Lanes, Setting, World};
 
@@ -29,6 +30,8 @@ pub(crate) struct Told {
     pub(crate) lines: Vec<String>,
     /// How many verdicts were compared with the truth.
     pub(crate) verdicts: u64,
+    /// How many secrets were known to an edge before and after another tree took over.
+    pub(crate) switches: u64,
 }
 
 /// Tells a story on a clock of its own, which jumps to whatever is next.
@@ -37,7 +40,9 @@ pub(crate) fn tell(world: impl FnOnce() -> World, live: &impl AsyncFn(&mut World
     runtime.expect("a runtime").block_on(async {
         let mut world = world();
         live(&mut world).await;
-        Told { violation: world.sim.violation(), lines: world.sim.lines(), verdicts: world.sim.verdicts() }
+        let sim = &world.sim;
+        let (verdicts, switches) = (sim.verdicts(), sim.switches());
+        Told { violation: sim.violation(), lines: sim.lines(), verdicts, switches }
     })
 }
 
@@ -62,6 +67,8 @@ fn setting(sim: &Sim) -> Setting {
         alone: sim.once_in(2),
         edges: (0..3).map(edge).collect(),
         host_skew_ms: if sim.once_in(2) { 2 * MINUTE_MS } else { 0 },
+        // Trees of one leaf, of hundreds under nodes, and what lies between.
+        leaf_records: [1, 4, 16, TARGET_RECORDS, TARGET_RECORDS][sim.index(5)],
     }
 }
 
@@ -86,6 +93,7 @@ impl World {
             }
             self.ask(2);
             self.go_on().await;
+            self.look_at_publishers();
         }
         self.come_to_rest().await;
     }
@@ -104,7 +112,7 @@ impl World {
     }
 
     /// So many milliseconds pass. Whoever died meanwhile is noticed before anybody asks an edge.
-    async fn wait(&self, ms: u64) {
+    pub(crate) async fn wait(&self, ms: u64) {
         sleep(Duration::from_millis(ms)).await;
         if !self.is_served() {
             self.sim.disturb_until(self.sim.now(), BOTH);
@@ -124,7 +132,7 @@ impl World {
     }
 
     fn change_something(&mut self) {
-        match self.sim.below(14) {
+        match self.sim.below(15) {
             0 => self.create(1, None),
             1 | 2 => self.disable(),
             3 => self.enable(),
@@ -138,6 +146,10 @@ impl World {
             8 => self.set_access(if self.sim.once_in(2) { Access::ReadOnly } else { Access::ReadWrite }),
             9 if self.sim.once_in(4) => self.set_realm(),
             10 if self.sim.once_in(3) => self.suspend(self.sim.index(3)),
+            // The tree grows, and shrinks.
+            11 if self.sim.once_in(5) => self.create(120, Some(2)),
+            12 if self.sim.once_in(8) => self.delete_all(2),
+            13 => self.delete(),
             _ => {}
         }
     }
@@ -238,7 +250,7 @@ impl World {
     }
 
     /// Nothing goes wrong any more: then everything that was acknowledged counts everywhere.
-    async fn come_to_rest(&mut self) {
+    pub(crate) async fn come_to_rest(&mut self) {
         self.kv.mend();
         *lock(&self.front.away_until) = 0;
         *lock(&self.database_away_until) = 0;
@@ -254,10 +266,36 @@ impl World {
         self.ask(9);
         sleep(Duration::from_millis(calm)).await;
         self.note_publishers().await;
+        self.look_at_publishers();
+        self.look_at_kv();
         self.ask(30);
         sleep(Duration::from_secs(40)).await;
+        // One of them knows nothing but what it can read now.
+        if let Some(edge) = self.sim.one_of(&self.edges) {
+            edge.evict();
+        }
         self.ask(30);
         sleep(Duration::from_secs(5)).await;
+    }
+
+    /// No publisher stops for good: the database is the only one there ever was.
+    pub(crate) fn look_at_publishers(&self) {
+        for backend in lock(&self.front.backends).iter().filter(|backend| !backend.host.is_dead()) {
+            if let Some(why) = backend.source.halted() {
+                self.sim.violate(Invariant::Record, format_args!("{} has stopped: {why}", backend.host.name));
+            }
+        }
+    }
+
+    /// Whatever came late, KV has the newest head, with all that was committed.
+    fn look_at_kv(&self) {
+        let database = lock(&self.database);
+        let (committed, epoch) = (database.committed.generation, database.epoch);
+        let order = self.kv.head().map(|head| head.order());
+        if order.is_none_or(|order| order.epoch != epoch || order.generation != committed) {
+            let words = format_args!("KV has {order:?}, in epoch {epoch} with {committed} committed");
+            self.sim.violate(Invariant::Bound, words);
+        }
     }
 
     /// Tells how publishing stands, for whoever asks why.

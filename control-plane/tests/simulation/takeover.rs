@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyward_control_plane::publish::TARGET_RECORDS;
 use tokio::time::sleep;
 
 use crate::sim::lock;
@@ -15,6 +16,7 @@ fn setting() -> Setting {
         alone: false,
         edges: vec![(Lanes::Http, 0)],
         host_skew_ms: 0,
+        leaf_records: TARGET_RECORDS,
     }
 }
 
@@ -24,7 +26,40 @@ fn a_standby_takes_over_and_who_is_superseded_serves_nothing() {
     assert!(told.violation.is_none(), "{:?}", told.violation);
 }
 
+#[test]
+fn who_takes_over_a_restored_database_publishes_nothing() {
+    let told = tell(|| World::new(0, None, |_| setting()), &World::take_over_restored);
+    assert!(told.violation.is_none(), "{:?}", told.violation);
+}
+
 impl World {
+    /// The standby has compared KV with the record before, when it was its turn to publish. Since then the
+    /// database has been restored from a backup.
+    async fn take_over_restored(&mut self) {
+        self.create(8, None);
+        self.start();
+        sleep(Duration::from_secs(2)).await;
+        self.start();
+        sleep(Duration::from_secs(2)).await;
+        let backends = lock(&self.front.backends).clone();
+        let [first, second] = backends.as_slice() else { panic!("two publishers") };
+        first.host.halt(60_000);
+        sleep(Duration::from_secs(75)).await;
+        assert!(first.source.head().await.is_none() && second.source.head().await.is_some());
+
+        let backup = lock(&self.database).clone();
+        self.disable();
+        sleep(Duration::from_secs(5)).await;
+        let written = self.kv.head().map(|head| head.order());
+        assert!(written > backup.head.as_ref().map(|head| head.order), "{written:?}");
+        second.host.die();
+        *lock(&self.database) = backup;
+        sleep(Duration::from_secs(45)).await;
+        assert!(first.source.halted().is_some(), "a revocation would be undone");
+        assert!(first.source.head().await.is_none());
+        assert_eq!(self.kv.head().map(|head| head.order()), written);
+    }
+
     async fn take_over(&mut self) {
         self.create(8, None);
         self.start();

@@ -127,7 +127,7 @@ struct Change {
 }
 
 /// Every secret at every generation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct History(BTreeMap<Fingerprint, Vec<Change>>);
 
 impl History {

@@ -12,12 +12,16 @@ use keyward_shared::settings::Settings;
 use crate::database::{Committed, Row};
 
 /// What is committed as it was at one moment.
-pub(crate) struct View(pub(crate) Committed);
+pub(crate) struct View {
+    pub(crate) committed: Committed,
+    /// The last row of a mutation that has many is not there.
+    pub(crate) cut: bool,
+}
 
 impl View {
     fn rows_after(&self, generation: u64) -> &[Row] {
-        let first = self.0.outbox.partition_point(|row| row.generation <= generation);
-        self.0.outbox.get(first..).unwrap_or_default()
+        let first = self.committed.outbox.partition_point(|row| row.generation <= generation);
+        self.committed.outbox.get(first..).unwrap_or_default()
     }
 
     fn with_state(&self, row: &Row) -> OutboxRow {
@@ -26,7 +30,7 @@ impl View {
             fingerprint: row.fingerprint,
             narrowing: row.narrowing,
             entries_of_mutation: row.entries,
-            state: row.fingerprint.and_then(|fingerprint| self.0.live.get(&fingerprint).cloned()),
+            state: row.fingerprint.and_then(|fingerprint| self.committed.live.get(&fingerprint).cloned()),
         }
     }
 }
@@ -44,7 +48,7 @@ fn whole(mut rows: Vec<Row>, limit: u32) -> (Vec<Row>, bool) {
 #[async_trait]
 impl PublicationView for View {
     fn generation(&self) -> u64 {
-        self.0.generation
+        self.committed.generation
     }
 
     async fn changes_after(&mut self, generation: u64, largest: u32, limit: u32) -> Result<OutboxBatch, StoreError> {
@@ -52,9 +56,14 @@ impl PublicationView for View {
         let is_too_large = |row: &&Row| row.entries > u64::from(largest);
         let first_too_large = after.iter().find(is_too_large).map(|row| row.generation);
         let too_large_narrows = after.iter().filter(is_too_large).any(|row| row.narrowing);
-        let small = after.iter().filter(|row| !is_too_large(row)).copied().collect();
+        let mut small: Vec<Row> = after.iter().filter(|row| !is_too_large(row)).copied().collect();
+        if self.cut {
+            let last = |mutation: &[Row]| mutation.iter().take(mutation.len().max(2) - 1).copied().collect::<Vec<_>>();
+            small = small.chunk_by(|a, b| a.generation == b.generation).flat_map(last).collect();
+        }
         let (rows, cut) = whole(small, limit);
-        let through = if cut { rows.last().map_or(generation, |row| row.generation) } else { self.0.generation };
+        let through =
+            if cut { rows.last().map_or(generation, |row| row.generation) } else { self.committed.generation };
         let rows = rows.iter().map(|row| self.with_state(row)).collect();
         Ok(OutboxBatch { rows, through, first_too_large, too_large_narrows })
     }
@@ -86,14 +95,14 @@ impl PublicationView for View {
     }
 
     async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError> {
-        let between = self.0.live.range(from..=to);
+        let between = self.committed.live.range(from..=to);
         Ok(between.map(|(fingerprint, (record, policy))| (*fingerprint, *record, policy.clone())).collect())
     }
 
     async fn live_in(&mut self, ranges: &[(Fingerprint, Fingerprint)]) -> Result<Option<LiveSecrets>, StoreError> {
         let (mut records, mut ends, mut policies) = (Vec::new(), Vec::new(), Vec::new());
         for (from, to) in ranges {
-            for (fingerprint, (record, policy)) in self.0.live.range(*from..=*to) {
+            for (fingerprint, (record, policy)) in self.committed.live.range(*from..=*to) {
                 let known = policies.iter().position(|known| known == policy);
                 let at = known.unwrap_or_else(|| {
                     policies.push(policy.clone());
@@ -107,10 +116,10 @@ impl PublicationView for View {
     }
 
     async fn live_count(&mut self) -> Result<u64, StoreError> {
-        Ok(u64::try_from(self.0.live.len()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(self.committed.live.len()).unwrap_or(u64::MAX))
     }
 
     async fn settings(&mut self) -> Result<Settings, StoreError> {
-        Ok(self.0.settings.clone())
+        Ok(self.committed.settings.clone())
     }
 }

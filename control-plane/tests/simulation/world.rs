@@ -29,6 +29,9 @@ use crate::sim::{Lane, Sim, lock};
 use crate::store::Store;
 use crate::truth::PEPPER;
 
+/// How long edges have to load what they use of another tree.
+pub(crate) const WARM_UP: Duration = Duration::from_mins(3);
+
 /// How a story is set.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
@@ -41,6 +44,8 @@ pub(crate) struct Setting {
     pub(crate) edges: Vec<(Lanes, i64)>,
     /// The most that a machine's clock is off.
     pub(crate) host_skew_ms: u64,
+    /// Records that a leaf is aimed at.
+    pub(crate) leaf_records: u64,
 }
 
 /// The lanes of an edge.
@@ -153,6 +158,8 @@ impl World {
         let store: Arc<dyn PublicationStore> = Arc::new(store);
         let kv: Arc<dyn KvApi> = Arc::new(KvClient { host: Arc::clone(&host), kv: Arc::clone(&self.kv) });
         let (head_ttl, holder) = (self.setting.head_ttl, host.name.clone());
+        let leaf_records = self.setting.leaf_records;
+        let warm_up = if sim.has(Bug::SwitchedUnwarmed) { Duration::ZERO } else { WARM_UP };
         let options = move || PublishOptions {
             deployment: DEPLOYMENT.to_owned(),
             signing_seed: Zeroizing::new(SIGNING_SEED),
@@ -162,7 +169,8 @@ impl World {
             heartbeat: Duration::from_mins(5),
             checkpoint_every: Duration::from_secs(10),
             kv_min_interval: Duration::from_millis(1_100),
-            warm_up: Duration::from_mins(3),
+            warm_up,
+            leaf_records,
             collect_every: Duration::from_mins(10),
             holder: holder.clone(),
         };

@@ -2,6 +2,7 @@
 
 use super::super::heads::{HeadParts, HeadSigner};
 use super::super::recent::{Recent, SecretChange, Span};
+use super::super::tree::TARGET_RECORDS;
 use super::*;
 use crate::store::StoreError;
 use crate::store::publication::{LiveSecret, OutboxBatch, OutboxMark, OutboxRow};
@@ -14,6 +15,11 @@ use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{Head, MAX_RECENT_BYTES, SigningKey, Tree};
 
 const STAMP: Stamp = Stamp { epoch: 1, generation: 2 };
+
+fn built_for() -> BuildFor {
+    let pepper = PepperId::from_u64(1);
+    BuildFor { deployment: "test".to_owned(), pepper, epoch: 1, leaf_records: TARGET_RECORDS }
+}
 
 fn record(number: u64) -> Record {
     let (key, member) = (KeyId::from_u64(number), MemberId::from_u64(number));
@@ -63,8 +69,8 @@ fn full() -> Recent {
 /// What one change writes: a head that carries as much as it may and warms a next tree, the leaf, and the
 /// nodes above it.
 fn bytes_of_one_change(keys: u64) -> usize {
-    let built_for = BuildFor { deployment: "test".to_owned(), pepper: PepperId::from_u64(1), epoch: 1 };
-    let depth = wanted_depth(keys, None);
+    let built_for = built_for();
+    let depth = wanted_depth(keys, None, TARGET_RECORDS);
     let mean = keys >> depth;
     // Fuller than any leaf of a million is.
     let count = u32::try_from(mean + 6 * mean.isqrt()).expect("a leaf's records");
@@ -165,7 +171,7 @@ async fn a_tree_that_is_far_too_shallow_is_not_read_to_find_that_out() {
     let dir = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
     let store = SqliteStore::open(&url).await.expect("a store");
-    let built_for = BuildFor { deployment: "test".to_owned(), pepper: PepperId::from_u64(1), epoch: 1 };
+    let built_for = built_for();
     let leaf = vec![ObjectName::of(b"the only leaf")];
     let (tree, _) =
         TreeNames::over_leaves(Shape::of_depth(0), built_for.origin(), STAMP, leaf).expect("a tree of one leaf");

@@ -28,7 +28,7 @@ use crate::lifecycle::{
     Context, CreateKey, CreateWorkspace, Entropy, KeyFields, KeySource, Lifecycle, PatchWorkspace, PutApi, Vault, Verb,
     WorkspaceFields,
 };
-use crate::publish::PublishOptions;
+use crate::publish::{PublishOptions, TARGET_RECORDS};
 use crate::receipts::Receipts;
 use crate::store::sqlite::SqliteStore;
 
@@ -131,6 +131,7 @@ fn options() -> PublishOptions {
         kv_min_interval: Duration::from_millis(1_100),
         checkpoint_every: Duration::from_mins(1),
         warm_up: Duration::from_hours(1),
+        leaf_records: TARGET_RECORDS,
         collect_every: Duration::from_mins(10),
         holder: HOLDER.to_owned(),
     }
@@ -148,7 +149,8 @@ async fn resumed(publisher: &Publisher) -> State<'_> {
     let now = publisher.shared.now();
     let until = UnixMillis::from_millis(now.as_millis() + 3_600_000);
     let epoch = publisher.shared.store.acquire_lease(HOLDER, now, until).await.expect("a store").expect("the lease");
-    let built_for = BuildFor { deployment: "test".to_owned(), pepper: publisher.options.pepper, epoch };
+    let (deployment, pepper) = ("test".to_owned(), publisher.options.pepper);
+    let built_for = BuildFor { deployment, pepper, epoch, leaf_records: TARGET_RECORDS };
     let mut state = State::resume(publisher, built_for).await.expect("a publisher's state");
     assert!(state.step(Occasion::Heartbeat).await.expect("a step"));
     state

@@ -107,6 +107,12 @@ impl Publication for SqliteStore {
         Ok(renewed.execute(&mut *self.writer.alone().await?).await.map_err(failed)?.rows_affected() == 1)
     }
 
+    async fn holds_lease(&self, holder: &str) -> Result<bool, StoreError> {
+        let held: Option<i64> =
+            sqlx::query_scalar(LEASE_HELD).bind(holder).fetch_optional(&self.readers).await.map_err(failed)?;
+        Ok(held.is_some())
+    }
+
     async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
         sqlx::query(LEASE_RELEASE)
             .bind(holder)

@@ -17,7 +17,7 @@ async fn what_another_compared_and_wrote_halts_no_standby() {
     let ahead = compare(kv.as_ref(), &standby.shared).await;
     assert!(matches!(ahead, Err(PublishError::AheadOfRecord(_))), "recorded, and never compared: {ahead:?}");
     assert!(!standby.shared.is_compared());
-    house.publisher.shared.note_compared().await.expect("noted");
+    house.publisher.shared.note_compared(0).await.expect("noted");
     compare(kv.as_ref(), &standby.shared).await.expect("a head that was compared after the standby had started");
     assert!(standby.shared.is_compared());
 }
