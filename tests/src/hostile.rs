@@ -18,6 +18,8 @@ use xtask::parts::http::Client;
 const LANE: &str = "/v1/snapshot";
 /// A part of what never ends.
 const PART: usize = 64 * 1024;
+/// Between two such parts: fast enough for more than memory holds, and nobody else's processor.
+const BREATH: Duration = Duration::from_millis(1);
 /// Between two bytes that come slowly.
 const DRIP: Duration = Duration::from_millis(250);
 /// What one answer is given up after, that nobody breaks off.
@@ -174,7 +176,7 @@ impl Inside {
             Answer::EndlessFields => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
                 let field = format!("X-More: {}\r\n", "a".repeat(1000)).into_bytes();
-                self.forever(stream, &field)
+                self.forever(stream, &field.repeat(PART / field.len()))
             }
             Answer::Bomb => {
                 head(stream, 200, "Content-Encoding: gzip\r\n")?;
@@ -183,6 +185,7 @@ impl Inside {
                 while self.goes_on(began) {
                     coder.write_all(&[0; PART])?;
                     self.give(stream, &std::mem::take(coder.get_mut()))?;
+                    thread::sleep(BREATH);
                 }
                 Ok(())
             }
@@ -231,6 +234,7 @@ impl Inside {
         let began = Instant::now();
         while self.goes_on(began) {
             self.give(stream, part)?;
+            thread::sleep(BREATH);
         }
         Ok(())
     }
