@@ -8,6 +8,7 @@ mod growth;
 #[expect(dead_code, reason = "shared with the tests of the use cases, which need more of it")]
 mod house;
 mod model;
+mod pepper;
 mod reader;
 mod receipts;
 mod witness;
@@ -58,7 +59,18 @@ async fn publisher_signing(
     (clock, warm_up): (Arc<dyn Clock>, Duration),
     notary: Notary,
 ) -> PublisherHandle {
-    let options = PublishOptions {
+    publisher_as(house, options(holder, warm_up), clock, notary).await
+}
+
+/// One whose heads are made with another pepper than fingerprints are here.
+async fn publisher_of(house: &House, holder: &str, pepper: [u8; 32]) -> PublisherHandle {
+    let notary = Notary::new(Arc::new(house.store.clone()), "test", &[3; 32]);
+    let options = PublishOptions { pepper: Pepper::new(pepper).id(), ..options(holder, Duration::from_secs(1)) };
+    publisher_as(house, options, Arc::new(SystemClock), notary).await
+}
+
+fn options(holder: &str, warm_up: Duration) -> PublishOptions {
+    PublishOptions {
         deployment: "test".to_owned(),
         signing_seed: Zeroizing::new([3; 32]),
         pepper: Pepper::new([1; 32]).id(),
@@ -70,7 +82,15 @@ async fn publisher_signing(
         warm_up,
         collect_every: Duration::from_mins(10),
         holder: holder.to_owned(),
-    };
+    }
+}
+
+async fn publisher_as(
+    house: &House,
+    options: PublishOptions,
+    clock: Arc<dyn Clock>,
+    notary: Notary,
+) -> PublisherHandle {
     let store = Arc::new(house.store.clone());
     Publisher::new(store, (Arc::new(notary), Arc::default()), clock, options).await.expect("a publisher").spawn()
 }
