@@ -176,6 +176,8 @@ impl Isolate {
         match self.replica.head() {
             None => State::None,
             Some(head) if now >= head.expires_at => State::Expired,
+            // Heads are signed anew before half of that time is over: there is a newer one, whatever lanes say.
+            Some(head) if now >= head.issued_at.midpoint(head.expires_at) => State::Stale,
             Some(_) if self.is_confirmed(now) => State::Fresh,
             Some(_) => State::Stale,
         }

@@ -1,4 +1,5 @@
-//! Reads published heads as an edge does: for a stack's own deployment, signed by its own key.
+//! Reads published heads as an edge does: for a stack's own deployment, signed by its own key. Signs others as
+//! somebody would who had that key.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +14,9 @@ use crate::kv::{Asked, Call};
 /// The name that deployments have where nobody gives another.
 const DEPLOYMENT: &str = "keyward";
 
-/// Reads the heads of one deployment.
+/// Reads and signs the heads of one deployment.
 pub struct Heads {
+    key: SigningKey,
     trusted: TrustedKeys,
     deployment: String,
 }
@@ -24,15 +26,36 @@ impl Heads {
     pub fn of(control_plane: &ControlPlane) -> Result<Self> {
         let text = fs::read_to_string(control_plane.secret("signing-key"))?;
         let seed = BASE64_URL_SAFE_NO_PAD.decode(text.trim()).ok().and_then(|seed| seed.try_into().ok());
-        let public: PublicKey = SigningKey::from_seed(&seed.context("the signing key is not 32 bytes")?).public();
+        let key = SigningKey::from_seed(&seed.context("the signing key is not 32 bytes")?);
+        let public: PublicKey = key.public();
         let named = control_plane.settings.iter().find(|(name, _)| name == "KEYWARD_DEPLOYMENT");
         let deployment = named.map_or(DEPLOYMENT, |(_, value)| value).to_owned();
-        Ok(Self { trusted: TrustedKeys::new(vec![public]).context("one key is enough")?, deployment })
+        Ok(Self { key, trusted: TrustedKeys::new(vec![public]).context("one key is enough")?, deployment })
     }
 
     /// What a head says.
     pub fn read(&self, bytes: &[u8]) -> Result<Head> {
         Head::verify(bytes, &self.deployment, &self.trusted).context("an edge would refuse this head")
+    }
+
+    /// A head as only who has the key can make it.
+    pub fn sign(&self, head: &Head) -> Result<Vec<u8>> {
+        Self::sign_as(&self.deployment, &self.key, head)
+    }
+
+    /// A head for a deployment of that name, signed with another key.
+    pub fn sign_as(deployment: &str, key: &SigningKey, head: &Head) -> Result<Vec<u8>> {
+        Ok(head.sign(deployment, key).context("no edge could load this head")?.into_bytes())
+    }
+
+    /// A key's public half, as `KEYWARD_PUBLIC_KEYS` has it.
+    pub fn text(key: &SigningKey) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(key.public().to_bytes())
+    }
+
+    /// The key itself.
+    pub const fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// Sees that of these calls to KV, each head came after every object that it names, and none

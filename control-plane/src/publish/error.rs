@@ -1,10 +1,12 @@
 //! Why publishing stops or waits.
 
+use keyward_shared::fingerprint::PepperId;
 use keyward_shared::snapshot::{DecodeError, EncodeError, HeadOrder};
 
 use super::kv::KvError;
 use crate::lifecycle::last_signed::LastSignedError;
 use crate::store::StoreError;
+use crate::store::publication::{EdgeWithout, EdgesWithout};
 
 /// What keeps the newest generation from being published.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,18 @@ pub enum PublishError {
         /// By how much it is behind the last head.
         behind_ms: u64,
     },
+    /// Edges could not read a head that is made with the pepper that is given.
+    #[error(
+        "the last head was made with another pepper than {pepper}, and {} do not have this one{}. No head is made \
+         with it before all of them have: give it to the edges as KEYWARD_PEPPER_NEXT and deploy them. An edge \
+         counts until 24 hours after it was last heard from", heard(edges.all), named(edges)
+    )]
+    PepperNotEverywhere {
+        /// The pepper.
+        pepper: PepperId,
+        /// The edges.
+        edges: EdgesWithout,
+    },
     /// Another control plane holds the lease.
     #[error("another control plane has taken over publishing")]
     Superseded,
@@ -62,4 +76,19 @@ pub enum PublishError {
     /// What was signed last of the audit log cannot be read, or not be kept.
     #[error(transparent)]
     LastSigned(#[from] LastSignedError),
+}
+
+fn heard(edges: u64) -> String {
+    let noun = if edges == 1 { "edge" } else { "edges" };
+    format!("{edges} {noun} heard from in the last 24 hours")
+}
+
+/// ` (0f… in FRA, 1e…, and others)`, as `GET /v1/edges` names them.
+fn named(edges: &EdgesWithout) -> String {
+    let name = |edge: &EdgeWithout| match edge.location.as_str() {
+        "" => hex::encode(edge.instance),
+        location => format!("{} in {location}", hex::encode(edge.instance)),
+    };
+    let more = if u64::try_from(edges.named.len()).unwrap_or(u64::MAX) < edges.all { ", and others" } else { "" };
+    format!(" ({}{more})", edges.named.iter().map(name).collect::<Vec<_>>().join(", "))
 }

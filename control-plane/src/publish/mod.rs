@@ -17,6 +17,7 @@ mod heads;
 mod history;
 mod kv;
 mod pace;
+mod pepper;
 mod raise_epoch;
 mod recent;
 mod restore;

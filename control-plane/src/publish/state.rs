@@ -13,6 +13,7 @@ use super::builder::{self, BuildFor, BuiltTree, Wanted};
 use super::error::PublishError;
 use super::growth::{Making, Next, Trees};
 use super::heads::HeadParts;
+use super::pepper;
 use super::recent::{Recent, SINGLE_ENTRIES, SecretChange, Span};
 use super::restore;
 use super::run::Publisher;
@@ -120,6 +121,7 @@ impl<'a> State<'a> {
         publisher.keep_lease().await?;
         store.forget_staged().await?;
         let recorded = store.recorded_head().await?;
+        pepper::must_be_known(&publisher.shared, built_for.pepper, recorded.as_ref()).await?;
         let floor = recorded.as_ref().map_or(HeadOrder { epoch: 0, generation: 0, issued_at: 0 }, |head| head.order);
         let served = publisher.shared.head.borrow().clone().filter(|head| head.order == floor);
         let resumed =

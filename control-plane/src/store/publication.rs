@@ -5,7 +5,7 @@
 //! publishes, and the publisher changes no key.
 
 use async_trait::async_trait;
-use keyward_shared::fingerprint::Fingerprint;
+use keyward_shared::fingerprint::{Fingerprint, PepperId};
 use keyward_shared::policy::Policy;
 use keyward_shared::record::Record;
 use keyward_shared::settings::Settings;
@@ -186,8 +186,31 @@ pub trait Publication: Send + Sync {
     /// so that the next one names a tree of everything, above them.
     async fn raise_counters(&self, raise: &Raise) -> Result<(), StoreError>;
 
+    /// The edges heard from since `since` that do not have a pepper; at most `limit` of them are named.
+    async fn edges_without(&self, pepper: PepperId, since: UnixMillis, limit: u32) -> Result<EdgesWithout, StoreError>;
+
     /// Every secret that is not final, with the key it belongs to, in the order of fingerprints.
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError>;
+}
+
+/// Edges that do not have a pepper.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EdgesWithout {
+    /// How many there are.
+    pub all: u64,
+    /// Some of them, the one last heard from first.
+    pub named: Vec<EdgeWithout>,
+}
+
+/// An edge that does not have a pepper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeWithout {
+    /// Which.
+    pub instance: [u8; 10],
+    /// Where it runs; empty where it does not tell.
+    pub location: String,
+    /// When it was last heard from.
+    pub seen_at: UnixMillis,
 }
 
 /// A key that has a secret which is not final.

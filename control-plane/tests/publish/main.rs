@@ -9,6 +9,7 @@ mod growth;
 mod house;
 mod interrupted;
 mod model;
+mod pepper;
 mod reader;
 mod receipts;
 mod witness;
@@ -59,9 +60,14 @@ async fn publisher_signing(
     (clock, warm_up): (Arc<dyn Clock>, Duration),
     notary: Notary,
 ) -> PublisherHandle {
-    let store = Arc::new(house.store.clone());
-    let options = options(holder, warm_up);
-    Publisher::new(store, (Arc::new(notary), Arc::default()), clock, options).await.expect("a publisher").spawn()
+    publisher_as(house, options(holder, warm_up), clock, notary).await
+}
+
+/// One whose heads are made with another pepper than fingerprints are here.
+async fn publisher_of(house: &House, holder: &str, pepper: [u8; 32]) -> PublisherHandle {
+    let notary = Notary::new(Arc::new(house.store.clone()), "test", &[3; 32]);
+    let options = PublishOptions { pepper: Pepper::new(pepper).id(), ..options(holder, Duration::from_secs(1)) };
+    publisher_as(house, options, Arc::new(SystemClock), notary).await
 }
 
 fn options(holder: &str, warm_up: Duration) -> PublishOptions {
@@ -79,6 +85,16 @@ fn options(holder: &str, warm_up: Duration) -> PublishOptions {
         collect_every: Duration::from_mins(10),
         holder: holder.to_owned(),
     }
+}
+
+async fn publisher_as(
+    house: &House,
+    options: PublishOptions,
+    clock: Arc<dyn Clock>,
+    notary: Notary,
+) -> PublisherHandle {
+    let store = Arc::new(house.store.clone());
+    Publisher::new(store, (Arc::new(notary), Arc::default()), clock, options).await.expect("a publisher").spawn()
 }
 
 /// Follows the publisher until everything committed is published, then compares.

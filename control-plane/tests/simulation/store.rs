@@ -9,9 +9,10 @@ use keyward_control_plane::domain::change::Generation;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::publish::Commits;
 use keyward_control_plane::store::publication::{
-    LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead,
+    EdgesWithout, LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead,
 };
 use keyward_control_plane::store::{StoreError, TreeState};
+use keyward_shared::fingerprint::PepperId;
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use tokio::sync::watch;
 
@@ -266,6 +267,10 @@ impl Publication for Store {
 
     async fn raise_counters(&self, _: &Raise) -> Result<(), StoreError> {
         Err(StoreError::Misused("nothing is restored here".into()))
+    }
+
+    async fn edges_without(&self, _: PepperId, _: UnixMillis, _: u32) -> Result<EdgesWithout, StoreError> {
+        Err(StoreError::Misused("no pepper is replaced here".into()))
     }
 
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError> {

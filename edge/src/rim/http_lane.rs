@@ -3,10 +3,11 @@
 //! What comes is signed or named by its hash, so the lane needs no trust; it is bounded while it is
 //! read, since it could be endless.
 
-use js_sys::{JsString, Object, Reflect, Uint8Array};
+use js_sys::{JsString, Object, Reflect};
 use keyward_shared::snapshot::ObjectName;
 use wasm_bindgen::prelude::*;
 
+use super::body::{self, Body, BodyError};
 use super::kv::describe;
 use super::platform;
 use crate::config::HttpLane;
@@ -25,21 +26,6 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     fn body(this: &Answer) -> Option<Body>;
-
-    type Body;
-
-    #[wasm_bindgen(method, js_name = getReader)]
-    fn reader(this: &Body) -> BodyReader;
-
-    type BodyReader;
-
-    #[wasm_bindgen(method, catch)]
-    async fn read(this: &BodyReader) -> Result<JsValue, JsValue>;
-
-    type Chunk;
-
-    #[wasm_bindgen(method, getter)]
-    fn value(this: &Chunk) -> Option<Uint8Array>;
 
     type AbortController;
 
@@ -70,8 +56,8 @@ pub(super) enum LaneError {
     Request(String),
     #[error("http lane: status {0}")]
     Status(u16),
-    #[error("http lane: more than {max} bytes")]
-    TooLarge { max: usize },
+    #[error("http lane: {0}")]
+    Body(#[from] BodyError),
     #[error("http lane: no answer within {0} ms")]
     Timeout(u64),
 }
@@ -135,7 +121,10 @@ async fn get(
     let answer = async {
         let answer: Answer = fetch_from(url, &init).await?.unchecked_into();
         match answer.status() {
-            200 => read(&answer, max).await.map(Some),
+            200 => match answer.body() {
+                Some(body) => Ok(Some(body::read(&body, max).await?)),
+                None => Ok(Some(Vec::new())),
+            },
             304 => Ok(None),
             status => Err(LaneError::Status(status)),
         }
@@ -149,19 +138,4 @@ async fn get(
 
 fn set(object: &Object, name: &str, value: &JsValue) -> Result<bool, JsValue> {
     Reflect::set(object, &JsString::from(name), value)
-}
-
-async fn read(answer: &Answer, max: usize) -> Result<Vec<u8>, LaneError> {
-    let mut bytes = Vec::new();
-    let Some(body) = answer.body() else { return Ok(bytes) };
-    let reader = body.reader();
-    while let Some(chunk) = reader.read().await?.unchecked_into::<Chunk>().value() {
-        let (before, more) = (bytes.len(), chunk.length() as usize);
-        if before + more > max {
-            return Err(LaneError::TooLarge { max });
-        }
-        bytes.resize(before + more, 0);
-        chunk.copy_to(&mut bytes[before..]);
-    }
-    Ok(bytes)
 }

@@ -1,8 +1,11 @@
-//! Reading Workers KV. Lengths are checked before bytes are copied into WebAssembly.
+//! Reading Workers KV. A value may be hundreds of times larger than what is wanted, so it is bounded while
+//! it is read and never had whole before.
 
-use js_sys::{ArrayBuffer, Object, Reflect, Uint8Array};
+use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::*;
 use worker::Env;
+
+use super::body::{self, Body, BodyError};
 
 /// Name of the binding.
 const BINDING: &str = "KEYWARD";
@@ -30,9 +33,9 @@ pub(super) enum KvError {
     /// The read failed.
     #[error("KV: {0}")]
     Read(String),
-    /// Larger than wanted.
-    #[error("KV: {got} bytes, at most {max}")]
-    TooLarge { got: usize, max: usize },
+    /// Its bytes broke off, or are too many.
+    #[error("KV: {0}")]
+    Body(#[from] BodyError),
 }
 
 /// The head's bytes, or `None` where KV has none.
@@ -48,21 +51,17 @@ pub(super) async fn get(env: &Env, key: &str, cache_ttl: u32, max: usize) -> Res
     }
     let options = Object::new();
     let set = |name: &str, value: JsValue| Reflect::set(&options, &JsValue::from_str(name), &value);
-    let _ = set("type", JsValue::from_str("arrayBuffer"));
+    let _ = set("type", JsValue::from_str("stream"));
     let _ = set("cacheTtl", JsValue::from_f64(f64::from(cache_ttl)));
     let value = binding
         .unchecked_into::<KvNamespace>()
         .get(key, &options)
         .await
         .map_err(|error| KvError::Read(describe(&error)))?;
-    let Ok(buffer) = value.dyn_into::<ArrayBuffer>() else {
+    if value.is_falsy() {
         return Ok(None);
-    };
-    let got = buffer.byte_length() as usize;
-    if got > max {
-        return Err(KvError::TooLarge { got, max });
     }
-    Ok(Some(Uint8Array::new(&buffer).to_vec()))
+    Ok(Some(body::read(&value.unchecked_into::<Body>(), max).await?))
 }
 
 /// A JavaScript error's own words.

@@ -2,6 +2,7 @@
 //!
 //! Exports to `entry.mjs`, Workers KV, fetch, timers, the clock, chance.
 
+mod body;
 pub(crate) mod exports;
 mod http_lane;
 mod kv;

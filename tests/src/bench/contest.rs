@@ -11,10 +11,10 @@ use xtask::parts::Part;
 
 use super::figures::as_f64;
 use super::load::Load;
-use super::process;
 use super::rounds::alternate;
 use super::worker::{Spec, Worker};
 use super::{Row, Samples};
+use crate::process;
 
 const ROUND: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(3);

@@ -21,7 +21,6 @@ mod load;
 mod memory;
 mod origin;
 mod peers;
-mod process;
 mod propagation;
 mod publish;
 mod report;

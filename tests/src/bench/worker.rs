@@ -13,7 +13,7 @@ use xtask::parts::http::Client;
 use xtask::parts::{Part, ports};
 use xtask::{setup, workspace};
 
-use super::process;
+use crate::process;
 use crate::workerd::{Configuration, Kind, MODULES};
 
 const PATIENCE: Duration = Duration::from_secs(20);

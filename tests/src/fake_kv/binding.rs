@@ -18,7 +18,7 @@ use super::Inside;
 use super::limits::MAX_VALUE_BYTES;
 use super::namespace::DEFAULT_CACHE;
 use super::script::{Does, Side, Treatment};
-use super::server::{broken, gone};
+use super::server::{broken, dripping, endless, gone};
 
 /// Names that one listing gives.
 const LISTED: usize = 1_000;
@@ -77,9 +77,11 @@ async fn read(State(near): State<Near>, Path(key): Path<String>, given: Paramete
     }
     let mut value = value.to_vec();
     treatment.spoil(&mut value);
-    match treatment.breaks_after() {
-        Some(bytes) => broken(&value, bytes),
-        None => Body::from(value).into_response(),
+    match (treatment.breaks_after(), treatment.drips()) {
+        (Some(bytes), _) => broken(&value, bytes),
+        (None, Some(between)) => dripping(value, between),
+        (None, None) if treatment.is_endless() => endless(value),
+        (None, None) => Body::from(value).into_response(),
     }
 }
 

@@ -35,6 +35,10 @@ pub enum Fault {
     Cut(usize),
     /// A reader's connection breaks after so many bytes.
     Break(usize),
+    /// A reader gets the value, and then more without end.
+    Endless,
+    /// A reader gets the value a byte at a time, so long apart.
+    Drip(Duration),
     /// A reader gets the value with this bit the other way round, counted from its first and around.
     Flip(usize),
 }
@@ -268,6 +272,14 @@ impl Treatment {
     }
 
     /// The value as it arrives.
+    pub(super) fn is_endless(&self) -> bool {
+        self.has(Fault::Endless)
+    }
+
+    pub(super) fn drips(&self) -> Option<Duration> {
+        self.find(|fault| if let Fault::Drip(between) = fault { Some(*between) } else { None })
+    }
+
     pub(super) fn spoil(&self, value: &mut Vec<u8>) {
         for (_, fault) in &self.0 {
             match fault {

@@ -1,6 +1,7 @@
 //! HTTP as badly as it is wanted: a connection may be closed without an answer, or in the middle of one.
 
 use std::net::TcpListener;
+use std::time::Duration;
 use std::{convert, io};
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -35,6 +36,28 @@ pub(super) fn broken(value: &[u8], after: usize) -> Response {
     let body = Body::from_stream(stream::iter([Ok(first), Err(rest)]));
     // One byte more where nothing is left to miss.
     ([(CONTENT_LENGTH, value.len().max(after + 1).to_string())], body).into_response()
+}
+
+/// An answer that begins with these bytes and never ends.
+pub(super) fn endless(value: Vec<u8>) -> Response {
+    let more = Bytes::from_static(&[0; 64 * 1024]);
+    // Fast enough for more than memory holds, and nobody else's processor.
+    let more = stream::repeat(more).then(async |part| {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        part
+    });
+    let parts = stream::iter([value.into()]).chain(more).map(Ok::<_, io::Error>);
+    Body::from_stream(parts).into_response()
+}
+
+/// An answer of these bytes, one at a time and so long apart.
+pub(super) fn dripping(value: Vec<u8>, between: Duration) -> Response {
+    let length = value.len();
+    let parts = stream::iter(value).then(move |byte| async move {
+        tokio::time::sleep(between).await;
+        Ok::<_, io::Error>(Bytes::copy_from_slice(&[byte]))
+    });
+    ([(CONTENT_LENGTH, length.to_string())], Body::from_stream(parts)).into_response()
 }
 
 /// Serves on the runtime for as long as that lives.

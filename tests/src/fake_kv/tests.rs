@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use xtask::parts::http::{Answer, Client};
 
 use super::script::Fault::{
-    Away, Break, CacheFor, Cut, Delay, Flip, Lose, LoseAnswer, Old, RefuseSome, ShowAfter, Stall, Status,
+    Away, Break, CacheFor, Cut, Delay, Drip, Endless, Flip, Lose, LoseAnswer, Old, RefuseSome, ShowAfter, Stall, Status,
 };
 use super::*;
 
@@ -194,6 +194,12 @@ fn what_a_reader_gets_may_be_cut_flipped_or_broken_off() -> Result<()> {
         let read = asked.read(0, "object-a", 30);
         assert!(read.is_err(), "broken after {bytes} bytes, and {read:?} was read");
     }
+    asked.kv.script([When::read().then(Endless)]);
+    assert!(asked.read(0, "object-a", 30).is_err(), "what never ends was read to its end");
+    asked.kv.script([When::read().then(Drip(Duration::from_millis(50)))]);
+    let began = Instant::now();
+    asked.sees(0, "object-a", Some(&[0; 4]))?;
+    assert!(began.elapsed() >= Duration::from_millis(200), "four bytes took {:?}", began.elapsed());
     asked.kv.work();
     asked.sees(0, "object-a", Some(&[0; 4]))
 }

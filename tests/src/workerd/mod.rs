@@ -19,6 +19,7 @@ use xtask::parts::http::Client;
 use xtask::parts::{Part, ports};
 use xtask::{setup, workspace};
 
+use crate::process;
 use crate::raw::{self, RawAnswer};
 use crate::stack::{EdgeRequest, Stack, applied};
 
@@ -39,6 +40,7 @@ static STARTED: AtomicU64 = AtomicU64::new(0);
 /// A running edge, ended when dropped.
 pub struct Workerd {
     _part: Part,
+    guard: u32,
     listen: SocketAddr,
     client: Client,
     log: PathBuf,
@@ -99,7 +101,7 @@ impl Workerd {
         let mut part = Part::start("workerd", &command, &log)?;
         let client = Client::new(&ports::url(listen), None);
         part.wait_until(PATIENCE, || client.get("/.keyward/status")?.must_be(200).map(drop))?;
-        Ok(Self { _part: part, listen, client, log })
+        Ok(Self { guard: part.process().id(), _part: part, listen, client, log })
     }
 
     /// A request for a path, GET unless said otherwise.
@@ -125,6 +127,17 @@ impl Workerd {
     /// What it says of itself.
     pub fn status(&self) -> Result<serde_json::Value> {
         self.edge("/.keyward/status").send()?.must_be(200)?.json()
+    }
+
+    /// Bytes of memory that it has had resident at once, at most, since it began or since
+    /// [`Self::forget_peak_memory`].
+    pub fn peak_memory(&self) -> Result<u64> {
+        process::peak_memory(self.guard)
+    }
+
+    /// Has the peak begin anew with what is resident now.
+    pub fn forget_peak_memory(&self) -> Result<()> {
+        process::forget_peak(self.guard)
     }
 
     /// What it has logged so far.

@@ -6,6 +6,7 @@
 //! otherwise, or breaks them, starts a stack for itself.
 
 mod answers;
+mod attacks;
 mod bad_input;
 mod bulk;
 mod cdn;
@@ -152,6 +153,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("conditions", conditions::tests()),
         ("commands", commands::tests()),
         ("faults", faults::tests()),
+        ("attacks", attacks::tests()),
         ("secrets", secrets::tests()),
         ("people", people::tests()),
         ("permissions", permissions::tests()),

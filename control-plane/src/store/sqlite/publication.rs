@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use keyward_shared::fingerprint::PepperId;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use sqlx::FromRow;
@@ -13,7 +14,9 @@ use super::{SqliteStore, json, log, secret};
 use crate::domain::audit::publishing::epoch_acquired;
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
-use crate::store::publication::{LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead};
+use crate::store::publication::{
+    EdgeWithout, EdgesWithout, LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead,
+};
 
 macro_rules! sql {
     ($($name:ident = $file:literal;)*) => {
@@ -23,6 +26,7 @@ macro_rules! sql {
 
 sql! {
     LIVE_KEYS = "live_keys.sql";
+    EDGES_WITHOUT = "edges_without.sql";
     LEASE_ACQUIRE = "lease_acquire.sql";
     LEASE_RENEW = "lease_renew.sql";
     LEASE_RELEASE = "lease_release.sql";
@@ -320,6 +324,22 @@ impl Publication for SqliteStore {
         transaction.commit().await?;
         self.writer.line.logged.send_replace(logged);
         Ok(())
+    }
+
+    async fn edges_without(&self, pepper: PepperId, since: UnixMillis, limit: u32) -> Result<EdgesWithout, StoreError> {
+        let rows: Vec<(Vec<u8>, String, i64, i64)> = sqlx::query_as(EDGES_WITHOUT)
+            .bind(pepper.to_string())
+            .bind(since.as_millis())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed)?;
+        let all = rows.first().map_or(0, |(.., all)| number(*all));
+        let read = |(instance, location, seen_at, _): (Vec<u8>, String, i64, i64)| {
+            let instance = instance.try_into().map_err(|_| StoreError::corrupt("edge.instance"))?;
+            Ok(EdgeWithout { instance, location, seen_at: UnixMillis::from_millis(seen_at) })
+        };
+        Ok(EdgesWithout { all, named: rows.into_iter().map(read).collect::<Result<_, StoreError>>()? })
     }
 
     async fn live_keys(&self) -> Result<Vec<LiveKey>, StoreError> {
