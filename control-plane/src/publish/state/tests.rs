@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod history;
+mod refused;
 
 use std::cell::Cell;
 use std::sync::Arc;
