@@ -41,6 +41,8 @@ const MAX_AUTHORIZATION = 768;
 const MAX_FACT = 2048;
 const INTERNAL = '{"type":"urn:keyward:problem:internal","title":"The edge failed; the request was not forwarded","status":500,"code":"internal"}';
 const PING = '{"data":"pong!"}';
+// As Cargo.toml has it; verdict.rs tests that.
+const VERSION = '0.1.0';
 
 export default {
   // Most requests are judged and answered without a promise.
@@ -100,18 +102,23 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
 }
 
 function failed(error, requestId) {
+  const told = { keyward: 'internal', request_id: requestId, version: VERSION, error: String(error) };
+  // A panic and an allocation that failed end alike: what tells them apart is how much memory there was.
+  if (error instanceof WebAssembly.RuntimeError) told.wasm_bytes = memory?.buffer.byteLength;
   noteCritical(error);
-  console.error(JSON.stringify({ keyward: 'internal', request_id: requestId, error: String(error) }));
+  console.error(JSON.stringify(told));
   return respond(500, 'application/problem+json', INTERNAL, requestId);
 }
 
-// The buffers of the instance that runs.
+// The buffers of the instance that runs, and the memory that they lie in.
+let memory;
 let input;
 let output;
 const decoder = new TextDecoder();
 
 function bind() {
-  const { buffer } = linear_memory();
+  memory = linear_memory();
+  const { buffer } = memory;
   input = new Uint8Array(buffer, input_at(), BUFFER_BYTES);
   output = new Uint8Array(buffer, output_at(), BUFFER_BYTES);
   // Another instance counts its settings anew.

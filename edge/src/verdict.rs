@@ -126,6 +126,8 @@ mod tests {
             let line = format!("const {name} = {number};");
             assert!(entry.contains(&line), "entry.mjs lacks `{line}`");
         }
+        let version = format!("const VERSION = '{}';", env!("CARGO_PKG_VERSION"));
+        assert!(entry.contains(&version), "entry.mjs lacks `{version}`");
         let names = IDENTITY_HEADERS.map(|name| format!("  '{name}',\n")).concat();
         let array = format!("const IDENTITY_HEADERS = [\n{names}];\n");
         assert!(entry.contains(&array), "entry.mjs lacks `{array}`");

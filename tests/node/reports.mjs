@@ -4,34 +4,13 @@
 // {"refused"} with the request id of a refusal, in their order; the last is {"allowed"}, how many there were.
 
 import { readFileSync } from 'node:fs';
-import { registerHooks } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-
-// What the Workers runtime has and Node has not: modules of its own, and WebAssembly as an import.
-const CLOUDFLARE = 'class Base { constructor(ctx, env) { this.ctx = ctx; this.env = env; } }'
-  + 'export class WorkerEntrypoint extends Base {} export class DurableObject extends Base {}'
-  + 'export class RpcTarget {} export const env = {};';
-globalThis.addEventListener ??= () => {};
-registerHooks({
-  resolve: (specifier, context, next) =>
-    specifier.startsWith('cloudflare:') ? { url: specifier, format: 'module', shortCircuit: true } : next(specifier, context),
-  load: (url, context, next) => {
-    if (url.startsWith('cloudflare:')) return { format: 'module', source: CLOUDFLARE, shortCircuit: true };
-    if (!url.endsWith('.wasm')) return next(url, context);
-    const source = `import { readFileSync } from 'node:fs';
-      export default new WebAssembly.Module(readFileSync(${JSON.stringify(fileURLToPath(url))}));`;
-    return { format: 'module', source, shortCircuit: true };
-  },
-});
+import { pathToFileURL } from 'node:url';
+import { clock } from './platform.mjs';
 
 const { module, variables, keys } = JSON.parse(readFileSync(0, 'utf8'));
 // What it logs is not what is printed here.
 console.log = console.error;
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-
-let passed = 0;
-const { now } = Date;
-Date.now = () => now() + passed;
 
 // What becomes of the reports that are sent: the status they are answered with, or `lost` where they arrive
 // and the answer does not, `cut off` where neither is ever known.
@@ -74,7 +53,7 @@ async function ask(key, status, address = '203.0.113.7') {
 // Asks a minute later, when it is time for a report whatever was before. The head is confirmed first, so
 // that the request is judged, and counted, at once.
 async function reported(next) {
-  passed += 60_000;
+  clock.passed += 60_000;
   await fetched('/.keyward/status', {});
   outcome = next;
   const before = reports;

@@ -1,6 +1,8 @@
 //! Where the database is wired to the use cases.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use keyward_shared::fingerprint::Pepper;
 
@@ -10,6 +12,7 @@ use crate::config::Layers;
 use crate::domain::actor::Actor;
 use crate::domain::time::UnixMillis;
 use crate::entropy::{self, SystemEntropy};
+use crate::lifecycle::last_signed::LastSigned;
 use crate::lifecycle::vault::Kek;
 use crate::lifecycle::{Context, Entropy, Lifecycle, Vault};
 use crate::secrets::SecretText;
@@ -35,7 +38,7 @@ pub(super) fn pepper(layers: &Layers<'_>) -> Result<Pepper, CliError> {
 }
 
 /// Opens the database with its locks taken, brings its schema up to date, and refuses one that was
-/// made with other secrets or for another deployment.
+/// made with other secrets or for another deployment, and to make a new one where there was one before.
 pub(super) async fn open(layers: &Layers<'_>, _ownership: &Ownership) -> Result<Arc<SqliteStore>, CliError> {
     open_with(layers, Schema::Migrate).await
 }
@@ -58,10 +61,24 @@ async fn open_with(layers: &Layers<'_>, schema: Schema) -> Result<Arc<SqliteStor
         kek: Kek::new(*layers.kek()?.expose()).id(),
     };
     let failed = |source| CliError::Store { data_dir: data_dir.clone(), source };
+    let database = SqliteStore::file(url.expose()).map_err(failed)?;
+    if let Some(witness) = LastSigned::of(&ours.deployment, &data_dir).lies()
+        && is_nothing(&database)
+    {
+        return Err(CliError::Away { database, witness: witness.to_owned() });
+    }
     let store = SqliteStore::open_with(url.expose(), schema).await.map_err(failed)?;
     let recorded = store.claim(&ours).await.map_err(failed)?;
     same(&recorded, &ours, &older_keks(layers)?)?;
     Ok(Arc::new(store))
+}
+
+/// Whether no database lies there. What cannot be looked at is for the store to say.
+fn is_nothing(database: &Path) -> bool {
+    match fs::metadata(database) {
+        Ok(file) => file.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// Refuses another identity than the one on record, naming the first part that differs. The database's

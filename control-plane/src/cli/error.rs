@@ -34,6 +34,19 @@ pub enum CliError {
         /// What the store said.
         source: StoreError,
     },
+    /// There was a database, and now there is none. A new one in its place would take changes that are gone
+    /// when the other comes back.
+    #[error(
+        "the database {} is not there, or empty, and {} says that there was one: put it back, or restore a \
+         backup of it; to begin anew with nothing, remove that file first",
+        .database.display(), .witness.display()
+    )]
+    Away {
+        /// The database's file.
+        database: PathBuf,
+        /// The file that says so.
+        witness: PathBuf,
+    },
     /// Publishing cannot start, or both histories cannot be compared.
     #[error(transparent)]
     Publish(#[from] PublishError),

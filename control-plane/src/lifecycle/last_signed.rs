@@ -67,6 +67,11 @@ impl LastSigned {
         Self { deployment: deployment.to_owned(), path: data_dir.join(FILE) }
     }
 
+    /// Where it lies, if anything was ever signed: then there was a database.
+    pub fn lies(&self) -> Option<&Path> {
+        self.path.exists().then_some(self.path.as_path())
+    }
+
     /// What it says; nothing where it was never written.
     pub fn read(&self) -> Result<Option<Signed>, LastSignedError> {
         let text = match fs::read_to_string(&self.path) {
@@ -116,10 +121,11 @@ mod tests {
     fn it_says_what_it_was_given_last_and_only_of_its_own_log() {
         let dir = tempfile::tempdir().unwrap();
         let file = LastSigned::of("test", dir.path());
-        assert_eq!(file.read().unwrap(), None);
+        assert_eq!((file.read().unwrap(), file.lies()), (None, None));
         for signed in [Signed { incarnation: 1, size: 7, root: [9; 32] }, Signed::nothing_of(2)] {
             file.replace(&signed, NOW).unwrap();
             assert_eq!(file.read().unwrap(), Some(signed));
+            assert_eq!(file.lies(), Some(&*dir.path().join(FILE)));
         }
         let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [FILE]);

@@ -244,6 +244,13 @@ fn keep_alive(context: &ExecutionContext, work: Background) {
 fn asked<'a>(method: &'a str, url: &'a str, authorization: Option<&'a str>) -> Option<Asked<'a>> {
     let asked = Asked::new(method, url, authorization);
     #[cfg(feature = "test-panic")]
-    assert!(asked.path != "/test-panic", "a panic that was asked for");
+    match asked.path {
+        "/test-panic" => panic!("a panic that was asked for"),
+        // Until the allocator finds no more.
+        "/test-exhaust" => loop {
+            core::mem::forget(core::hint::black_box(Vec::<u8>::with_capacity(1 << 20)));
+        },
+        _ => {}
+    }
     (!asked.path.starts_with(OWN_PREFIX)).then_some(asked)
 }

@@ -28,6 +28,7 @@ pub(super) async fn fetch(
     deadline: u64,
     take: &mut dyn FnMut(Vec<u8>) -> Result<(), DecodeError>,
 ) -> bool {
+    let mut missed = 0;
     for source in SOURCES {
         let left = deadline.saturating_sub(platform::now());
         if left == 0 {
@@ -38,14 +39,14 @@ pub(super) async fn fetch(
                 let key = name.kv_key();
                 match platform::within(left, kv::get(env, &key, cache_ttl, max)).await {
                     // The http lane alone is a choice, and no fault of each object.
-                    Some(Err(kv::KvError::NoBinding)) if http.is_some() => Ok(None),
+                    Some(Err(kv::KvError::NoBinding)) if http.is_some() => continue,
                     Some(got) => got.map_err(|error| error.to_string()),
                     None => Err("KV: no answer in time".to_owned()),
                 }
             }
             Source::Http => match http {
                 Some(lane) => http_lane::object(lane, &name, max, left).await.map_err(|error| error.to_string()),
-                None => Ok(None),
+                None => continue,
             },
         };
         match got.map(|bytes| bytes.map(&mut *take)) {
@@ -54,9 +55,12 @@ pub(super) async fn fetch(
                 worker::console_warn!("keyward: object {name} refused: {error}");
                 with_isolate(|isolate| isolate.tally.note(Counter::ObjectFetchedAnew));
             }
-            Ok(None) => {}
+            Ok(None) => missed += 1,
             Err(error) => worker::console_warn!("keyward: object {name} not had: {error}"),
         }
+    }
+    if missed > 0 {
+        worker::console_warn!("keyward: object {name} is missing: asked for it {missed} times");
     }
     false
 }

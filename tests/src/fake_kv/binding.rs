@@ -57,7 +57,8 @@ async fn begin(near: &Near, does: Does, key: &str) -> Result<Treatment, Response
 }
 
 async fn read(State(near): State<Near>, Path(key): Path<String>, given: Parameters) -> Response {
-    let noted = near.inside.begin_read(near.reader, &key);
+    let asked_for = given.get("cache_ttl").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    let noted = near.inside.begin_read(near.reader, &key, asked_for);
     let treatment = match begin(&near, Does::Read, &key).await {
         Ok(treatment) => treatment,
         Err(answer) => {
@@ -65,7 +66,6 @@ async fn read(State(near): State<Near>, Path(key): Path<String>, given: Paramete
             return answer;
         }
     };
-    let asked_for = given.get("cache_ttl").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
     let cached_for = treatment.cached_for().map(|most| most.min(asked_for.unwrap_or(DEFAULT_CACHE)));
     let value = near.inside.read_near(near.reader, &key, cached_for, treatment.late(), treatment.older());
     near.inside.end_read(noted, value.as_deref());

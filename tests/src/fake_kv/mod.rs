@@ -41,6 +41,8 @@ pub struct Read {
     pub reader: usize,
     /// What it asked for.
     pub key: String,
+    /// For how long what it read may lie in a cache, where it says.
+    pub cache_for: Option<Duration>,
     /// When it asked.
     pub at: Instant,
     /// What it was to be given, before anything was spoilt on the way; `None` for nothing, or no answer.
@@ -271,9 +273,9 @@ impl Inside {
         (listed, cursor)
     }
 
-    fn begin_read(&self, reader: usize, key: &str) -> usize {
+    fn begin_read(&self, reader: usize, key: &str, cache_for: Option<Duration>) -> usize {
         let mut state = self.lock();
-        state.reads.push(Read { reader, key: key.to_owned(), at: Instant::now(), value: None });
+        state.reads.push(Read { reader, key: key.to_owned(), cache_for, at: Instant::now(), value: None });
         self.changed.notify_all();
         state.reads.len() - 1
     }

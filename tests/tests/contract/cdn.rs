@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::cdn::{Asked, Cdn, Keeping};
-use keyward_tests::stack::generation;
-use keyward_tests::{Lanes, Options, Stack, Workerd};
+use keyward_tests::stack::{NewKey, eventually, generation};
+use keyward_tests::{Fleet, FleetOptions, Lanes, Options, Stack, Workerd};
 use serde_json::json;
 use xtask::parts::ports;
 
 use crate::Test;
 use crate::edges::heard;
-use crate::turns::alone;
+use crate::turns::{alone, fleet};
 
 /// What the cache and all edges show the lane.
 const TOKEN: &str = "lane-token-of-the-tests-0123456789abcdef";
@@ -21,6 +21,9 @@ const HEAD: &str = "/v1/snapshot/head";
 /// Mutation acknowledged to first refusal: 0.25 s to a head, a second in the cache, a second between two
 /// polls, and what a cache that counts in whole seconds adds.
 const SEEN: Duration = Duration::from_secs(3);
+/// Two requests that wait for no lane are answered in less; who waits for one waits for as long as it takes, half a
+/// second at most.
+const NOT_WAITED: Duration = Duration::from_millis(200);
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
@@ -28,6 +31,10 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::alone("a_change_is_seen_through_a_cache_and_the_credential_is_not", || alone(&options(), change_is_seen)),
         Test::alone("no_verdict_changes_when_the_cache_is_away_or_has_an_older_head", || {
             alone(&options(), older_or_away)
+        })
+        .slow(),
+        Test::alone("a_newer_head_from_kv_counts_while_the_http_lane_shows_an_older_one", || {
+            fleet(&FleetOptions::new(1, Lanes::Both).variable("KEYWARD_KV_REFRESH_SECONDS", "1"), kv_is_newer)
         })
         .slow(),
     ]
@@ -166,4 +173,48 @@ fn older_or_away(stack: &Stack) -> Result<()> {
     drop(stuck);
     let _good = Cdn::start(&folder.join("good"), listen, &origin, Keeping::AsTold)?;
     verdicts("fresh").context("back")
+}
+
+/// The http lane answers with what was an hour ago, and KV has the news: these count, nothing waits, and the edge
+/// says that the lane which should have told it at once does not confirm them.
+fn kv_is_newer(fleet: &mut Fleet) -> Result<()> {
+    let admin = fleet.admin()?;
+    let (kept, disabled) = (admin.key("kept")?, admin.key("disabled")?);
+    fleet.published()?;
+    let stuck =
+        Cdn::start(&fleet.folder().join("stuck"), ports::free()?, &fleet.control_plane().url(), Keeping::AnHour)?;
+    fleet.stop_edge(0)?;
+    fleet.start_edge(0, &[("KEYWARD_LANE_URL", &stuck.lane())])?;
+    let ping = |key: &NewKey| fleet.edge(0).edge("/v1/ping").key(&key.secret).send();
+    ping(&disabled)?.must_be(200)?;
+    let wanted = generation(&admin.act(&disabled, "disable", &json!({}))?)?;
+    fleet.published()?;
+    eventually(Duration::from_secs(10), || {
+        let status = fleet.edge(0).status()?;
+        ensure!(generation(&status)? >= wanted, "KV's head is not taken: {status}");
+        Ok(())
+    })?;
+    let (began, mut slow) = (Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(10) {
+        let asked = Instant::now();
+        ping(&disabled)?.must_be(401)?;
+        ping(&kept)?.must_be(200)?;
+        slow += usize::from(asked.elapsed() > NOT_WAITED);
+        let status = fleet.edge(0).status()?;
+        ensure!(generation(&status)? >= wanted, "it went back: {status}");
+        // What the lane confirmed before lasts two seconds.
+        if began.elapsed() > Duration::from_secs(4) {
+            ensure!(status["state"] == "stale", "the lane that counts confirms nothing: {status}");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    // The machine is busy with other tests; who waits for a lane waits twenty times in these ten seconds.
+    ensure!(slow <= 3, "{slow} pairs of answers took more than {NOT_WAITED:?}");
+    let polled = stuck.asked()?.iter().filter(|asked| asked.path == HEAD && asked.was_held).count();
+    ensure!(polled >= 5, "the http lane was asked {polled} times");
+    heard(&admin, fleet.edge(0), |told| {
+        ensure!(told["counters"]["rollback_ignored"].as_u64() >= Some(5), "what the http lane shows is not told of");
+        Ok(())
+    })?;
+    Ok(())
 }

@@ -1,12 +1,16 @@
 //! Deadlines are the edge's own: what is set to end, ends to the second, whoever else is still there.
 
+use std::fs::{self, File};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use keyward_tests::clients::{node, run};
 use keyward_tests::stack::{EdgeRequest, NewKey, generation};
 use keyward_tests::{Stack, Workerd, clock};
-use serde_json::json;
+use serde_json::{Value, json};
+use xtask::build::edge::{self, Variant};
+use xtask::setup;
 
 use crate::Test;
 use crate::turns::QUIET;
@@ -32,6 +36,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::shared("a_rotation_that_is_due_is_a_reminder_and_stops_nothing", overdue),
         Test::in_turn("a_deadline_that_was_too_far_is_cut_to_the_keys_expiry", &QUIET, cut_to_expiry),
+        Test::shared("on_a_real_edge_a_snapshot_that_expired_judges_nothing_and_nothing_passes", expired),
         Test::in_turn("a_rotation_cannot_be_cancelled_in_its_last_two_minutes", &QUIET, too_late_to_cancel),
     ]
 }
@@ -231,6 +236,31 @@ fn too_late_to_cancel(stack: &Stack) -> Result<()> {
     stack.edge("/v1/ping").key(&new.secret).send()?.must_be(200)?;
     admin.act(&key, "rotation/extend", &json!({"grace_seconds": 300}))?;
     admin.act(&key, "rotation/cancel", &json!({}))?;
+    Ok(())
+}
+
+/// The shipped Worker with another clock: cut off from its lane, it judges until its head's end, and not beyond.
+fn expired(stack: &Stack) -> Result<()> {
+    let key = stack.admin()?.key("outlasts")?;
+    stack.applied(key.generation)?;
+    let folder = tempfile::tempdir()?;
+    let input = folder.path().join("input");
+    let asked = json!({
+        "module": edge::entry(&setup::tools()?, Variant::default())?,
+        "variables": Workerd::variables(stack, &[("KEYWARD_REPORT_URL", "http://reports.test/v1/edges/report")])?,
+        "key": key.secret,
+        "ahead": [-3_600_000, -10_000, 1, 60_000, 86_400_000],
+    });
+    fs::write(&input, asked.to_string())?;
+    let said = run(node().arg("tests/node/expiry.mjs").stdin(File::open(input)?))?;
+    let said: Vec<Value> = said.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let told = |from: i64, ping: u16, code: Value, state: &str| json!({"ahead": from, "ping": ping, "code": code, "forwarded": ping, "state": state});
+    let expired = |from| told(from, 503, json!("snapshot_expired"), "expired");
+    let stale = |from| told(from, 200, Value::Null, "stale");
+    let expected = [stale(-3_600_000), stale(-10_000), expired(1), expired(60_000), expired(86_400_000)];
+    ensure!(said == expected, "{said:?}");
+    let seen: Vec<_> = [-10_000, 1, 60_000].map(|from| stack.origin().seen_at(&format!("/expiry/{from}")).len()).into();
+    ensure!(seen == [1, 0, 0], "what was forwarded: {seen:?}");
     Ok(())
 }
 

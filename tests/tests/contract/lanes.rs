@@ -4,13 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use keyward_tests::fake_kv::{Fault, When};
 use keyward_tests::heads::Heads;
-use keyward_tests::stack::{eventually, generation};
-use keyward_tests::{Lanes, Options, Stack};
+use keyward_tests::stack::{NewKey, eventually, generation};
+use keyward_tests::{Fleet, FleetOptions, Lanes, Options, Stack};
 use serde_json::json;
 
 use crate::Test;
-use crate::turns::{KV_ONLY, QUIET, alone};
+use crate::turns::{KV_ONLY, QUIET, alone, fleet};
 
 /// Between two refreshes of the edge; the stacks set one second for KV too.
 const REFRESH: Duration = Duration::from_millis(1_050);
@@ -23,8 +24,47 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::alone("over_http_alone_changes_and_objects_arrive", || {
             alone(&Options { lanes: Lanes::Http, ..Options::default() }, http_alone)
         }),
+        Test::alone("over_kv_alone_that_is_as_late_as_the_platform_a_change_arrives_within_two_minutes", || {
+            fleet(&FleetOptions::new(1, Lanes::Kv), late_kv)
+        })
+        .long(),
         Test::in_turn("no_verdict_changes_when_the_control_plane_dies", &QUIET, control_plane_dies),
     ]
+}
+
+/// Writes show a minute late and lie in a cache for half of one, and the edge asks every 31 s: a disable and an
+/// enable, each known within the sum of these, and never taken back.
+fn late_kv(fleet: &mut Fleet) -> Result<()> {
+    const BOUND: Duration = Duration::from_secs(125);
+    let admin = fleet.admin()?;
+    let (ends, begins) = (admin.key("ends")?, admin.key("begins")?);
+    admin.act(&begins, "disable", &json!({}))?;
+    let before = generation(&fleet.published()?)?;
+    let status = |key: &NewKey| -> Result<u16> { Ok(fleet.edge(0).edge("/v1/ping").key(&key.secret).send()?.status) };
+    eventually(3 * Duration::from_secs(31), || {
+        let held = generation(&fleet.edge(0).status()?)?;
+        ensure!(held >= before && status(&begins)? == 401 && status(&ends)? == 200, "generation {held}");
+        Ok(())
+    })?;
+    let late = When::read().then(Fault::ShowAfter(Duration::from_mins(1)));
+    fleet.kv()?.script([late, When::read().then(Fault::CacheFor(Duration::from_secs(30)))]);
+    admin.act(&ends, "disable", &json!({}))?;
+    admin.act(&begins, "enable", &json!({}))?;
+    let acknowledged = Instant::now();
+    let mut known = [None; 2];
+    while acknowledged.elapsed() < BOUND + REFRESH {
+        for (known, (key, then)) in known.iter_mut().zip([(&ends, 401), (&begins, 200)]) {
+            let is_right = status(key)? == then;
+            ensure!(is_right || known.is_none(), "{then} was answered, and now is not");
+            *known = known.or(is_right.then(|| acknowledged.elapsed()));
+        }
+        thread::sleep(ASK_EVERY);
+    }
+    for took in known {
+        let took = took.context("the change never arrived")?;
+        ensure!((Duration::from_secs(55)..BOUND).contains(&took), "it took {took:?}");
+    }
+    Ok(())
 }
 
 fn kv_alone(stack: &Stack) -> Result<()> {
@@ -85,6 +125,9 @@ fn few_writes(stack: &Stack) -> Result<()> {
     ensure!(heads >= Duration::from_secs(1), "two heads within {heads:?}: KV takes one write a second");
     let all = gaps(calls.iter().map(|call| call.at).collect());
     ensure!(all >= Duration::from_millis(400), "two calls within {all:?}");
+    let took = calls.last().map(|last| last.at - calls[0].at).context("KV was never called")?;
+    let most = 2.0 * took.as_secs_f64() + 2.0;
+    ensure!(u32::try_from(calls.len()).map(f64::from)? <= most, "{} calls within {took:?}", calls.len());
     Heads::of(stack.control_plane())?.in_order(&stack.kv()?.calls()).map(drop)
 }
 

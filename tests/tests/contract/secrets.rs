@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use keyward_shared::api_key::ApiKey;
 use keyward_shared::fingerprint::Digest;
-use keyward_tests::Stack;
+use keyward_tests::database::Database;
 use keyward_tests::stack::{basic, eventually};
+use keyward_tests::{Stack, clock};
 use serde_json::json;
 use std::time::Duration;
 use xtask::workspace;
@@ -24,8 +25,18 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 fn nowhere(stack: &Stack) -> Result<()> {
+    let began = clock::now_ms();
     let (kept, token) = use_everything(stack)?;
     let admin = stack.admin()?;
+    // What edges report of refusals is looked through too, so it must have arrived.
+    eventually(Duration::from_mins(1), || {
+        stack.edge("/v1/ping").send()?.must_be(401)?;
+        let database = Database::of(stack.control_plane());
+        let sampled = database.number("SELECT max(at) FROM refusal_sample WHERE fingerprint IS NOT NULL")?;
+        let summed = database.number("SELECT max(last_at) FROM refusal_hitter WHERE kind = 0")?;
+        ensure!(sampled >= Some(began) && summed >= Some(began), "{sampled:?} and {summed:?}, it began at {began}");
+        Ok(())
+    })?;
     eventually(Duration::from_secs(30), || {
         let snapshot = admin.snapshot()?;
         ensure!(snapshot["published_generation"] == snapshot["generation"], "{snapshot}");
@@ -61,7 +72,7 @@ fn is_their_own_place(folder: &Path, path: &Path) -> bool {
 
 /// Keys in every place where somebody may put one, right and wrong, and calls whose answers are kept.
 /// Returns the secrets that no other list has, and a member's token.
-fn use_everything(stack: &Stack) -> Result<([String; 2], String)> {
+fn use_everything(stack: &Stack) -> Result<([String; 3], String)> {
     let admin = stack.admin()?;
     let key = admin.key("sought")?;
     let new = admin.rotate(&key, 600)?;
@@ -124,6 +135,12 @@ fn use_everything(stack: &Stack) -> Result<([String; 2], String)> {
     for secret in [&kept, &brought] {
         stack.edge("/v1/ping").key(secret).send()?;
     }
+    // Nobody's, as a stranger would try it.
+    let unknown = format!("{}-that-nobody-has", admin.fresh_name("sought"));
+    for _ in 0..3 {
+        stack.edge("/v1/ping").key(&unknown).send()?.must_be(401)?;
+        stack.edge("/v1/ping").basic(&unknown, &unknown).send()?.must_be(401)?;
+    }
     let (_, token) = somebody(&admin, &key.workspace, "staff")?;
     let theirs = stack.admin_with(&token);
     theirs.get(&keys)?.must_be(200)?;
@@ -132,7 +149,7 @@ fn use_everything(stack: &Stack) -> Result<([String; 2], String)> {
     for authorization in [format!("Bearer {token}"), basic(&token, "")] {
         stack.edge("/v1/ping").header("authorization", &authorization).send()?.must_be(401)?;
     }
-    Ok(([kept, brought], token))
+    Ok(([kept, brought, unknown], token))
 }
 
 /// Every secret of the run in each form in which it could be written.

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod history;
+mod refused;
 mod staged;
 mod uploads;
 

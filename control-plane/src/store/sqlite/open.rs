@@ -1,8 +1,8 @@
 //! Opening: the file before the database, the schema, and whose database it is.
 
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -25,6 +25,39 @@ pub enum Schema {
     Migrate,
     /// It is left alone, and the database refused: another process may be using it.
     Keep,
+}
+
+/// Which file was opened, and where it lay.
+///
+/// SQLite goes on writing to a file that was moved or removed, as long as it has it open
+/// (<https://www.sqlite.org/howtocorrupt.html>, section 4.5): what was acknowledged would be gone with the
+/// process.
+#[derive(Debug)]
+pub(super) struct Lies {
+    path: PathBuf,
+    /// The device and the file's number on it; none where the database is no file.
+    file: Option<(u64, u64)>,
+}
+
+impl Lies {
+    /// The file that lies there.
+    pub(super) fn now(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: file_at(path).ok() }
+    }
+
+    /// Refuses where it does not lie there any more.
+    pub(super) fn still(&self) -> Result<(), StoreError> {
+        let Some(opened) = self.file else { return Ok(()) };
+        match file_at(&self.path) {
+            Ok(found) if found == opened => Ok(()),
+            Ok(_) => Err(StoreError::Unavailable("another file lies in the place of the database's".into())),
+            Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+        }
+    }
+}
+
+fn file_at(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 impl SqliteStore {

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, watch};
 use super::PATIENCE;
 use super::error::failed;
 use super::group::{Bounds, Group, Known};
+use super::open::Lies;
 use crate::domain::change::Generation;
 use crate::store::StoreError;
 
@@ -39,6 +40,8 @@ pub(in crate::store) struct Writer {
 /// What can be known without a turn.
 pub(super) struct Line {
     pub(super) bounds: Bounds,
+    /// Where the file lay when it was opened.
+    lies: Lies,
     /// Who has asked for a turn and not got it yet. Each of them commits a group that is left open, or
     /// sees to it that somebody does.
     waiting: AtomicUsize,
@@ -79,6 +82,7 @@ impl Writer {
         let logged = watch::Sender::new(0);
         let line = Line {
             bounds,
+            lies: Lies::now(options.get_filename()),
             waiting: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             refused: AtomicBool::new(false),
@@ -115,6 +119,7 @@ impl Writer {
             .await
             .map_err(|_| StoreError::Unavailable("the writer is busy".into()))?;
         place.leave();
+        self.line.lies.still()?;
         Turn::new(self, seat, true).ok_or_else(|| StoreError::Unavailable("the writer is closed".into()))
     }
 
@@ -247,6 +252,9 @@ impl Turn {
     }
 
     pub(super) async fn run(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        if sql == COMMIT {
+            self.line().lies.still()?;
+        }
         let outcome = sqlx::query(sql).execute(&mut self.connection).await.map(drop).map_err(failed);
         if sql == COMMIT && outcome.is_err() {
             self.line().refused.store(true, Ordering::Relaxed);

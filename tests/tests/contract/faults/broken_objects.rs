@@ -1,6 +1,7 @@
 //! Objects in KV are cut, flipped, swapped, oversized or gone: what needs them cannot be judged and is
 //! told so in time; what does not, is judged; and as soon as the right bytes are to be had, they count.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -78,6 +79,11 @@ fn broken(stack: &Stack) -> Result<()> {
     kv.delete(&leaf)?.must_be(200)?;
     cannot_be_judged(stack, [&usable, &disabled]).context("gone")?;
     ensure!(stack.origin().seen().is_empty(), "something was forwarded");
+    let log = fs::read_to_string(stack.edge_log())?;
+    let name = head.tree.top[0];
+    for why in [" refused: ", " not had: KV: ", " is missing"] {
+        ensure!(log.contains(&format!("object {name}{why}")), "the log names no object that{why}");
+    }
     put(right)?;
     stack.edge("/v1/ping").key(&usable.secret).send()?.must_be(200).context("the right bytes are back")?;
     stack.edge("/v1/ping").key(&disabled.secret).send()?.must_be(401)?;

@@ -1,9 +1,10 @@
 //! The control plane is killed at each step of a publish and started again: nothing is lost, objects
 //! come before the head that names them, and the publisher's epoch goes up.
 
+use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use keyward_tests::Stack;
 use keyward_tests::heads::Heads;
 use keyward_tests::kv::{Asked, Fault};
@@ -38,6 +39,17 @@ fn is_head(asked: &Asked) -> bool {
     *asked == Asked::Put("head".to_owned())
 }
 
+/// The generations at which the control plane has said, over its restarts, that it goes on.
+fn said(stack: &Stack) -> Result<Vec<u64>> {
+    let log = fs::read_to_string(stack.control_plane_log())?;
+    let lines = log.lines().filter(|line| line.contains("publishing is resumed"));
+    let generation = |line: &str| {
+        let (_, behind) = line.split_once("generation=")?;
+        behind.split(' ').next()?.parse().ok()
+    };
+    lines.map(|line| generation(line).with_context(|| format!("no generation: {line}"))).collect()
+}
+
 /// Changes the settings, which makes an object, kills the control plane at the step that `rule`
 /// breaks, changes nothing else, starts it again.
 fn killed(stack: &Stack, at: &str, rule: fn(&Asked) -> Fault) -> Result<()> {
@@ -62,6 +74,7 @@ fn killed(stack: &Stack, at: &str, rule: fn(&Asked) -> Fault) -> Result<()> {
     let audit = admin.get(&before.path())?.must_be(200)?.json()?;
     stack.kill_control_plane()?;
     kv.work();
+    let said_before = said(stack)?.len();
 
     stack.start_control_plane()?;
     ensure!(admin.get(&before.path())?.must_be(200)?.json()? == audit, "the key reads otherwise after the crash");
@@ -74,6 +87,9 @@ fn killed(stack: &Stack, at: &str, rule: fn(&Asked) -> Fault) -> Result<()> {
     let published = heads.in_order(&kv.calls())?;
     let last = published.last().context("nothing was published")?;
     ensure!(last.epoch > epoch_before, "epoch {} was not raised", last.epoch);
+    let said = said(stack)?.split_off(said_before);
+    let [resumed] = said[..] else { bail!("it says that it goes on at {said:?}") };
+    ensure!((before.generation..=generation(&disabled)?).contains(&resumed), "it says that it goes on at {resumed}");
     stack.applied(generation(&disabled)?)?;
     stack.edge("/v1/ping").key(&after.secret).send()?.must_be(200)?;
     let refusal = stack.edge("/v1/ping").key(&before.secret).send()?.must_be(401)?;

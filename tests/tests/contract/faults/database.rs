@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::alone("with_a_locked_database_changes_are_refused_and_edges_judge_on", || fleet(&both(), locked)),
         Test::alone("with_a_full_database_changes_are_refused_and_edges_judge_on", || fleet(&both(), full)),
+        Test::alone("with_its_database_gone_while_it_runs_changes_are_refused_and_edges_judge_on", || {
+            fleet(&both(), gone)
+        }),
         Test::alone("with_its_database_away_nothing_is_published_and_edges_judge_on", || fleet(&both(), away)),
     ]
 }
@@ -104,7 +108,7 @@ fn locked(fleet: &mut Fleet) -> Result<()> {
 
 /// A program that runs another with files that may not grow beyond so many blocks of 512 bytes: a write beyond
 /// is refused, as on a disk that is full.
-fn narrow(fleet: &Fleet, blocks: u64) -> Result<std::path::PathBuf> {
+fn narrow(fleet: &Fleet, blocks: u64) -> Result<PathBuf> {
     let path = fleet.folder().join("narrow");
     let program = fleet.control_plane().program.display();
     fs::write(&path, format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f {blocks}\nexec '{program}' \"$@\"\n"))?;
@@ -154,38 +158,71 @@ fn full(fleet: &mut Fleet) -> Result<()> {
     Ok(())
 }
 
+/// Takes the database's files from one folder to another.
+fn move_all(from: &Path, to: &Path) -> Result<()> {
+    for name in NAMES.iter().filter(|name| from.join(name).exists()) {
+        fs::rename(from.join(name), to.join(name))?;
+    }
+    Ok(())
+}
+
+/// No database is made in the place of one that there was: what it would take would be gone when that is back.
 fn away(fleet: &mut Fleet) -> Result<()> {
     let known = Known::to(fleet)?;
+    let before = written(fleet)?;
     let head = fleet.kv()?.value("head").context("no head")?;
     fleet.kill_control_plane()?;
     let (here, there) = (fleet.control_plane().data_dir.clone(), fleet.folder().join("away"));
     fs::create_dir(&there)?;
-    let move_all = |from: &std::path::Path, to: &std::path::Path| -> Result<()> {
-        for name in NAMES.iter().filter(|name| from.join(name).exists()) {
-            fs::rename(from.join(name), to.join(name))?;
-        }
-        Ok(())
-    };
     move_all(&here, &there)?;
-    // It may start, with nothing in it; what edges have been given stays what counts.
     let started = fleet.start_control_plane_as(&fleet.control_plane().program, "/healthz");
+    ensure!(started.is_err(), "it started with nothing in it");
+    let log = fs::read_to_string(fleet.folder().join("control-plane.log"))?;
+    ensure!(log.contains("keyward.db is not there") && log.contains("put it back"), "{log}");
+    // Nor is one made by what an operator may run again.
+    let init = fleet.control_plane().command("init").output()?;
+    ensure!(!init.status.success(), "init made a new one");
+    ensure!(NAMES.iter().all(|name| !here.join(name).exists()), "there is a database again");
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(6) {
         known.judged(fleet)?;
         thread::sleep(Duration::from_millis(100));
     }
     ensure!(fleet.kv()?.value("head").as_ref() == Some(&head), "the head in KV was overwritten");
-    if started.is_ok() {
-        not_ready(&fleet.admin()?)?;
-        fleet.kill_control_plane()?;
-        for name in NAMES {
-            let _ = fs::remove_file(here.join(name));
-        }
-    }
     move_all(&there, &here)?;
     fleet.start_control_plane()?;
+    // A start has events of its own, and no change.
+    let [keys, _, generations] = written(fleet)?;
+    ensure!([keys, generations] == [before[0], before[2]], "{keys} keys, {generations} instead of {before:?}");
+    works_again(fleet, &known)
+}
+
+/// SQLite would go on writing to the files that it has open, wherever they are by now.
+fn gone(fleet: &mut Fleet) -> Result<()> {
+    let (admin, known) = (fleet.admin()?, Known::to(fleet)?);
+    let before = written(fleet)?;
+    let (here, there) = (fleet.control_plane().data_dir.clone(), fleet.folder().join("gone"));
+    fs::create_dir(&there)?;
+    move_all(&here, &there)?;
+    let body = refused(&admin, &known, "while-gone")?;
+    not_ready(&admin)?;
+    known.judged(fleet)?;
+    // Nor is another file in its place the database.
+    fs::write(here.join(NAMES[0]), [])?;
+    refused(&admin, &known, "while-another")?;
+    not_ready(&admin)?;
+    known.judged(fleet)?;
+    ensure!(NAMES[1..].iter().all(|name| !here.join(name).exists()), "another database was made");
+    move_all(&there, &here)?;
+    ensure!(written(fleet)? == before, "something is half done: {:?} instead of {before:?}", written(fleet)?);
+    eventually(PATIENCE, || admin.get("/readyz")?.must_be(200).map(drop))?;
+    let path = format!("/v1/workspaces/{}/keys", known.0.workspace);
+    admin.send("POST", &path, &[("idempotency-key", "while-gone")], Some(&body))?.must_be(201)?;
+    works_again(fleet, &known)
+}
+
+fn works_again(fleet: &Fleet, known: &Known) -> Result<()> {
     let last = generation(&fleet.admin()?.act(&known.0, "disable", &json!({}))?)?;
     fleet.applied(last)?;
-    fleet.edge(0).edge("/v1/ping").key(&known.0.secret).send()?.must_be(401)?;
-    Ok(())
+    fleet.edge(0).edge("/v1/ping").key(&known.0.secret).send()?.must_be(401).map(drop)
 }

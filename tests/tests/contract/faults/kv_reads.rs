@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use keyward_shared::snapshot::ObjectName;
 use keyward_tests::fake_kv::{Fault, Rule, When};
 use keyward_tests::heads::Heads;
 use keyward_tests::stack::{NewKey, generation};
@@ -12,6 +13,7 @@ use keyward_tests::{Fleet, FleetOptions, Lanes, Workerd};
 use serde_json::json;
 
 use crate::Test;
+use crate::edges::heard;
 use crate::turns::fleet;
 
 pub(super) fn tests() -> Vec<Test> {
@@ -20,6 +22,9 @@ pub(super) fn tests() -> Vec<Test> {
             fleet(&kv_only(FAULTS.len() + 1), unreadable)
         }),
         Test::alone("heads_that_overtake_their_objects_change_no_verdict", || fleet(&kv_only(2), overtaken)),
+        Test::alone("an_object_that_came_broken_is_fetched_anew_past_the_cache_and_told_of", || {
+            fleet(&kv_only(1), broken_once)
+        }),
         Test::alone("an_object_that_kv_took_and_lost_is_had_over_http", || {
             fleet(&FleetOptions::new(1, Lanes::Both), lost)
         }),
@@ -119,6 +124,13 @@ fn unreadable(fleet: &mut Fleet) -> Result<()> {
         }
         let malformed = fleet.edge(at).edge("/v1/ping").header("authorization", "Basic ?").send()?;
         malformed.must_be(401).with_context(|| format!("KV {kind}: what needs no object"))?;
+        let (log, name) = (fleet.edge(at).log()?, leaf(fleet)?);
+        ensure!(log.contains(&format!("object {name} not had: KV")), "KV {kind}: which object, and why? {log}");
+        heard(&admin, fleet.edge(at), |told| {
+            let failed = told["counters"]["load_failed"].as_u64();
+            ensure!(failed >= Some(keys.len() as u64), "KV {kind}: {failed:?} loads failed");
+            Ok(())
+        })?;
     }
     fleet.kv()?.work();
     for edge in fleet.edges() {
@@ -163,8 +175,44 @@ fn overtaken(fleet: &mut Fleet) -> Result<()> {
     let reads = fleet.kv()?.reads().split_off(seen);
     let missed = reads.iter().filter(|read| read.reader == 0 && read.key != "head" && read.value.is_none()).count();
     ensure!(missed > 1, "{missed} objects were missed");
+    let log = fleet.edge(0).log()?;
+    let names = reads.iter().filter(|read| read.value.is_none()).filter_map(|read| read.key.strip_prefix("object-"));
+    let told = names.filter(|name| log.contains(&format!("object {name} is missing"))).count();
+    ensure!(told > 0, "the log does not say what is missing: {log}");
     fleet.edge(1).applied(last)?;
     judged(fleet.edge(1), [&first, &second, &gone], [401, 200, 401])
+}
+
+/// The one leaf of the tree that KV's head names.
+fn leaf(fleet: &Fleet) -> Result<ObjectName> {
+    let head = Heads::of(fleet.control_plane())?.read(&fleet.kv()?.value("head").context("no head")?)?;
+    ensure!(head.tree.top.len() == 1, "{head:?}");
+    Ok(head.tree.top[0])
+}
+
+/// What came broken may lie in a cache for a day: the next time it is asked for as new as the platform gives it.
+fn broken_once(fleet: &mut Fleet) -> Result<()> {
+    let admin = fleet.admin()?;
+    let usable = admin.key("usable")?;
+    all_in_leaves(fleet, [])?;
+    fleet.stop_edge(0)?;
+    fleet.start_edge(0, &[])?;
+    let seen = fleet.kv()?.reads().len();
+    fleet.kv()?.script([When::read_by(0).of("object-*").then(Fault::Flip(9)).times(1)]);
+    fleet.edge(0).edge("/v1/ping").key(&usable.secret).send()?.must_be(200)?;
+    let name = leaf(fleet)?;
+    let reads = fleet.kv()?.reads().split_off(seen);
+    let reads: Vec<_> = reads.into_iter().filter(|read| read.key == name.kv_key()).collect();
+    let cached: Vec<_> = reads.iter().map(|read| read.cache_for).collect();
+    ensure!(cached == [Some(Duration::from_hours(24)), Some(Duration::from_secs(30))], "{cached:?}");
+    ensure!(reads[0].value == reads[1].value, "KV had it all the time");
+    let log = fleet.edge(0).log()?;
+    ensure!(log.contains(&format!("object {name} refused: ")), "which object, and why? {log}");
+    heard(&admin, fleet.edge(0), |told| {
+        ensure!(told["counters"]["object_fetched_anew"] == 1, "it is not told");
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// KV acknowledges objects and stores none of them.

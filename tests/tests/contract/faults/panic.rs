@@ -1,10 +1,11 @@
-//! WebAssembly panics: the request that met it is refused, the next one is judged.
+//! WebAssembly panics, or has no memory left: the request that met it is refused, the next one is judged.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::reports::Reports;
-use keyward_tests::stack::eventually;
+use keyward_tests::stack::{eventually, generation};
 use keyward_tests::{Options, Stack, Workerd};
 use serde_json::json;
 
@@ -20,14 +21,17 @@ pub(super) fn tests() -> Vec<Test> {
             })
         })
         .slow(),
+        Test::alone("after_memory_is_exhausted_the_next_request_is_judged", || {
+            alone(&Options { edge_features: &["test-panic"], ..Options::default() }, exhausts)
+        })
+        .slow(),
     ]
 }
 
 fn panics(stack: &Stack) -> Result<()> {
     let admin = stack.admin()?;
     let (usable, disabled) = (admin.key("usable")?, admin.key("disabled")?);
-    let generation = admin.act(&disabled, "disable", &json!({}))?["generation"].as_u64().unwrap_or_default();
-    stack.applied(generation)?;
+    stack.applied(generation(&admin.act(&disabled, "disable", &json!({}))?)?)?;
     // The new instance counts its settings from one again, as the first did when it was first asked.
     let challenge = || -> Result<String> {
         let refusal = stack.edge("/v1/ping").send()?.must_be(401)?;
@@ -52,8 +56,49 @@ fn panics(stack: &Stack) -> Result<()> {
         ensure!(stack.origin().seen_at(&format!("/after-panic/{round}")).len() == 1);
     }
     ensure!(stack.origin().seen_at("/test-panic").is_empty(), "a request that was never judged was forwarded");
-    let log = std::fs::read_to_string(stack.edge_log())?;
+    let log = fs::read_to_string(stack.edge_log())?;
     ensure!(log.contains("a panic that was asked for"), "the log does not say what happened");
+    ensure!(log.contains(&said(stack)?), "the log does not say to which version");
+    Ok(())
+}
+
+/// How the log names the version that an edge says it is.
+fn said(stack: &Stack) -> Result<String> {
+    let version = stack.edge_status()?["version"].as_str().context("no version")?.to_owned();
+    Ok(format!("\"version\":\"{version}\""))
+}
+
+/// An instance has 4 GiB at most, and its memory never shrinks: the next one begins with its own.
+fn exhausts(stack: &Stack) -> Result<()> {
+    const MOST: u64 = 4 << 30;
+    let admin = stack.admin()?;
+    let (usable, disabled) = (admin.key("usable")?, admin.key("disabled")?);
+    stack.applied(generation(&admin.act(&disabled, "disable", &json!({}))?)?)?;
+    let edge = Workerd::start(stack, &[])?;
+    for round in 0..2 {
+        edge.edge("/v1/ping").key(&usable.secret).send()?.must_be(200)?;
+        let failed = edge.edge("/test-exhaust").key(&usable.secret).send()?;
+        ensure!((500..600).contains(&failed.status), "round {round}: it was answered {failed:?}");
+        ensure!(failed.json()?["code"] == "internal", "{failed:?}");
+        edge.edge("/v1/ping").key(&disabled.secret).send()?.must_be(401)?;
+        edge.edge("/v1/ping").key(&usable.secret).send()?.must_be(200)?;
+        edge.edge(&format!("/after-memory/{round}")).key(&usable.secret).send()?.must_be(200)?;
+        ensure!(stack.origin().seen_at(&format!("/after-memory/{round}")).len() == 1);
+        let bytes = edge.status()?["memory"]["wasm_bytes"].as_u64().context("no figure")?;
+        ensure!(bytes < MOST / 32, "the new instance has {bytes} bytes already");
+    }
+    ensure!(stack.origin().seen_at("/test-exhaust").is_empty(), "a request that was never judged was forwarded");
+    let log = edge.log()?;
+    let lines = log.lines().filter(|line| line.contains("\"keyward\":\"internal\""));
+    let told: Vec<_> = lines.filter(|line| line.contains("RuntimeError")).collect();
+    ensure!(told.len() == 2 && told.iter().all(|line| line.contains("wasm_bytes")), "{log}");
+    let version = said(stack)?;
+    ensure!(told.iter().all(|line| line.contains(&version)), "no version: {log}");
+    for line in told {
+        let bytes = line.split_once("\"wasm_bytes\":").map(|(_, rest)| rest.trim_end_matches(['}', '\n']));
+        let bytes: u64 = bytes.context("no figure")?.parse().with_context(|| line.to_owned())?;
+        ensure!(bytes > MOST / 8, "it had {bytes} bytes, which is far from all");
+    }
     Ok(())
 }
 

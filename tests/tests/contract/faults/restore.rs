@@ -128,7 +128,18 @@ fn restored(stack: &Stack) -> Result<()> {
     }
     ensure!(!said.contains(&kept.id), "{said} names a key that both histories have");
 
+    let heads = Heads::of(stack.control_plane())?;
+    let epoch = heads.in_order(&stack.kv()?.calls())?.last().context("no head")?.epoch;
     stack.start_control_plane()?;
+    let above = |value: &[u8]| heads.read(value).is_ok_and(|head| head.epoch > epoch);
+    let first = stack.kv()?.wait_for(kv_before.len(), |call| call.is_done() && call.is_head() && above(&call.value))?;
+    let first = heads.read(&first.value)?;
+    let floors = [first.tree_generation, first.recent_since, first.narrowed_since];
+    ensure!(
+        floors == [first.generation; 3] && first.recent.is_empty(),
+        "nothing is told of what was before: {first:?}"
+    );
+    ensure!(first.generation > generation(&last)?, "{first:?}");
     is_signed(&admin)?;
     let checkpoint = admin.get("/v1/audit/checkpoint")?.must_be(200)?.text();
     ensure!(!checkpoint.starts_with(&format!("{LOG}\n")), "{checkpoint}");
@@ -143,7 +154,7 @@ fn restored(stack: &Stack) -> Result<()> {
         stack.edge("/v1/ping").key(&key.secret).send()?.must_be(200)?;
     }
     published(stack, &admin.act(&kept, "disable", &json!({}))?)?;
-    let heads = Heads::of(stack.control_plane())?.in_order(&stack.kv()?.calls())?;
+    let heads = heads.in_order(&stack.kv()?.calls())?;
     ensure!(heads.len() > 2, "{} heads", heads.len());
     Ok(())
 }

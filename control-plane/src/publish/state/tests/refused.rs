@@ -1,0 +1,128 @@
+//! Workers KV refuses what it is given, for minutes: how often it is asked all the same, and that it is written
+//! once it takes writes again, objects first.
+//!
+//! Time is moved by the test. It stands still while the database, which keeps no such time, does its part.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::publish::kv::{KvApi, KvError};
+use crate::publish::pace::Paced;
+use crate::publish::upload::Uploader;
+
+/// Calls in five minutes, as far as the publisher goes: half of what Cloudflare takes.
+const MOST: usize = 600;
+/// With a pause that doubles up to half a minute there are fewer by far.
+const PATIENT: std::ops::RangeInclusive<usize> = 10..=30;
+/// The longest pause, and the call.
+const LONGEST: Duration = Duration::from_secs(32);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Get,
+    Put,
+    PutBulk,
+}
+
+/// A namespace that answers 429 to some calls for as long as it is told to.
+#[derive(Default)]
+struct Busy {
+    refused: Mutex<Vec<Call>>,
+    asked: Mutex<Vec<Call>>,
+    held: Mutex<BTreeSet<String>>,
+}
+
+impl Busy {
+    fn refuse(&self, calls: &[Call]) {
+        *self.refused.lock().expect("a lock") = calls.to_vec();
+    }
+
+    fn asked(&self) -> Vec<Call> {
+        self.asked.lock().expect("a lock").clone()
+    }
+
+    fn holds(&self, key: &str) -> bool {
+        self.held.lock().expect("a lock").contains(key)
+    }
+
+    fn answer(&self, call: Call) -> Result<(), KvError> {
+        self.asked.lock().expect("a lock").push(call);
+        if self.refused.lock().expect("a lock").contains(&call) {
+            return Err(KvError::Status { call: "a call", status: 429, message: "slow down".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl KvApi for Busy {
+    async fn get(&self, _: &str, _: usize) -> Result<Option<Vec<u8>>, KvError> {
+        self.answer(Call::Get)?;
+        Ok(None)
+    }
+
+    async fn put(&self, key: &str, _: Vec<u8>) -> Result<(), KvError> {
+        self.answer(Call::Put)?;
+        assert!(self.held.lock().expect("a lock").len() > 1, "the head comes after its objects");
+        self.held.lock().expect("a lock").insert(key.to_owned());
+        Ok(())
+    }
+
+    async fn put_bulk(&self, pairs: &[(String, Vec<u8>)]) -> Result<Vec<String>, KvError> {
+        self.answer(Call::PutBulk)?;
+        self.held.lock().expect("a lock").extend(pairs.iter().map(|(key, _)| key.clone()));
+        Ok(Vec::new())
+    }
+
+    async fn delete_bulk(&self, _: &[String]) -> Result<Vec<String>, KvError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Lets so much of the publisher's time pass, and the database keep up with it.
+async fn pass(time: Duration) {
+    const STEP: Duration = Duration::from_millis(250);
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        tokio::time::advance(STEP).await;
+        // Time does not run ahead while such a task runs.
+        let waited = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(2)));
+        waited.await.expect("waited");
+    }
+}
+
+#[tokio::test]
+async fn workers_kv_that_answers_429_for_minutes_is_asked_seldom_and_written_once_it_takes_writes() {
+    for refused in [&[Call::Get, Call::Put, Call::PutBulk][..], &[Call::PutBulk], &[Call::Put]] {
+        let house = House::new().await;
+        house.keys(3).await;
+        let state = resumed(&house.publisher).await;
+        let shared = &house.publisher.shared;
+        tokio::time::pause();
+        let busy = Arc::new(Busy::default());
+        busy.refuse(refused);
+        let uploader = Uploader {
+            kv: Arc::new(Paced::new(Arc::clone(&busy) as Arc<_>)),
+            shared: Arc::clone(shared),
+            between_heads: Duration::from_millis(1_100),
+            next_head: Instant::now(),
+            written: None,
+        };
+        let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
+        pass(Duration::from_mins(5)).await;
+        let calls = busy.asked().len();
+        assert!(calls <= MOST, "{refused:?}: {calls} calls in five minutes");
+        assert!(PATIENT.contains(&calls), "{refused:?}: {calls} calls in five minutes");
+        assert!(!busy.holds("head"), "{refused:?}");
+
+        busy.refuse(&[]);
+        pass(LONGEST).await;
+        assert!(busy.holds("head"), "{refused:?}: not written: {:?}", busy.asked());
+        uploading.abort();
+        drop(state);
+        tokio::time::resume();
+    }
+}
