@@ -23,7 +23,7 @@ const BREATH: Duration = Duration::from_millis(1);
 /// Between two bytes that come slowly.
 const DRIP: Duration = Duration::from_millis(250);
 /// What one answer is given up after, that nobody breaks off.
-const ENDLESS: Duration = Duration::from_secs(60);
+const ENDLESS: Duration = Duration::from_mins(1);
 /// A client that reads nothing any more is let go.
 const STUCK: Duration = Duration::from_secs(10);
 /// Longest request, in bytes.
@@ -171,7 +171,7 @@ impl Inside {
             Answer::Redirect(to) => self.whole(stream, 302, &format!("Location: {to}\r\n"), b""),
             Answer::Endless(status) => {
                 head(stream, status, "")?;
-                self.forever(stream, &[0; PART])
+                self.forever(stream, &vec![0; PART])
             }
             Answer::EndlessFields => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
@@ -180,10 +180,11 @@ impl Inside {
             }
             Answer::Bomb => {
                 head(stream, 200, "Content-Encoding: gzip\r\n")?;
+                let zeros = vec![0; PART];
                 let mut coder = GzEncoder::new(Vec::new(), Compression::best());
                 let began = Instant::now();
                 while self.goes_on(began) {
-                    coder.write_all(&[0; PART])?;
+                    coder.write_all(&zeros)?;
                     self.give(stream, &std::mem::take(coder.get_mut()))?;
                     thread::sleep(BREATH);
                 }

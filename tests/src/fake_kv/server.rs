@@ -40,7 +40,7 @@ pub(super) fn broken(value: &[u8], after: usize) -> Response {
 
 /// An answer that begins with these bytes and never ends.
 pub(super) fn endless(value: Vec<u8>) -> Response {
-    let more = Bytes::from_static(&[0; 64 * 1024]);
+    let more = Bytes::from(vec![0; 64 * 1024]);
     // Fast enough for more than memory holds, and nobody else's processor.
     let more = stream::repeat(more).then(async |part| {
         tokio::time::sleep(Duration::from_millis(1)).await;

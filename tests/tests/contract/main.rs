@@ -88,7 +88,6 @@ enum Run {
     Alone(fn() -> Result<()>),
 }
 
-#[expect(dead_code, reason = "the first tests need a part of these only")]
 impl Test {
     /// A test on the stack that all share.
     pub(crate) fn shared(name: &'static str, run: fn(&Stack) -> Result<()>) -> Self {

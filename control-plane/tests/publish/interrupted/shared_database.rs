@@ -7,10 +7,11 @@ use keyward_control_plane::domain::change::Generation;
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::publish::Commits;
 use keyward_control_plane::store::publication::{
-    LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead,
+    EdgesWithout, LiveKey, NewHead, ObjectTotals, Publication, PublicationView, Raise, RecordedHead,
 };
 use keyward_control_plane::store::sqlite::SqliteStore;
 use keyward_control_plane::store::{AuditStore, Store, StoreError, TreeState};
+use keyward_shared::fingerprint::PepperId;
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use tokio::sync::{Semaphore, watch};
 
@@ -91,6 +92,10 @@ impl Publication for SharedDatabase {
         Ok(renewed)
     }
 
+    async fn holds_lease(&self, holder: &str) -> Result<bool, StoreError> {
+        self.store()?.holds_lease(holder).await
+    }
+
     async fn release_lease(&self, holder: &str) -> Result<(), StoreError> {
         self.store()?.release_lease(holder).await
     }
@@ -111,6 +116,10 @@ impl Publication for SharedDatabase {
 
     async fn mark_head_compared(&self) -> Result<(), StoreError> {
         self.store()?.mark_head_compared().await
+    }
+
+    async fn edges_without(&self, pepper: PepperId, since: UnixMillis, limit: u32) -> Result<EdgesWithout, StoreError> {
+        self.store()?.edges_without(pepper, since, limit).await
     }
 
     async fn object(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StoreError> {

@@ -76,7 +76,7 @@ fn freeze(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
         applied(edge, changed)?;
         scene.judged(edge, [200, 401, 401])?;
     }
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 fn now_ms() -> u64 {

@@ -67,7 +67,7 @@ fn largest(fleet: &mut Fleet) -> Result<()> {
     grown_little(edge, before).context("the leaf")?;
     fleet.kv()?.put(&leaf, true_leaf);
     scene.judged(edge, [200, 401, 200])?;
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 fn endless_and_slow(fleet: &mut Fleet) -> Result<()> {
@@ -115,5 +115,5 @@ fn endless_and_slow(fleet: &mut Fleet) -> Result<()> {
         scene.judged(edge, [200, 401, 401])?;
     }
     ensure!(fleet.edges().count() == WAYS.len(), "an edge for each");
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }

@@ -114,7 +114,7 @@ fn lacking_objects(fleet: &mut Fleet, scene: &Scene, ways: &Ways) -> Result<()> 
         lane.answer([]);
         scene.judged(edge, [200, 401, 200]).with_context(|| format!("{kind} no more"))?;
     }
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 fn endless_objects(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
@@ -135,7 +135,7 @@ fn endless_objects(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
         applied(edge, scene.held).with_context(|| format!("settings: {kind} no more"))?;
         scene.judged(edge, [200, 401, 200]).with_context(|| format!("settings: {kind} no more"))?;
     }
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 fn slow_objects(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
@@ -194,5 +194,5 @@ fn wrong_keys(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
         scene.judged(fleet.edge(1), [503; 3])?;
     }
     ensure!(fleet.edge(1).status()?["state"] == "none", "{}", fleet.edge(1).status()?);
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }

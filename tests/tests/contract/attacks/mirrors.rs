@@ -105,5 +105,5 @@ fn brings_the_truth(fleet: &Fleet, scene: &Scene, kinds: &[&str]) -> Result<()> 
         ensure!(status["generation"].as_u64() >= Some(changed), "{kind}: {status}");
         ensure!(status["epoch"] != json!(null), "{kind}: {status}");
     }
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }

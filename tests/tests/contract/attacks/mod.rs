@@ -29,7 +29,7 @@ pub(crate) fn tests() -> Vec<Test> {
 
 /// A load is given up after a second, and the first head of all is waited for twice as long; the machine is busy
 /// with other tests.
-const SOON: Duration = Duration::from_millis(3_000);
+const SOON: Duration = Duration::from_secs(3);
 /// How long an attack goes on: longer than a lane is waited for.
 const ATTACK: Duration = Duration::from_secs(7);
 /// The pause before the next attempt has grown to some seconds.
@@ -152,11 +152,11 @@ impl Scene {
             applied(edge, changed).with_context(|| format!("{kind} no more"))?;
             self.judged(edge, [200, 401, 401]).with_context(|| format!("{kind} no more"))?;
         }
-        self.nothing_forwarded(fleet)
+        Self::nothing_forwarded(fleet)
     }
 
     /// The keys were only ever used for what edges answer themselves.
-    fn nothing_forwarded(&self, fleet: &Fleet) -> Result<()> {
+    fn nothing_forwarded(fleet: &Fleet) -> Result<()> {
         ensure!(fleet.origin().seen().is_empty(), "something was forwarded");
         Ok(())
     }

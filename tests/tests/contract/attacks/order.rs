@@ -66,7 +66,7 @@ fn rollback(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
     scene.lanes[0].answer([]);
     applied(fleet.edge(0), raised.generation)?;
     scene.judged(fleet.edge(0), [200, 401, 401])?;
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 /// The publisher begins anew, and the edges hear of it.
@@ -149,7 +149,7 @@ fn forward_with_key(fleet: &mut Fleet) -> Result<()> {
     fleet.kv()?.put("head", newest);
     applied(fleet.edge(1), published)?;
     scene.judged(fleet.edge(1), [200, 401, 401])?;
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 /// Objects of the generation before in place of those of this one, and the other way round.
@@ -199,7 +199,7 @@ fn mix_and_match(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
     for edge in fleet.edges() {
         is_stale(&edge.status()?)?;
     }
-    scene.nothing_forwarded(fleet)
+    Scene::nothing_forwarded(fleet)
 }
 
 /// The body of one head behind the signature of another.

@@ -80,10 +80,10 @@ async fn a_head_that_names_one_object_twice_is_recorded() {
 async fn settings_that_were_changed_and_changed_back_before_a_head_came_are_not_given_up() {
     let house = House::new().await;
     let mut state = resumed(&house.publisher).await;
-    let (before, name) = state.settings.clone();
-    state.make_settings(Settings { realm: "Other".to_owned(), ..before.clone() }).await.expect("made");
+    let ((before, name), generation) = (state.settings.clone(), state.generation);
+    state.make_settings(Settings { realm: "Other".to_owned(), ..before.clone() }, generation).await.expect("made");
     let other = state.settings.1;
-    state.make_settings(before).await.expect("made");
+    state.make_settings(before, generation).await.expect("made");
     assert_eq!(state.settings.1, name, "the same bytes");
     assert_eq!(state.retired, [other]);
 }
