@@ -3,7 +3,7 @@
 // async handlers of the `worker` crate. It never looks into a credential and never judges.
 
 import Inner from './build/index.js';
-import { noteLost, noteRefused, report } from './report.mjs';
+import { noteRefused, report } from './report.mjs';
 
 const wasm = Inner.prototype;
 const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = wasm;
@@ -73,9 +73,11 @@ export default {
   },
 };
 
-// What is due beside the request: a refresh first, for a report may tell of what it brings.
+// What is due beside the request: a refresh first, for a report may tell of what it brings. The request is
+// answered, or its origin asked, before any of it begins.
 async function background(verdict, request, env) {
   try {
+    await undefined;
     if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, request.cf?.colo);
   } catch (error) {
     noteCritical(error);
@@ -89,7 +91,11 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
   // Under all of its names a key is kept from the origin, for the settings may be replaced meanwhile.
   const keyHeaders = [key_header()];
   const facts = () => collect(request, keyHeaders);
-  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, facts, now, ordinal(requestId));
+  if (verdict === SETTLE) {
+    verdict = await settle(env, ctx, method, url, authorization, facts, now, ordinal(requestId));
+    // It was counted just now, and may be the last for long.
+    ctx.waitUntil(background(REPORT, request, env));
+  }
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
   keyHeaders.push(key_header());
   if (verdict === PUBLIC) return forward(request, url, env, requestId, [], keyHeaders);
@@ -180,7 +186,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
         console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
-        return report(env, wasm, isolateId, request.cf?.colo);
+        return background(REPORT, request, env);
       })
       .catch(noteCritical),
   );
@@ -315,7 +321,15 @@ function pathStart(url) {
 async function own(request, env, ctx, requestId) {
   const numbered = new Request(request);
   numbered.headers.set('x-keyward-ordinal', ordinal(requestId));
-  return marked(await new Inner(ctx, env).fetch(numbered), requestId);
+  const response = await new Inner(ctx, env).fetch(numbered);
+  const { status, headers } = response;
+  // A proxy without the secret asks for nobody.
+  if ((status === 401 || status === 403) && headers.get('x-keyward-code') !== 'proxy_secret') {
+    noteRefused(request, env, true);
+  }
+  // Behind a proxy every request that is judged comes this way.
+  ctx.waitUntil(background(REPORT, request, env));
+  return marked(response, requestId);
 }
 
 // What each refusal says never changes, but for the realm, which the settings name.
@@ -409,15 +423,11 @@ function ordinal(requestId) {
 // A panic leaves the instance unusable; worker-build's own handler makes a new one when its class
 // is constructed, and the synchronous path goes the same way.
 function revive(env, ctx) {
-  if (globalThis.__worker_init_state?.criticalError) {
-    noteLost();
-    new Inner(ctx, env);
-  }
+  if (globalThis.__worker_init_state?.criticalError) new Inner(ctx, env);
 }
 
 function noteCritical(error) {
   if (error instanceof WebAssembly.RuntimeError && globalThis.__worker_init_state) {
     globalThis.__worker_init_state.criticalError = true;
-    noteLost();
   }
 }

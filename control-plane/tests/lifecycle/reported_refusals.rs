@@ -32,7 +32,7 @@ fn report(house: &House, sequence: u32) -> Report {
             sequence,
             lost: false,
             location: String::new(),
-            addresses: vec![RefusedAddress { count: 2, address: "192.0.2.1".to_owned() }],
+            addresses: vec![RefusedAddress { count: 3, error: 1, address: "192.0.2.1".to_owned() }],
         },
         body: Body {
             since: until - 10_000,
@@ -101,7 +101,8 @@ async fn of_a_day_those_refused_most_are_kept_and_by_how_much_they_may_be_too_hi
     assert_eq!(of(9).await, 106, "who has a place is counted");
     let least = house.number("SELECT count - error FROM refusal_hitter WHERE kind = 0 ORDER BY error DESC").await;
     assert!(of(5_000).await >= 8 && least == 3, "who is new may have had what the least has: {}", of(5_000).await);
-    assert_eq!(house.number("SELECT count FROM refusal_hitter WHERE kind = 1").await, 2 * i64::from(sequence));
+    assert_eq!(house.number("SELECT count FROM refusal_hitter WHERE kind = 1").await, 3 * i64::from(sequence));
+    assert_eq!(house.number("SELECT error FROM refusal_hitter WHERE kind = 1").await, i64::from(sequence));
     house.pass(31 * 24 * 3600);
     house.store.forget_edges(house.now()).await.expect("forgotten");
     assert_eq!(house.number("SELECT count(*) FROM refusal_hitter").await, 0);

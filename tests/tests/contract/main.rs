@@ -39,6 +39,7 @@ mod schemathesis;
 mod secrets;
 mod size;
 mod tokens;
+mod told;
 mod turns;
 mod usage;
 mod verify;
@@ -127,6 +128,7 @@ impl Test {
 fn all() -> Vec<(&'static str, Vec<Test>)> {
     vec![
         ("ping", ping::tests()),
+        ("told", told::tests()),
         ("verify", verify::tests()),
         ("routes", routes::tests()),
         ("restrictions", restrictions::tests()),

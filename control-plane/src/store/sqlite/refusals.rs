@@ -85,7 +85,7 @@ pub(super) async fn take_hitters(
         who: hex::encode(&address.address),
         reason: "",
         count: address.count,
-        error: 0,
+        error: address.error,
         last_at: time(body.until, 0, at),
     });
     for (kind, rows) in [(BY_KEY, keys.collect::<Vec<_>>()), (BY_ADDRESS, addresses.collect())] {
