@@ -59,7 +59,7 @@ export default {
       const number = verdict & NUMBER;
       // Read before anything else is asked of WebAssembly.
       const identity = number === GRANT ? granted(verdict >>> GRANT_SHIFT) : undefined;
-      if (verdict & (DUE | REPORT)) ctx.waitUntil(background(verdict, request, env));
+      if (verdict & (DUE | REPORT)) ctx.waitUntil(background(verdict, env, request.cf?.colo));
       if (number === PONG) return respond(200, 'application/json', PING, requestId);
       if (identity !== undefined) {
         return forward(request, url, env, requestId, identity, verdict & KEY_HEADER ? [key_header()] : undefined);
@@ -75,10 +75,10 @@ export default {
 
 // What is due beside the request: a refresh first, for a report may tell of what it brings. The request is
 // answered, or its origin asked, before any of it begins.
-async function background(verdict, request, env) {
+async function background(verdict, env, location) {
   try {
     await undefined;
-    if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, request.cf?.colo);
+    if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, location);
   } catch (error) {
     noteCritical(error);
     console.error(JSON.stringify({ keyward: 'background_failed', error: String(error) }));
@@ -94,7 +94,7 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
   if (verdict === SETTLE) {
     verdict = await settle(env, ctx, method, url, authorization, facts, now, ordinal(requestId));
     // It was counted just now, and may be the last for long.
-    ctx.waitUntil(background(REPORT, request, env));
+    ctx.waitUntil(background(REPORT, env, request.cf?.colo));
   }
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
   keyHeaders.push(key_header());
@@ -186,7 +186,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
         console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
-        return background(REPORT, request, env);
+        return background(REPORT, env, request.cf?.colo);
       })
       .catch(noteCritical),
   );
@@ -328,7 +328,7 @@ async function own(request, env, ctx, requestId) {
     noteRefused(request, env, true);
   }
   // Behind a proxy every request that is judged comes this way.
-  ctx.waitUntil(background(REPORT, request, env));
+  ctx.waitUntil(background(REPORT, env, request.cf?.colo));
   return marked(response, requestId);
 }
 

@@ -10,7 +10,9 @@ use keyward_tests::heads::Heads;
 use keyward_tests::stack::{eventually, generation};
 use keyward_tests::{Lanes, Options, Stack, Workerd};
 use serde_json::{Value, json};
+use xtask::build::edge::{self, Variant};
 use xtask::parts::http::Client;
+use xtask::setup;
 
 use crate::Test;
 use crate::turns::{KV_ONLY, QUIET, alone};
@@ -199,7 +201,7 @@ fn lagging(stack: &Stack) -> Result<()> {
     let (older, before) = head(admin.key("lagging")?.generation)?;
     let (newer, after) = head(admin.key("lagging")?.generation)?;
     let asked = json!({
-        "module": stack.entry(),
+        "module": edge::entry(&setup::tools()?, Variant::default())?,
         "variables": variables,
         "objects": format!("{lane}/objects"),
         "credential": credential,
