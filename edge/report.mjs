@@ -14,6 +14,8 @@ const MAX_COUNT = 0xffffffff;
 // A chain of proxies is read from its end, as request.rs is given it.
 const MAX_CHAIN = 2048;
 const TIMEOUT_MS = 5000;
+// After that long nobody begins to wait for another 10 s: the platform ends what goes on for 30.
+const MAX_STAY = 15_000;
 // Where reports go that belong to an http lane.
 const LANE_END = '/v1/snapshot';
 const REPORT_END = '/v1/edges/report';
@@ -59,8 +61,9 @@ export function noteRefused(request, env, isAsked) {
 export async function report(env, wasm, instance, location) {
   const url = address(env);
   if (url === undefined) return;
-  // Once more for what was counted while the first was under way.
-  for (let turn = 0; turn < 2; turn += 1) {
+  // On and on, for what is counted while one is under way, as long as a request may stay behind its answer.
+  const begun = Date.now();
+  while (Date.now() - begun <= MAX_STAY) {
     let length = wasm.report_take(pending !== undefined, Date.now());
     if (length < -1) {
       await scheduler.wait(-length);
