@@ -35,6 +35,16 @@ pub(crate) struct Standing {
     pub(crate) held: Option<HeadOrder>,
 }
 
+/// Whether what there is to say should wait for the usual pause to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    None,
+    /// A call decides something.
+    Decisive,
+    /// Somebody waits to hear of a head that was applied.
+    Wanted,
+}
+
 /// What was counted since the last report. Times are milliseconds since the Unix epoch.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -47,10 +57,7 @@ pub(crate) struct Tally {
     /// The head that was applied last: epoch and generation.
     newest: Option<(u64, u64)>,
     has_news: bool,
-    /// Somebody waits to hear of a head that was applied.
-    is_wanted: bool,
-    /// A call among the news decides something.
-    is_decisive: bool,
+    urgency: Urgency,
     /// When a report was last sent early for such a call.
     hurried_at: Option<u64>,
     /// A report was taken, and nobody has said that it has arrived.
@@ -78,8 +85,7 @@ impl Tally {
             applied: Vec::with_capacity(MAX_APPLIED),
             newest: None,
             has_news: false,
-            is_wanted: false,
-            is_decisive: false,
+            urgency: Urgency::None,
             hurried_at: None,
             is_unsent: false,
             started_at: None,
@@ -110,7 +116,9 @@ impl Tally {
         if let (Some(fingerprint), Some(slot)) = (judged.fingerprint, judged.slot) {
             let counted = self.usage.count(&fingerprint, slot, refusal.map(|(refusal, _)| refusal), now);
             refused = counted.map(|counted| counted.refused);
-            self.is_decisive |= counted.is_some_and(|counted| counted.is_decisive);
+            if counted.is_some_and(|counted| counted.is_decisive) {
+                self.urgency = self.urgency.max(Urgency::Decisive);
+            }
         }
         if let Some((_, kind)) = refusal {
             let count = match judged.fingerprint {
@@ -142,7 +150,9 @@ impl Tally {
             self.applied.push(Applied { epoch, generation, at: now });
             self.has_news = true;
         }
-        self.is_wanted |= is_wanted && !self.applied.is_empty();
+        if is_wanted && !self.applied.is_empty() {
+            self.urgency = Urgency::Wanted;
+        }
     }
 
     /// Whether a report should be sent. An isolate that never had a head has nothing to say, and may be of
@@ -183,14 +193,12 @@ impl Tally {
     fn due_at(&self, last: u64) -> u64 {
         let soon = last + URGENT_MS;
         let due_at = last + self.pause_ms;
-        if self.failures > 0 {
-            due_at
-        } else if self.is_wanted {
-            soon
-        } else if self.is_decisive {
-            self.hurried_at.map_or(soon, |hurried| soon.max(hurried + INTERVAL_MS)).min(due_at)
-        } else {
-            due_at
+        match self.urgency {
+            Urgency::Wanted if self.failures == 0 => soon,
+            Urgency::Decisive if self.failures == 0 => {
+                self.hurried_at.map_or(soon, |hurried| soon.max(hurried + INTERVAL_MS)).min(due_at)
+            }
+            _ => due_at,
         }
     }
 
@@ -200,7 +208,7 @@ impl Tally {
         if !self.is_due(now) {
             return Ok(None);
         }
-        if self.is_decisive && self.last_at.is_some_and(|last| is_within(now, last, self.pause_ms)) {
+        if self.urgency == Urgency::Decisive && self.last_at.is_some_and(|last| is_within(now, last, self.pause_ms)) {
             self.hurried_at = Some(now);
         }
         self.started_at = Some(now);
@@ -231,8 +239,7 @@ impl Tally {
         self.since = now;
         self.counters = [0; Counter::COUNT];
         self.has_news = false;
-        self.is_wanted = false;
-        self.is_decisive = false;
+        self.urgency = Urgency::None;
         body.encode(&mut self.body)?;
         Ok(Some(&self.body))
     }
