@@ -3,7 +3,7 @@
 // async handlers of the `worker` crate. It never looks into a credential and never judges.
 
 import Inner from './build/index.js';
-import { noteLost, noteRefused, report } from './report.mjs';
+import { noteRefused, report } from './report.mjs';
 
 const wasm = Inner.prototype;
 const { linear_memory, input_at, output_at, judge, settle, refresh, challenge, key_header, problem } = wasm;
@@ -61,7 +61,7 @@ export default {
       const number = verdict & NUMBER;
       // Read before anything else is asked of WebAssembly.
       const identity = number === GRANT ? granted(verdict >>> GRANT_SHIFT) : undefined;
-      if (verdict & (DUE | REPORT)) ctx.waitUntil(background(verdict, request, env));
+      if (verdict & (DUE | REPORT)) ctx.waitUntil(background(verdict, env, request.cf?.colo));
       if (number === PONG) return respond(200, 'application/json', PING, requestId);
       if (identity !== undefined) {
         return forward(request, url, env, requestId, identity, verdict & KEY_HEADER ? [key_header()] : undefined);
@@ -75,10 +75,12 @@ export default {
   },
 };
 
-// What is due beside the request: a refresh first, for a report may tell of what it brings.
-async function background(verdict, request, env) {
+// What is due beside the request: a refresh first, for a report may tell of what it brings. The request is
+// answered, or its origin asked, before any of it begins.
+async function background(verdict, env, location) {
   try {
-    if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, request.cf?.colo);
+    await undefined;
+    if (verdict & DUE ? await refresh(env) : true) await report(env, wasm, isolateId, location);
   } catch (error) {
     noteCritical(error);
     console.error(JSON.stringify({ keyward: 'background_failed', error: String(error) }));
@@ -91,7 +93,11 @@ async function rare(number, request, env, ctx, requestId, authorization, now) {
   // Under all of its names a key is kept from the origin, for the settings may be replaced meanwhile.
   const keyHeaders = [key_header()];
   const facts = () => collect(request, keyHeaders);
-  if (verdict === SETTLE) verdict = await settle(env, ctx, method, url, authorization, facts, now, ordinal(requestId));
+  if (verdict === SETTLE) {
+    verdict = await settle(env, ctx, method, url, authorization, facts, now, ordinal(requestId));
+    // It was counted just now, and may be the last for long.
+    ctx.waitUntil(background(REPORT, env, request.cf?.colo));
+  }
   if (verdict === PONG) return respond(200, 'application/json', PING, requestId);
   keyHeaders.push(key_header());
   if (verdict === PUBLIC) return forward(request, url, env, requestId, [], keyHeaders);
@@ -187,7 +193,7 @@ function observe(request, env, ctx, requestId, authorization, now) {
         const [status, code] = typeof verdict === 'string' || verdict === PONG || verdict === PUBLIC
           ? ['200', 'allowed'] : problem(verdict, '').split('\n');
         console.log(JSON.stringify({ keyward: 'observed', request_id: requestId, status: Number(status), code }));
-        return report(env, wasm, isolateId, request.cf?.colo);
+        return background(REPORT, env, request.cf?.colo);
       })
       .catch(noteCritical),
   );
@@ -322,7 +328,15 @@ function pathStart(url) {
 async function own(request, env, ctx, requestId) {
   const numbered = new Request(request);
   numbered.headers.set('x-keyward-ordinal', ordinal(requestId));
-  return marked(await new Inner(ctx, env).fetch(numbered), requestId);
+  const response = await new Inner(ctx, env).fetch(numbered);
+  const { status, headers } = response;
+  // A proxy without the secret asks for nobody.
+  if ((status === 401 || status === 403) && headers.get('x-keyward-code') !== 'proxy_secret') {
+    noteRefused(request, env, true);
+  }
+  // Behind a proxy every request that is judged comes this way.
+  ctx.waitUntil(background(REPORT, env, request.cf?.colo));
+  return marked(response, requestId);
 }
 
 // What each refusal says never changes, but for the realm, which the settings name.
@@ -416,15 +430,11 @@ function ordinal(requestId) {
 // A panic leaves the instance unusable; worker-build's own handler makes a new one when its class
 // is constructed, and the synchronous path goes the same way.
 function revive(env, ctx) {
-  if (globalThis.__worker_init_state?.criticalError) {
-    noteLost();
-    new Inner(ctx, env);
-  }
+  if (globalThis.__worker_init_state?.criticalError) new Inner(ctx, env);
 }
 
 function noteCritical(error) {
   if (error instanceof WebAssembly.RuntimeError && globalThis.__worker_init_state) {
     globalThis.__worker_init_state.criticalError = true;
-    noteLost();
   }
 }

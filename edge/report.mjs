@@ -8,50 +8,73 @@ const ENVELOPE_BYTES = 22;
 const MAX_LOCATION = 16;
 const MAX_ADDRESSES = 32;
 const MAX_ADDRESS = 45;
+// Before an address: its count, by how much that may be too high, its length.
+const ADDRESS_BYTES = 9;
 const MAX_COUNT = 0xffffffff;
 // A chain of proxies is read from its end, as request.rs is given it.
 const MAX_CHAIN = 2048;
 const TIMEOUT_MS = 5000;
+// After that long nobody begins to wait for another 10 s: the platform ends what goes on for 30.
+const MAX_STAY = 15_000;
 // Where reports go that belong to an http lane.
 const LANE_END = '/v1/snapshot';
 const REPORT_END = '/v1/edges/report';
 
 // The report that has not arrived yet.
 let pending;
+// Whose reports are numbered, and the last number.
+let numbered;
 let sequence = 0;
 let lost = false;
-// How often requests from an address were refused since the last report, of the addresses that were
-// refused most: Space-Saving, as in src/tally/hitters.rs.
+// Every start of WebAssembly has a number: after another one, what was counted and not yet taken is gone.
+const start = () => globalThis.__worker_init_state?.instanceId;
+let started = start();
+// How often requests from an address were refused since the last report, and by how much that may be too
+// high, of the addresses that were refused most: Space-Saving, as in src/tally/hitters.rs.
 const refused = new Map();
 
-// What was counted and not yet taken is gone, as when WebAssembly's memory is.
-export function noteLost() {
-  lost = true;
-}
-
 // Counts a refusal for the address that the request came from, where the Worker is told which to believe.
-export function noteRefused(request, env) {
-  const address = clientAddress(request, env.KEYWARD_CLIENT_ADDRESS);
+// `isAsked` where a proxy asks about a request that it forwards.
+export function noteRefused(request, env, isAsked) {
+  const address = clientAddress(request, env.KEYWARD_CLIENT_ADDRESS, isAsked);
   if (address === undefined) return;
-  let count = refused.get(address) ?? 0;
-  if (count === 0 && refused.size === MAX_ADDRESSES) {
-    let least;
-    count = Infinity;
-    for (const [other, counted] of refused) {
-      if (counted < count) [least, count] = [other, counted];
+  let counted = refused.get(address);
+  if (counted === undefined) {
+    let error = 0;
+    if (refused.size === MAX_ADDRESSES) {
+      let least;
+      error = Infinity;
+      for (const [other, { count }] of refused) {
+        if (count < error) [least, error] = [other, count];
+      }
+      refused.delete(least);
     }
-    refused.delete(least);
+    counted = { count: error, error };
+    refused.set(address, counted);
   }
-  refused.set(address, Math.min(count + 1, MAX_COUNT));
+  counted.count = Math.min(counted.count + 1, MAX_COUNT);
 }
 
-// Sends a report, if it is time for one. `wasm` is the prototype of the build's class, `instance` the
-// isolate's part of request ids. Never more than one at a time: WebAssembly sees to that.
+// Sends a report, or waits for its time unless somebody does: the next request may never come. `wasm` is the
+// prototype of the build's class, `instance` the isolate's part of request ids. Never more than one at a
+// time: WebAssembly sees to that.
 export async function report(env, wasm, instance, location) {
   const url = address(env);
   if (url === undefined) return;
-  const length = wasm.report_take(pending !== undefined, Date.now());
-  if (length < 0) return;
+  // On and on, for what is counted while one is under way, as long as a request may stay behind its answer.
+  const begun = Date.now();
+  while (Date.now() - begun <= MAX_STAY) {
+    let length = wasm.report_take(pending !== undefined, Date.now());
+    if (length < -1) {
+      await scheduler.wait(-length);
+      length = wasm.report_take(pending !== undefined, Date.now());
+    }
+    if (length < 0) return;
+    await send(url, env, wasm, length, instance, location);
+  }
+}
+
+async function send(url, env, wasm, length, instance, location) {
   if (pending === undefined) {
     const body = new Uint8Array(wasm.linear_memory().buffer, wasm.report_at(), length);
     pending = enclose(instance, location, body);
@@ -99,13 +122,15 @@ function address({ KEYWARD_REPORT_URL, KEYWARD_LANE_URL, KEYWARD_EDGE_CREDENTIAL
   return lane?.endsWith(LANE_END) ? lane.slice(0, -LANE_END.length) + REPORT_END : undefined;
 }
 
-// As request.rs reads it, by the same variable: an address, or nothing where there is none.
-function clientAddress({ headers, cf }, variable) {
-  const source = variable?.trim();
-  if (!source) return undefined;
+// As request.rs reads it, by the same variable: an address, or nothing where there is none. What a proxy asks
+// about comes from whom it says, the last hop where the chain is not read.
+function clientAddress({ headers, cf }, variable, isAsked) {
+  let source = typeof variable === 'string' ? variable.trim() : '';
+  if (source === '') return undefined;
+  if (isAsked && !source.startsWith('xff:')) source = 'xff:1';
   let told;
   if (source === 'cf-connecting-ip') told = headers.get(source);
-  else if (source === 'peer') told = cf?.clientIp;
+  else if (source === 'peer') told = typeof cf?.clientIp === 'string' ? cf.clientIp : '';
   else told = headers.get('x-forwarded-for')?.slice(-MAX_CHAIN).split(',').at(-source.slice('xff:'.length));
   // It may have a port behind it, and then brackets around it.
   const text = (told ?? '').trim().slice(0, MAX_ADDRESS + '[]:65535'.length + 1);
@@ -114,11 +139,16 @@ function clientAddress({ headers, cf }, variable) {
 }
 
 function enclose(instance, location, body) {
+  // A new instance begins anew.
+  if (numbered !== instance) [numbered, sequence] = [instance, 0];
   sequence += 1;
+  const begun = start();
+  lost ||= begun !== started;
+  started = begun;
   const addresses = [...refused];
   refused.clear();
   const place = String(location ?? '').replace(/[^!-~]/g, '').slice(0, MAX_LOCATION);
-  const told = addresses.reduce((length, [address]) => length + 5 + address.length, 0);
+  const told = addresses.reduce((length, [address]) => length + ADDRESS_BYTES + address.length, 0);
   const bytes = new Uint8Array(ENVELOPE_BYTES + place.length + told + body.length);
   const view = new DataView(bytes.buffer);
   bytes.set(KIND_AND_VERSION);
@@ -128,9 +158,10 @@ function enclose(instance, location, body) {
   let at = put(bytes, 20, place);
   bytes[at] = addresses.length;
   at += 1;
-  for (const [address, count] of addresses) {
+  for (const [address, { count, error }] of addresses) {
     view.setUint32(at, count);
-    at = put(bytes, at + 4, address);
+    view.setUint32(at + 4, error);
+    at = put(bytes, at + 8, address);
   }
   bytes.set(body, at);
   lost = false;

@@ -9,10 +9,19 @@ const ATTEMPT_MS: u64 = 10_000;
 const MAX_WINDOW_MS: u64 = 60_000;
 /// After a failed attempt nobody waits for this long.
 const NO_WAIT_MS: u64 = 30_000;
-/// Longest pause between attempts that fail.
-const MAX_BACKOFF_MS: u64 = 30_000;
+/// Longest pause between attempts that fail: the next one fails, by not being answered within five seconds,
+/// before anybody waits again.
+const MAX_BACKOFF_MS: u64 = 24_000;
 /// The same while there is no head at all: nothing can be judged, so that soon matters more than seldom.
 const COLD_PAUSE_MS: u64 = 3_000;
+/// How far a time may lie ahead of a request's, which stands still while the request waits for a head and
+/// for objects. What lies further ahead was read off a clock that has been set back since.
+const AHEAD_MS: u64 = 4_000;
+
+/// Whether `now` is less than `length_ms` behind `at`.
+pub(crate) const fn is_within(now: u64, at: u64, length_ms: u64) -> bool {
+    now.wrapping_sub(at).wrapping_add(AHEAD_MS) < AHEAD_MS + length_ms
+}
 
 /// What a lane's refresh came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +40,9 @@ pub(crate) struct Freshness {
     interval_ms: u64,
     confirmed_at: Option<u64>,
     started_at: Option<u64>,
-    next_attempt_at: u64,
+    /// The next attempt is made that long after that time.
+    rests_from: u64,
+    rest_ms: u64,
     failed_at: Option<u64>,
     behind_at: Option<u64>,
     failures: u32,
@@ -44,7 +55,8 @@ impl Freshness {
             interval_ms,
             confirmed_at: None,
             started_at: None,
-            next_attempt_at: 0,
+            rests_from: 0,
+            rest_ms: 0,
             failed_at: None,
             behind_at: None,
             failures: 0,
@@ -53,12 +65,12 @@ impl Freshness {
 
     /// Whether a refresh should be started.
     pub(crate) const fn is_due(&self, now: u64) -> bool {
-        now >= self.next_attempt_at && !self.is_running(now)
+        !is_within(now, self.rests_from, self.rest_ms) && !self.is_running(now)
     }
 
     /// Whether one was started and may still come back.
     pub(crate) const fn is_running(&self, now: u64) -> bool {
-        matches!(self.started_at, Some(started) if now < started.saturating_add(ATTEMPT_MS))
+        matches!(self.started_at, Some(started) if is_within(now, started, ATTEMPT_MS))
     }
 
     /// Notes that a refresh was started.
@@ -68,11 +80,14 @@ impl Freshness {
 
     /// Has the next attempt made soon, for an isolate without a head; `jitter` as in [`Self::finish`].
     pub(crate) fn retry_soon(&mut self, now: u64, jitter: u64) {
-        self.next_attempt_at = self.next_attempt_at.min(now.saturating_add(COLD_PAUSE_MS + jitter));
+        let soon = COLD_PAUSE_MS + jitter;
+        if self.rests_from.saturating_add(self.rest_ms) > now.saturating_add(soon) {
+            (self.rests_from, self.rest_ms) = (now, soon);
+        }
     }
 
     /// Notes what a refresh came to. `jitter` in `0..1000` spreads the attempts of many isolates
-    /// after a failure: the pause doubles from one second to thirty, half of it by chance.
+    /// after a failure: the pause doubles from one second to 24, half of it by chance.
     pub(crate) fn finish(&mut self, outcome: Outcome, now: u64, jitter: u64) {
         let started_at = self.started_at.take();
         match outcome {
@@ -83,19 +98,19 @@ impl Freshness {
                 self.failed_at = None;
                 self.behind_at = None;
                 self.failures = 0;
-                self.next_attempt_at = asked_at.saturating_add(self.interval_ms);
+                (self.rests_from, self.rest_ms) = (asked_at, self.interval_ms);
             }
             Outcome::Behind => {
                 // It answers, so it is asked at its pace; waiting for it would not help.
                 self.behind_at = Some(now);
-                self.next_attempt_at = now.saturating_add(self.interval_ms);
+                (self.rests_from, self.rest_ms) = (now, self.interval_ms);
             }
             Outcome::Failed => {
                 self.failed_at = Some(now);
                 let backoff = (1000_u64 << self.failures.min(5)).min(MAX_BACKOFF_MS);
                 self.failures = self.failures.saturating_add(1);
                 let pause = (backoff / 2 + backoff * jitter.min(999) / 2000).max(1000);
-                self.next_attempt_at = now.saturating_add(pause);
+                (self.rests_from, self.rest_ms) = (now, pause);
             }
         }
     }
@@ -112,13 +127,13 @@ impl Freshness {
 
     /// Whether the lane answers: it has not failed in the last half minute.
     pub(crate) fn answers(&self, now: u64) -> bool {
-        self.failed_at.is_none_or(|at| now >= at.saturating_add(NO_WAIT_MS))
+        !self.failed_at.is_some_and(|at| is_within(now, at, NO_WAIT_MS))
     }
 
     /// Whether a request may wait for a refresh: not for half a minute after one has failed, or has
     /// brought an older head.
     pub(crate) fn may_wait(&self, now: u64) -> bool {
-        self.answers(now) && self.behind_at.is_none_or(|at| now >= at.saturating_add(NO_WAIT_MS))
+        self.answers(now) && !self.behind_at.is_some_and(|at| is_within(now, at, NO_WAIT_MS))
     }
 
     /// When the lane last confirmed the head.
@@ -138,6 +153,11 @@ mod tests {
         lane.start(NOW);
         lane.finish(Outcome::Confirmed, NOW, 0);
         lane
+    }
+
+    /// How long after `NOW` the next attempt is made.
+    fn rest(lane: &Freshness) -> u64 {
+        (0..=60_000).find(|rest| lane.is_due(NOW + rest)).expect("in time")
     }
 
     #[test]
@@ -185,7 +205,7 @@ mod tests {
             lane.start(NOW);
             lane.finish(Outcome::Failed, NOW, 999);
             lane.retry_soon(NOW, 500);
-            assert!((1_000..=3_500).contains(&(lane.next_attempt_at - NOW)));
+            assert!((1_000..=3_500).contains(&rest(&lane)));
         }
     }
 
@@ -195,13 +215,54 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             lane.finish(Outcome::Failed, NOW, 999);
-            pauses.push(lane.next_attempt_at - NOW);
+            pauses.push(rest(&lane));
         }
         assert!(pauses.is_sorted() && pauses.first() == Some(&1_000), "{pauses:?}");
-        assert!(pauses.iter().all(|pause| (1_000..=30_000).contains(pause)), "{pauses:?}");
+        assert!(pauses.iter().all(|pause| (1_000..=24_000).contains(pause)), "{pauses:?}");
         assert!(!lane.may_wait(NOW + 29_999));
         assert!(lane.may_wait(NOW + 30_000));
         lane.finish(Outcome::Confirmed, NOW, 0);
         assert!(lane.may_wait(NOW + 1) && lane.confirmed_at() == Some(NOW));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lane_that_swallows_what_it_is_asked() {
+        let mut lane = confirmed(1_000);
+        let (mut now, mut waits) = (NOW, 0);
+        for jitter in [0, 999, 500, 999, 999, 999, 999, 0, 999] {
+            now += (0..=60_000).find(|rest| lane.is_due(now + rest)).expect("in time");
+            lane.start(now);
+            waits += u32::from(lane.may_wait(now) || lane.may_wait(now + 4_999));
+            // The longest that it may take.
+            now += 5_000;
+            lane.finish(Outcome::Failed, now, jitter);
+        }
+        assert_eq!(waits, 1, "but for the first");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nothing_up() {
+        for outcome in [Outcome::Confirmed, Outcome::Behind, Outcome::Failed] {
+            let mut lane = confirmed(31_000);
+            lane.finish(outcome, NOW, 999);
+            let back = NOW - 600_000;
+            assert!(lane.is_due(back) && lane.may_wait(back), "{outcome:?}");
+            lane.start(NOW);
+            assert!(!lane.is_running(back) && lane.is_due(back), "it was cut off with the clock");
+            lane.start(back);
+            lane.finish(Outcome::Confirmed, back, 0);
+            assert!(!lane.is_due(back + 30_999) && lane.is_due(back + 31_000));
+        }
+        let mut cold = Freshness::new(1_000);
+        cold.finish(Outcome::Failed, NOW, 0);
+        cold.retry_soon(NOW - 600_000, 0);
+        assert!(cold.is_due(NOW - 600_000 + COLD_PAUSE_MS));
+    }
+
+    #[test]
+    fn what_came_while_a_request_waited_is_not_ahead_of_it() {
+        let lane = confirmed(1_000);
+        let longest = 3_500;
+        assert!(is_within(NOW - longest, NOW, 1_000) && !lane.is_due(NOW - longest));
     }
 }

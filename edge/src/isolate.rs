@@ -6,12 +6,13 @@
 use keyward_shared::credentials;
 use keyward_shared::decision::{Decision, Grant, Judged, Refusal, judge};
 use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper};
-use keyward_shared::report::{self, State};
+use keyward_shared::report::{self, Counter, State};
 use keyward_shared::settings::Settings;
 use keyward_shared::snapshot::{DecodeError, Head, Lookup, Need, ObjectName, Replica, ReplicaOptions};
 
 use crate::assertion::Signer;
 use crate::config::{Config, HttpLane};
+use crate::freshness::is_within;
 use crate::lanes::Lanes;
 use crate::limits::{LOAD_MS, MAX_LOADS};
 use crate::request::Asked;
@@ -146,6 +147,7 @@ impl Isolate {
         if let Some(judged) = &mut self.judged {
             judged.decision = Decision::Deny(Refusal::ObjectUnavailable);
         }
+        self.tally.note(Counter::LoadFailed);
         self.count_answered(ordinal, now);
     }
 
@@ -192,13 +194,16 @@ impl Isolate {
         }
     }
 
-    /// Whether a report should be sent, where there is somebody to send it to.
-    pub(crate) const fn report_is_due(&self, now: u64) -> bool {
-        self.config.reports && self.tally.is_due(now)
+    /// Whether a report should be sent or waited for, where there is somebody to send it to.
+    pub(crate) fn report_is_wanting(&self, now: u64) -> bool {
+        self.config.reports && self.tally.is_wanting(now)
     }
 
     /// Begins to send a report, as [`Tally::take`] does.
     pub(crate) fn take_report(&mut self, again: bool, now: u64) -> Option<&[u8]> {
+        if !self.config.reports {
+            return None;
+        }
         let standing = Standing {
             lanes: report::Lanes { kv: self.config.kv_lane, http: self.config.http_lane.is_some() },
             state: self.state(now),
@@ -206,6 +211,11 @@ impl Isolate {
             held: self.replica.head().map(Head::order),
         };
         self.tally.take(standing, again, now).ok().flatten()
+    }
+
+    /// How long to wait until a report should be sent, as [`Tally::await_due`] does.
+    pub(crate) fn await_report(&mut self, now: u64) -> Option<u64> {
+        if self.config.reports { self.tally.await_due(now) } else { None }
     }
 
     /// Notes whose request waits for the first head of all. How credentials are read is not known yet:
@@ -240,7 +250,7 @@ impl Isolate {
 
     /// Takes one of the places for loads, unless all are taken or somebody loads this object.
     pub(crate) fn begin_load(&mut self, name: ObjectName, now: u64) -> bool {
-        self.loads.retain(|load| now < load.started_at.saturating_add(LOAD_MS));
+        self.loads.retain(|load| is_within(now, load.started_at, LOAD_MS));
         if self.loads.len() >= MAX_LOADS || self.loads.iter().any(|load| load.name == name) {
             return false;
         }

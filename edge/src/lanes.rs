@@ -3,7 +3,7 @@
 //!
 //! Pure: told the time and what happened. Knows no head, and neither KV nor http.
 
-use super::freshness::Freshness;
+use super::freshness::{Freshness, is_within};
 
 /// A lane that heads are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Lanes {
     /// Whether the head was confirmed within the window of the lane that counts.
     pub(crate) fn is_confirmed(&self, now: u64) -> bool {
         self.counting(now)
-            .is_some_and(|lane| lane.confirmed_at().is_some_and(|at| now <= at.saturating_add(lane.window_ms())))
+            .is_some_and(|lane| lane.confirmed_at().is_some_and(|at| is_within(now, at, lane.window_ms() + 1)))
     }
 
     /// Whether waiting can help: the lane that counts has not failed lately.
@@ -109,7 +109,7 @@ impl Lanes {
         let Some(lane) = self.counting(now) else {
             return false;
         };
-        let old = |at: Option<u64>| at.is_none_or(|at| now > at.saturating_add(lane.interval_ms()));
+        let old = |at: Option<u64>| !at.is_some_and(|at| is_within(now, at, lane.interval_ms() + 1));
         old(lane.confirmed_at()) && old(self.doubted_at)
     }
 
@@ -177,5 +177,21 @@ mod tests {
         lanes.note_doubt(NOW + 1_001);
         assert!(!lanes.doubts_a_refusal(NOW + 2_001));
         assert!(lanes.doubts_a_refusal(NOW + 2_002));
+    }
+
+    #[test]
+    fn a_head_that_a_clock_confirmed_before_it_was_set_back_is_not_confirmed() {
+        let mut lanes = both();
+        lanes.start_due(NOW);
+        for lane in [Lane::Http, Lane::Kv] {
+            finish(&mut lanes, lane, Outcome::Confirmed, NOW);
+        }
+        lanes.note_doubt(NOW);
+        let back = NOW - 600_000;
+        assert!(lanes.is_confirmed(NOW) && lanes.is_confirmed(NOW - 3_500), "a request that waited");
+        assert!(!lanes.is_confirmed(back) && lanes.may_wait(back) && lanes.doubts_a_refusal(back));
+        assert_eq!(lanes.start_wanted(back), [Lane::Http, Lane::Kv]);
+        finish(&mut lanes, Lane::Http, Outcome::Confirmed, back);
+        assert!(lanes.is_confirmed(back));
     }
 }

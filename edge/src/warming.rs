@@ -4,6 +4,7 @@
 
 use keyward_shared::snapshot::{Need, ObjectName, Replica};
 
+use super::freshness::is_within;
 use super::limits::MAX_WARMED_AT_ONCE;
 
 /// How long a started run counts as running: what runs under `wait_until` can be cut off without a word.
@@ -17,15 +18,17 @@ const MAX_LACKING: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Warming {
     started_at: Option<u64>,
-    next_run_at: u64,
+    /// The next run begins that long after that time.
+    rests_from: u64,
+    rest_ms: u64,
     lacking: Vec<ObjectName>,
 }
 
 impl Warming {
     /// Whether a run should be started, where there is a next tree.
     pub(crate) const fn is_due(&self, now: u64) -> bool {
-        let is_running = matches!(self.started_at, Some(started) if now < started.saturating_add(RUN_MS));
-        now >= self.next_run_at && !is_running
+        let is_running = matches!(self.started_at, Some(started) if is_within(now, started, RUN_MS));
+        !is_within(now, self.rests_from, self.rest_ms) && !is_running
     }
 
     /// Notes that a run was started.
@@ -53,7 +56,7 @@ impl Warming {
     /// Notes that a run has ended, and whether there may be more to load at once.
     pub(crate) const fn finish(&mut self, now: u64, more: bool) {
         self.started_at = None;
-        self.next_run_at = if more { now } else { now.saturating_add(PAUSE_MS) };
+        (self.rests_from, self.rest_ms) = (now, if more { 0 } else { PAUSE_MS });
     }
 }
 
@@ -75,6 +78,8 @@ mod tests {
         assert!(warming.is_due(20));
         warming.finish(20, false);
         assert!(!warming.is_due(1_019) && warming.is_due(1_020));
+        warming.start(60_000);
+        assert!(warming.is_due(1_020), "the clock was set back");
     }
 
     /// A replica with one leaf in use, whose next tree has `1 << depth` empty leaves.

@@ -3,7 +3,7 @@
 //! ```text
 //! report:   envelope · body
 //! envelope: kind `KWRP` 4 · version 1 · instance 10 · sequence 4 · lost 1 · location 1+n
-//!         · addresses 1 { count 4 · text 1+n }
+//!         · addresses 1 { count 4 · error 4 · text 1+n }
 //! body:     since 8 · until 8 · lanes 1 (bit 0 KV, bit 1 http) · state 1 · software 1+n · peppers 1 { id 8 }
 //!         · held { epoch 8 · generation 8 · issued_at 8 }      zeros without a head
 //!         · applied 1 { epoch 8 · generation 8 · at 8 }
@@ -90,6 +90,8 @@ pub struct Envelope {
 pub struct RefusedAddress {
     /// How often, at most.
     pub count: u32,
+    /// By how much that may be too high.
+    pub error: u32,
     /// The address, in visible ASCII.
     pub address: String,
 }

@@ -60,7 +60,7 @@ pub(crate) fn full_report() -> Report {
             sequence: 300,
             lost: true,
             location: "FRA".to_owned(),
-            addresses: vec![RefusedAddress { count: 9, address: "2001:db8::1".to_owned() }],
+            addresses: vec![RefusedAddress { count: 9, error: 2, address: "2001:db8::1".to_owned() }],
         },
         body: Body {
             since: 1_700_000_000_000,
@@ -122,7 +122,7 @@ pub(crate) fn full_report() -> Report {
 fn fullest_report() -> Report {
     let full = full_report();
     let mut report = full.clone();
-    let address = RefusedAddress { count: u32::MAX, address: "a".repeat(MAX_ADDRESS_BYTES) };
+    let address = RefusedAddress { count: u32::MAX, error: u32::MAX, address: "a".repeat(MAX_ADDRESS_BYTES) };
     report.envelope.location = "l".repeat(MAX_LOCATION_BYTES);
     report.envelope.addresses = vec![address; MAX_ADDRESSES];
     let body = &mut report.body;
@@ -364,8 +364,11 @@ fn sample() -> impl Strategy<Value = Sample> {
 }
 
 fn envelope() -> impl Strategy<Value = Envelope> {
-    let address =
-        (any::<u32>(), text(MAX_ADDRESS_BYTES)).prop_map(|(count, address)| RefusedAddress { count, address });
+    let address = (any::<(u32, u32)>(), text(MAX_ADDRESS_BYTES)).prop_map(|((count, error), address)| RefusedAddress {
+        count,
+        error,
+        address,
+    });
     (any::<([u8; 10], u32, bool)>(), text(MAX_LOCATION_BYTES), vec(address, 0..4)).prop_map(
         |((instance, sequence, lost), location, addresses)| Envelope { instance, sequence, lost, location, addresses },
     )

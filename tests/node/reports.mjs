@@ -29,17 +29,39 @@ globalThis.fetch = async (to, options) => {
 
 const entry = pathToFileURL(module).href;
 const { default: worker } = await import(entry);
-const { noteLost } = await import(new URL('./report.mjs', entry));
+const { report } = await import(new URL('./report.mjs', entry));
+const { default: Inner } = await import(new URL('./build/index.js', entry));
 
-// Sends a request, and waits for what goes on behind the answer, unless that is cut off.
-async function fetched(path, headers) {
+// Who waits for the time of a report waits until the script lets that time pass, or is cut off.
+let sleeping;
+let slept;
+globalThis.scheduler = {
+  wait: (ms) => new Promise((resolve) => {
+    sleeping = { ms, resolve };
+    slept();
+  }),
+};
+
+// Sends a request, and waits for what goes on behind the answer, unless that is cut off, or itself waits.
+async function fetched(path, headers, told = variables, cf = {}) {
   const request = new Request(`https://api.example.com${path}`, { headers });
-  Object.defineProperty(request, 'cf', { value: { colo: 'AMS' } });
+  Object.defineProperty(request, 'cf', { value: { colo: 'AMS', ...cf } });
   const waiting = [];
-  const response = await worker.fetch(request, variables, { waitUntil: (promise) => waiting.push(promise) });
-  const over = outcome === 'cut off' ? [new Promise((resolve) => { setTimeout(resolve, 500); })] : [];
+  const over = [new Promise((resolve) => { slept = resolve; })];
+  const response = await worker.fetch(request, told, { waitUntil: (promise) => waiting.push(promise) });
+  if (outcome === 'cut off') over.push(new Promise((resolve) => { setTimeout(resolve, 500); }));
   await Promise.race([Promise.all(waiting), ...over]);
   return response;
+}
+
+// Lets the time pass that somebody waits for, and waits until that has come to something.
+async function awoken() {
+  const { ms, resolve } = sleeping;
+  const over = new Promise((done) => { slept = done; });
+  clock.passed += ms;
+  resolve();
+  await Promise.race([over, new Promise((done) => { setTimeout(done, 500); })]);
+  return ms;
 }
 
 // Asks as a client at this address.
@@ -50,11 +72,10 @@ async function ask(key, status, address = '203.0.113.7') {
   else print({ refused: response.headers.get('x-keyward-request-id') });
 }
 
-// Asks a minute later, when it is time for a report whatever was before. The head is confirmed first, so
-// that the request is judged, and counted, at once.
+// Asks a minute later, when it is time for a report whatever was before. The request waits for the head to
+// be confirmed, and is counted after that.
 async function reported(next) {
   clock.passed += 60_000;
-  await fetched('/.keyward/status', {});
   outcome = next;
   const before = reports;
   await ask(keys.usable, 200);
@@ -66,7 +87,9 @@ const times = async (count, step) => {
 };
 
 outcome = 204;
-await times(5, () => ask(keys.usable, 200));
+await ask(keys.usable, 200);
+if (reports !== 1) throw new Error(`${reports} reports of the first request of all`);
+await times(4, () => ask(keys.usable, 200));
 await reported(204);
 // Arrived, but that was lost; then the same again, while more is counted.
 await times(3, () => ask(keys.usable, 200));
@@ -83,8 +106,8 @@ await times(2, () => ask(keys.usable, 200));
 await reported(400);
 await reported(204);
 await reported(204);
-// What WebAssembly counted is gone, as after a panic.
-noteLost();
+// What WebAssembly counted is gone, as after a panic: it was started anew.
+globalThis.__worker_init_state.instanceId += 1;
 await reported(204);
 await reported(204);
 // Forty addresses, one of them far more often.
@@ -93,4 +116,24 @@ await times(20, () => ask(keys.disabled, 401, '2001:db8::1'));
 await times(2, () => ask(keys.disabled, 401, 'not an address'));
 await reported(204);
 await reported(204);
+// An address that is none, whatever it is: that decides nothing.
+const strange = [{ ...variables, KEYWARD_CLIENT_ADDRESS: { not: 'a text' } }, { ...variables, KEYWARD_CLIENT_ADDRESS: 'peer' }];
+for (const told of strange) {
+  const response = await fetched('/v1/ping', { authorization: `Basic ${btoa(`${keys.disabled}:`)}` }, told, { clientIp: 7 });
+  if (response.status !== 401) throw new Error(`answered ${response.status}`);
+  print({ refused: response.headers.get('x-keyward-request-id') });
+}
+// What is counted behind a report is sent when its time comes, though no request does, by one who waits.
+outcome = 204;
+await reported(204);
+await times(3, () => ask(keys.usable, 200));
+let before = reports;
+const waited = await awoken();
+if (waited < 9_000 || waited > 10_001 || reports !== before + 1) throw new Error(`waited for ${waited} ms, ${reports - before} reports`);
+// An isolate that numbers its requests anew is another one, with reports of its own.
+await ask(keys.usable, 200);
+clock.passed += 60_000;
+before = reports;
+await report(variables, Inner.prototype, 'ff'.repeat(10), 'AMS');
+if (reports !== before + 1) throw new Error(`${reports - before} reports of another instance`);
 print({ allowed });

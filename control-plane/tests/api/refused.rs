@@ -219,7 +219,7 @@ async fn who_was_refused_most_is_summed_over_edges() {
         if edge == 8 {
             report.body.hitters.push(hitter(known, "restricted", 4, 0));
         }
-        let address = |address: &str, count| RefusedAddress { count, address: address.to_owned() };
+        let address = |address: &str, count| RefusedAddress { count, error: 0, address: address.to_owned() };
         report.envelope.addresses = vec![address("192.0.2.7", 12), address("2001:db8::7", 5)];
         send(&service, &report).await;
         // What comes again counts once.

@@ -36,7 +36,7 @@ fn report(house: &House, sequence: u32) -> Report {
             sequence,
             lost: false,
             location: String::new(),
-            addresses: vec![RefusedAddress { count: 2, address: "192.0.2.1".to_owned() }],
+            addresses: vec![RefusedAddress { count: 3, error: 1, address: "192.0.2.1".to_owned() }],
         },
         body: Body {
             since: until - 10_000,
@@ -105,7 +105,8 @@ async fn of_a_day_those_refused_most_are_kept_and_by_how_much_they_may_be_too_hi
     assert_eq!(of(9).await, 106, "who has a place is counted");
     let least = house.number("SELECT count - error FROM refusal_hitter WHERE kind = 0 ORDER BY error DESC").await;
     assert!(of(5_000).await >= 8 && least == 3, "who is new may have had what the least has: {}", of(5_000).await);
-    assert_eq!(house.number("SELECT count FROM refusal_hitter WHERE kind = 1").await, 2 * i64::from(sequence));
+    assert_eq!(house.number("SELECT count FROM refusal_hitter WHERE kind = 1").await, 3 * i64::from(sequence));
+    assert_eq!(house.number("SELECT error FROM refusal_hitter WHERE kind = 1").await, i64::from(sequence));
     house.pass(31 * 24 * 3600);
     house.store.forget_edges(house.now()).await.expect("forgotten");
     assert_eq!(house.number("SELECT count(*) FROM refusal_hitter").await, 0);
@@ -201,7 +202,7 @@ async fn sums_over_edges_and_days_are_within_their_bounds_whatever_strangers_do(
                 report.envelope.addresses = addresses
                     .counts
                     .iter()
-                    .map(|(of, (count, _))| RefusedAddress { count: *count, address: address(*of) })
+                    .map(|(of, (count, error))| RefusedAddress { count: *count, error: *error, address: address(*of) })
                     .collect();
                 house.store.take_report(&report, house.now()).await.expect("taken");
             }
@@ -259,7 +260,7 @@ async fn an_address_is_one_however_it_is_spelled_and_what_is_none_is_not_kept() 
     let mut report = report(&house, 1);
     let spelled = ["2001:DB8::1", "2001:db8:0:0::1", "::ffff:192.0.2.7", "192.0.2.7", "a.b", "1:2", "x"];
     report.envelope.addresses =
-        spelled.map(|address| RefusedAddress { count: 2, address: address.to_owned() }).into_iter().collect();
+        spelled.map(|address| RefusedAddress { count: 2, error: 0, address: address.to_owned() }).into_iter().collect();
     house.store.take_report(&report, house.now()).await.expect("taken");
     let today = UnixDay::of(house.now());
     let (refused, untold) = most(&house, RefusedBy::Address, today, today.plus(1)).await;

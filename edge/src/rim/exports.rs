@@ -69,7 +69,7 @@ pub fn output_at() -> usize {
 /// [`Facts::parse`] follow one another, each as long as said; a negative length stands for no credential,
 /// and for facts that were not asked for yet. `ordinal` is the how manieth request of the instance it is, as
 /// its id tells. The verdict's low five bits are its number; [`DUE`] says that a refresh should be started,
-/// [`REPORT`] that a report should be sent; with [`GRANT`] the bits from [`GRANT_SHIFT`] up are the length of
+/// [`REPORT`] that a report should be sent, or its time be waited for; with [`GRANT`] the bits from [`GRANT_SHIFT`] up are the length of
 /// the output, with a refusal those from [`SETTINGS_SHIFT`] up tell one version of the settings from another.
 #[wasm_bindgen]
 pub fn judge(method: usize, url: usize, authorization: i32, facts: i32, now: f64, ordinal: u32) -> u32 {
@@ -118,7 +118,7 @@ fn judge_asked(asked: &Asked<'_>, now: u64, ordinal: u32) -> u32 {
             isolate.count_answered(ordinal, now);
         }
         let due = if isolate.is_due(now) { DUE } else { 0 };
-        verdict | due | if isolate.report_is_due(now) { REPORT } else { 0 }
+        verdict | due | if isolate.report_is_wanting(now) { REPORT } else { 0 }
     })
     .unwrap_or(SETTLE)
 }
@@ -182,23 +182,29 @@ pub async fn settle(
 }
 
 /// Does what is due in the background: asks lanes, warms the next tree. To be handed to `waitUntil`. Says
-/// whether a report should be sent then: whoever waits for it may wait for what came just now.
+/// whether a report is wanted then: whoever waits for one may wait for what came just now.
 #[wasm_bindgen]
 pub async fn refresh(env: Env) -> bool {
     if let Some(work) = settle::due(&env) {
         work.await;
     }
-    with_isolate(|isolate| isolate.report_is_due(platform::now())).unwrap_or(false)
+    with_isolate(|isolate| isolate.report_is_wanting(platform::now())).unwrap_or(false)
 }
 
-/// Begins to send a report and says how many bytes it has, or a negative number where it is not time for one;
-/// none where `again` says that one is still there that has not arrived.
+/// Begins to send a report and says how many bytes it has, none where `again` says that one is still there
+/// that has not arrived. Less than nothing where it is not time for one: that many milliseconds less than -1
+/// where the caller is to wait for it.
 #[wasm_bindgen]
 pub fn report_take(again: bool, now: f64) -> i32 {
-    with_isolate(|isolate| isolate.take_report(again, platform::time_of(now)).map(<[u8]>::len))
-        .flatten()
-        .and_then(|length| i32::try_from(length).ok())
-        .unwrap_or(-1)
+    let now = platform::time_of(now);
+    with_isolate(|isolate| {
+        if let Some(body) = isolate.take_report(again, now) {
+            return i32::try_from(body.len()).ok();
+        }
+        isolate.await_report(now).and_then(|pause| i32::try_from(pause).ok()).map(|pause| -1 - pause)
+    })
+    .flatten()
+    .unwrap_or(-1)
 }
 
 /// Where that report's bytes lie until the next one is taken.

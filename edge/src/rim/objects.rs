@@ -1,5 +1,6 @@
 //! Fetching an object by its name: from KV, from KV again past what its cache may hold, then over
-//! http. The first source whose bytes pass wins; a fault of one is logged and the next is asked.
+//! http. The first source whose bytes pass wins; a fault of one, and that it has none, is logged
+//! and counted, and the next is asked.
 
 use keyward_shared::report::Counter;
 use keyward_shared::snapshot::{DecodeError, ObjectName};
@@ -28,39 +29,40 @@ pub(super) async fn fetch(
     deadline: u64,
     take: &mut dyn FnMut(Vec<u8>) -> Result<(), DecodeError>,
 ) -> bool {
-    let mut missed = 0;
+    let mut is_asked = false;
     for source in SOURCES {
         let left = deadline.saturating_sub(platform::now());
         if left == 0 {
             break;
         }
-        let got = match source {
-            Source::Kv { cache_ttl } => {
+        if is_asked && (http.is_some() || matches!(source, Source::Kv { .. })) {
+            with_isolate(|isolate| isolate.tally.note(Counter::ObjectFetchedAnew));
+        }
+        let (from, got) = match (source, http) {
+            (Source::Kv { cache_ttl }, _) => {
                 let key = name.kv_key();
-                match platform::within(left, kv::get(env, &key, cache_ttl, max)).await {
+                let got = match platform::within(left, kv::get(env, &key, cache_ttl, max)).await {
                     // The http lane alone is a choice, and no fault of each object.
                     Some(Err(kv::KvError::NoBinding)) if http.is_some() => continue,
                     Some(got) => got.map_err(|error| error.to_string()),
-                    None => Err("KV: no answer in time".to_owned()),
-                }
+                    None => Err("no answer in time".to_owned()),
+                };
+                ("KV", got)
             }
-            Source::Http => match http {
-                Some(lane) => http_lane::object(lane, &name, max, left).await.map_err(|error| error.to_string()),
-                None => continue,
-            },
+            (Source::Http, Some(lane)) => {
+                let got = http_lane::object(lane, &name, max, left).await;
+                ("http", got.map_err(|error| error.to_string()))
+            }
+            (Source::Http, None) => break,
         };
-        match got.map(|bytes| bytes.map(&mut *take)) {
+        is_asked = true;
+        let fault = match got.map(|bytes| bytes.map(&mut *take)) {
             Ok(Some(Ok(()))) => return true,
-            Ok(Some(Err(error))) => {
-                worker::console_warn!("keyward: object {name} refused: {error}");
-                with_isolate(|isolate| isolate.tally.note(Counter::ObjectFetchedAnew));
-            }
-            Ok(None) => missed += 1,
-            Err(error) => worker::console_warn!("keyward: object {name} not had: {error}"),
-        }
-    }
-    if missed > 0 {
-        worker::console_warn!("keyward: object {name} is missing: asked for it {missed} times");
+            Ok(Some(Err(error))) => format!("refused: {error}"),
+            Ok(None) => "it is not there".to_owned(),
+            Err(error) => error,
+        };
+        worker::console_warn!("keyward: object {name} from {from}: {fault}");
     }
     false
 }

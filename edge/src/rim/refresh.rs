@@ -30,8 +30,13 @@ pub(super) async fn run(env: Env, lanes: Vec<Lane>) {
 }
 
 async fn refresh_lane(env: &Env, lane: Lane) {
-    let outcome = match read(env, lane).await {
-        Ok(LaneHead::NotModified) => Outcome::Confirmed,
+    let etag = with_isolate(|isolate| isolate.head_etag.clone()).flatten();
+    let outcome = match read(env, lane, etag.as_deref()).await {
+        // The other lane may have brought a newer head meanwhile, of which this one says nothing.
+        Ok(LaneHead::NotModified) => match with_isolate(|isolate| etag.is_some() && isolate.head_etag == etag) {
+            Some(true) => Outcome::Confirmed,
+            _ => Outcome::Behind,
+        },
         Ok(LaneHead::Bytes(bytes)) => return take(env, lane, &bytes).await,
         Ok(LaneHead::None) => {
             worker::console_warn!("keyward: {lane:?} lane: no head has been published yet");
@@ -58,7 +63,7 @@ fn finish(lane: Lane, outcome: Outcome) {
     });
 }
 
-async fn read(env: &Env, lane: Lane) -> Result<LaneHead, String> {
+async fn read(env: &Env, lane: Lane, etag: Option<&str>) -> Result<LaneHead, String> {
     match lane {
         Lane::Kv => match platform::within(LANE_MS, kv::head(env, MAX_HEAD_BYTES)).await {
             Some(Ok(Some(bytes))) => Ok(LaneHead::Bytes(bytes)),
@@ -67,11 +72,10 @@ async fn read(env: &Env, lane: Lane) -> Result<LaneHead, String> {
             None => Err("KV: no answer in time".to_owned()),
         },
         Lane::Http => {
-            let Some((Some(lane), etag)) = with_isolate(|isolate| (isolate.http_lane(), isolate.head_etag.clone()))
-            else {
+            let Some(lane) = with_isolate(|isolate| isolate.http_lane()).flatten() else {
                 return Err("no http lane".to_owned());
             };
-            http_lane::head(&lane, etag.as_deref(), MAX_HEAD_BYTES, LANE_MS).await.map_err(|error| error.to_string())
+            http_lane::head(&lane, etag, MAX_HEAD_BYTES, LANE_MS).await.map_err(|error| error.to_string())
         }
     }
 }
@@ -117,6 +121,7 @@ async fn take(env: &Env, lane: Lane, bytes: &[u8]) {
 fn adopt(head: Head, settings: Option<Settings>, etag: String) -> Outcome {
     let Some(settings) = settings else {
         worker::console_warn!("keyward: generation {} not taken: its settings cannot be had", head.generation);
+        with_isolate(|isolate| isolate.tally.note(Counter::LoadFailed));
         return Outcome::Failed;
     };
     with_isolate(|isolate| match isolate.replica.adopt(head, settings, platform::now()) {

@@ -5,7 +5,7 @@ use core::pin::Pin;
 
 use futures_util::future::join;
 use keyward_shared::decision::Refusal;
-use keyward_shared::report::{Counter, State};
+use keyward_shared::report::State;
 use keyward_shared::snapshot::{MAX_OBJECT_BYTES, Need};
 use worker::Env;
 
@@ -150,12 +150,7 @@ async fn load(env: &Env, need: Need, deadline: u64) {
     }
     let mut insert = |bytes| with_isolate(|isolate| isolate.replica.insert(&need, bytes)).unwrap_or(Ok(()));
     let taken = objects::fetch(env, http.as_ref(), need.name, MAX_OBJECT_BYTES, deadline, &mut insert).await;
-    with_isolate(|isolate| {
-        isolate.end_load(need.name);
-        if !taken {
-            isolate.tally.note(Counter::LoadFailed);
-        }
-    });
+    with_isolate(|isolate| isolate.end_load(need.name));
     if !taken {
         // Nothing had it: look again a little later, until the second is over.
         platform::pause(RETRY_MS).await;

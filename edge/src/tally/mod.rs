@@ -9,16 +9,17 @@ mod usage;
 
 use keyward_shared::decision::{Decision, Judged};
 use keyward_shared::fingerprint::PepperId;
-use keyward_shared::report::{Applied, Body, Counter, Lanes, MAX_APPLIED, RefusalKind, ReportError, State};
+use keyward_shared::report::{Applied, Body, Counter, Lanes, MAX_APPLIED, RefusalKind, ReportError, Sample, State};
 use keyward_shared::snapshot::HeadOrder;
 
+use crate::freshness::is_within;
 use hitters::Hitters;
 use samples::Samples;
 use usage::UsageTable;
 
 /// Between two reports, while there is something to say.
 const INTERVAL_MS: u64 = 10_000;
-/// The same where somebody waits to hear of it, or decides by it.
+/// The same where somebody waits to hear of it; and once in each interval, where somebody decides by it.
 const URGENT_MS: u64 = 1_000;
 /// How long a report that is being sent counts as under way. What runs under `wait_until` can be cut off
 /// without a word.
@@ -34,6 +35,16 @@ pub(crate) struct Standing {
     pub(crate) held: Option<HeadOrder>,
 }
 
+/// Whether what there is to say should wait for the usual pause to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    None,
+    /// A call decides something.
+    Decisive,
+    /// Somebody waits to hear of a head that was applied.
+    Wanted,
+}
+
 /// What was counted since the last report. Times are milliseconds since the Unix epoch.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -46,13 +57,17 @@ pub(crate) struct Tally {
     /// The head that was applied last: epoch and generation.
     newest: Option<(u64, u64)>,
     has_news: bool,
-    /// The news should not wait for the usual pause to end.
-    is_urgent: bool,
+    urgency: Urgency,
+    /// When a report was last sent early for such a call.
+    hurried_at: Option<u64>,
     /// A report was taken, and nobody has said that it has arrived.
     is_unsent: bool,
     started_at: Option<u64>,
     last_at: Option<u64>,
-    next_at: u64,
+    /// The pause behind that.
+    pause_ms: u64,
+    /// The time that somebody waits for to send a report.
+    awaited_at: Option<u64>,
     failures: u32,
     /// The bytes of the report that was taken last.
     body: Vec<u8>,
@@ -70,11 +85,13 @@ impl Tally {
             applied: Vec::with_capacity(MAX_APPLIED),
             newest: None,
             has_news: false,
-            is_urgent: false,
+            urgency: Urgency::None,
+            hurried_at: None,
             is_unsent: false,
             started_at: None,
             last_at: None,
-            next_at: 0,
+            pause_ms: 0,
+            awaited_at: None,
             failures: 0,
             body: Vec::new(),
         }
@@ -90,19 +107,26 @@ impl Tally {
             Decision::Public => return self.note(Counter::Public),
             Decision::Deny(refusal) => {
                 let kind = RefusalKind::of(refusal);
-                let counter = Counter::Refused(kind);
-                self.note(counter);
-                let count = match judged.fingerprint {
-                    Some(fingerprint) => self.hitters.count(fingerprint, kind, ordinal, now),
-                    None => self.counters[counter.index()],
-                };
-                self.samples.offer(count, kind, judged.fingerprint, ordinal, now);
-                Some(refusal)
+                self.note(Counter::Refused(kind));
+                Some((refusal, kind))
             }
             Decision::Need(_) => return,
         };
+        let mut refused = None;
         if let (Some(fingerprint), Some(slot)) = (judged.fingerprint, judged.slot) {
-            self.is_urgent |= self.usage.count(&fingerprint, slot, refusal, now);
+            let counted = self.usage.count(&fingerprint, slot, refusal.map(|(refusal, _)| refusal), now);
+            refused = counted.map(|counted| counted.refused);
+            if counted.is_some_and(|counted| counted.is_decisive) {
+                self.urgency = self.urgency.max(Urgency::Decisive);
+            }
+        }
+        if let Some((_, kind)) = refusal {
+            let count = match judged.fingerprint {
+                Some(fingerprint) => self.hitters.count(fingerprint, kind, ordinal, now),
+                None => self.counters[Counter::Refused(kind).index()],
+            };
+            let sample = Sample { ordinal, refusal: kind, fingerprint: judged.fingerprint, ago: 0 };
+            self.samples.offer(refused.unwrap_or(count), judged.slot.is_some(), sample, now);
         }
     }
 
@@ -126,25 +150,56 @@ impl Tally {
             self.applied.push(Applied { epoch, generation, at: now });
             self.has_news = true;
         }
-        self.is_urgent |= is_wanted && !self.applied.is_empty();
+        if is_wanted && !self.applied.is_empty() {
+            self.urgency = Urgency::Wanted;
+        }
     }
 
     /// Whether a report should be sent. An isolate that never had a head has nothing to say, and may be of
     /// another deployment.
-    pub(crate) const fn is_due(&self, now: u64) -> bool {
-        self.newest.is_some() && (self.has_news || self.is_unsent) && now >= self.due_at() && !self.is_running(now)
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.due_in(now) == Some(0)
     }
 
-    /// From when on. Where reports do not arrive, nothing is urgent.
-    const fn due_at(&self) -> u64 {
-        match self.last_at {
-            Some(last) if self.is_urgent && self.failures == 0 => last.saturating_add(URGENT_MS),
-            _ => self.next_at,
+    /// Whether a report should be sent, or be waited for: the request that follows may never come.
+    pub(crate) fn is_wanting(&self, now: u64) -> bool {
+        self.due_in(now).is_some_and(|pause| pause == 0 || self.is_to_be_awaited(pause, now))
+    }
+
+    /// How long to wait until a report should be sent, unless somebody does already.
+    pub(crate) fn await_due(&mut self, now: u64) -> Option<u64> {
+        let pause = self.due_in(now).filter(|pause| self.is_to_be_awaited(*pause, now))?;
+        self.awaited_at = Some(now + pause);
+        Some(pause)
+    }
+
+    #[inline(never)]
+    fn is_to_be_awaited(&self, pause: u64, now: u64) -> bool {
+        pause <= INTERVAL_MS && self.awaited_at != Some(now + pause)
+    }
+
+    /// In how many milliseconds a report should be sent, if there is anything to say and none is under way.
+    #[inline(never)]
+    fn due_in(&self, now: u64) -> Option<u64> {
+        let has_to_say = self.newest.is_some() && (self.has_news || self.is_unsent);
+        let is_running = self.started_at.is_some_and(|started| is_within(now, started, ATTEMPT_MS));
+        (has_to_say && !is_running).then(|| match self.last_at {
+            Some(last) if is_within(now, last, self.pause_ms) => self.due_at(last).saturating_sub(now),
+            _ => 0,
+        })
+    }
+
+    /// From when on, after one at `last`. Where reports do not arrive, nothing is urgent.
+    fn due_at(&self, last: u64) -> u64 {
+        let soon = last + URGENT_MS;
+        let due_at = last + self.pause_ms;
+        match self.urgency {
+            Urgency::Wanted if self.failures == 0 => soon,
+            Urgency::Decisive if self.failures == 0 => {
+                self.hurried_at.map_or(soon, |hurried| soon.max(hurried + INTERVAL_MS)).min(due_at)
+            }
+            _ => due_at,
         }
-    }
-
-    const fn is_running(&self, now: u64) -> bool {
-        matches!(self.started_at, Some(started) if now < started.saturating_add(ATTEMPT_MS))
     }
 
     /// Begins to send, unless it is not time. `again` is whether whoever sends still has a report that has
@@ -153,7 +208,11 @@ impl Tally {
         if !self.is_due(now) {
             return Ok(None);
         }
+        if self.urgency == Urgency::Decisive && self.last_at.is_some_and(|last| is_within(now, last, self.pause_ms)) {
+            self.hurried_at = Some(now);
+        }
         self.started_at = Some(now);
+        self.awaited_at = None;
         self.is_unsent = true;
         self.body.clear();
         if again {
@@ -180,7 +239,7 @@ impl Tally {
         self.since = now;
         self.counters = [0; Counter::COUNT];
         self.has_news = false;
-        self.is_urgent = false;
+        self.urgency = Urgency::None;
         body.encode(&mut self.body)?;
         Ok(Some(&self.body))
     }
@@ -195,7 +254,7 @@ impl Tally {
     pub(crate) fn sent(&mut self, arrived: bool, now: u64, jitter: u64) {
         self.started_at = None;
         self.last_at = Some(now);
-        let pause = if arrived {
+        self.pause_ms = if arrived {
             self.is_unsent = false;
             self.failures = 0;
             INTERVAL_MS
@@ -204,7 +263,6 @@ impl Tally {
             self.failures = self.failures.saturating_add(1);
             backoff / 2 + backoff * jitter.min(999) / 2000
         };
-        self.next_at = now.saturating_add(pause);
     }
 }
 

@@ -1,56 +1,60 @@
 //! Single refusals, so that a request that was refused can be explained by its id: the first few of each
-//! kind, then ever fewer, in a ring of which the oldest are overwritten.
+//! secret, then ever fewer, in a ring of which the oldest are overwritten. Secrets that the replica knows
+//! have one to themselves, or strangers, of whom there can be any number, would leave no room for them.
 
-use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::report::{MAX_SAMPLES, RefusalKind, Sample};
+use keyward_shared::report::{MAX_SAMPLES, Sample};
 
-/// How many of a kind are all kept.
+/// How many of a secret are all kept.
 const ALL_OF: u32 = 8;
+/// In each of the two rings.
+const PLACES: usize = MAX_SAMPLES / 2;
 
 /// Refusals, the newest.
 #[derive(Debug)]
 pub(super) struct Samples {
-    /// But for their time, and that.
-    ring: Vec<(Sample, u64)>,
-    next: usize,
+    /// Of secrets that the replica knows, and of strangers.
+    rings: [Ring; 2],
 }
+
+/// But for their time, and that; and where the next goes.
+#[derive(Debug)]
+struct Ring(Vec<(Sample, u64)>, usize);
 
 impl Samples {
     pub(super) fn new() -> Self {
-        Self { ring: Vec::with_capacity(MAX_SAMPLES), next: 0 }
+        Self { rings: [PLACES; 2].map(|places| Ring(Vec::with_capacity(places), 0)) }
     }
 
-    /// Keeps a refusal, the how manieth of its kind `count` says, if it is one of the first or its number a
+    /// Keeps a refusal, the how manieth of its secret `count` says, if it is one of the first or its number a
     /// power of two.
-    pub(super) fn offer(
-        &mut self,
-        count: u32,
-        refusal: RefusalKind,
-        fingerprint: Option<Fingerprint>,
-        ordinal: u32,
-        now: u64,
-    ) {
+    pub(super) fn offer(&mut self, count: u32, is_known: bool, sample: Sample, now: u64) {
         if count > ALL_OF && !count.is_power_of_two() {
             return;
         }
-        let sample = (Sample { ordinal, refusal, fingerprint, ago: 0 }, now);
-        if self.ring.len() < MAX_SAMPLES {
-            self.ring.push(sample);
+        let Ring(ring, next) = &mut self.rings[usize::from(!is_known)];
+        if ring.len() < PLACES {
+            ring.push((sample, now));
         } else {
-            self.ring[self.next] = sample;
-            self.next = (self.next + 1) % MAX_SAMPLES;
+            ring[*next] = (sample, now);
+            *next = (*next + 1) % PLACES;
         }
     }
 
     /// Gives what was kept until now, and begins anew.
     pub(super) fn take(&mut self, until: u64) -> Vec<Sample> {
-        self.next = 0;
-        self.ring.drain(..).map(|(sample, at)| Sample { ago: until.saturating_sub(at), ..sample }).collect()
+        let mut taken = Vec::new();
+        for Ring(ring, next) in &mut self.rings {
+            *next = 0;
+            taken.extend(ring.drain(..).map(|(sample, at)| Sample { ago: until.saturating_sub(at), ..sample }));
+        }
+        taken
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use keyward_shared::report::RefusalKind;
+
     use super::*;
 
     const UNTIL: u64 = 1_700_000_000_000;
@@ -61,11 +65,12 @@ mod tests {
 
     fn offer(samples: &mut Samples, count: u32, ordinal: u32) {
         let malformed = RefusalKind::from_code(2).expect("a reason");
-        samples.offer(count, malformed, None, ordinal, UNTIL - u64::from(ordinal));
+        let sample = Sample { ordinal, refusal: malformed, fingerprint: None, ago: 0 };
+        samples.offer(count, false, sample, UNTIL - u64::from(ordinal));
     }
 
     #[test]
-    fn the_first_of_a_kind_are_kept_then_ever_fewer() {
+    fn the_first_of_a_secret_are_kept_then_ever_fewer() {
         let mut samples = Samples::new();
         for count in 1..=100 {
             offer(&mut samples, count, 1_000 + count);
@@ -84,7 +89,7 @@ mod tests {
             kept.sort_unstable_by_key(|sample| sample.ordinal);
             assert!(kept.iter().all(|sample| sample.ago == u64::from(sample.ordinal)));
             let kept: Vec<u32> = kept.iter().map(|sample| sample.ordinal).collect();
-            assert_eq!(kept, (300 * round - 128..300 * round).collect::<Vec<_>>());
+            assert_eq!(kept, (300 * round - 64..300 * round).collect::<Vec<_>>());
         }
     }
 }

@@ -277,6 +277,113 @@ fn the_first_call_that_decides_something_is_told_at_once_and_only_the_first() {
 }
 
 #[test]
+fn many_retiring_secrets_in_use_hurry_one_report_in_each_interval() {
+    let mut tally = tally();
+    let mut reports = 0;
+    for (calls, at) in (0..).zip((NOW..NOW + 60_000).step_by(20)) {
+        tally.count(&allowed(calls % 100, Slot::Retiring), calls, at);
+        if tally.is_due(at) {
+            taken(&mut tally, at).expect("news");
+            tally.sent(true, at, 0);
+            reports += 1;
+        }
+    }
+    assert!((6..=12).contains(&reports), "{reports} in a minute");
+}
+
+#[test]
+fn whoever_waits_is_told_each_second_whatever_was_hurried() {
+    let mut tally = tally();
+    taken(&mut tally, NOW).expect("news");
+    tally.sent(true, NOW, 0);
+    for (number, at) in (1..).zip((NOW + 1_000..NOW + 9_000).step_by(1_000)) {
+        tally.count(&allowed(number, Slot::Retiring), number, at);
+        tally.note_applied(order(u64::from(number) + 1), true, at);
+        assert!(tally.is_due(at));
+        taken(&mut tally, at).expect("news");
+        tally.sent(true, at, 0);
+    }
+}
+
+#[test]
+fn one_waits_for_the_time_of_a_report_and_another_for_an_earlier_one() {
+    let mut tally = tally();
+    assert!(tally.is_wanting(NOW) && tally.await_due(NOW).is_some_and(|pause| pause == 0), "at once");
+    taken(&mut tally, NOW).expect("news");
+    tally.count(&allowed(1, Slot::Current), 1, NOW + 50);
+    assert!(!tally.is_wanting(NOW + 50) && tally.await_due(NOW + 50).is_none(), "one is under way");
+    tally.sent(true, NOW + 100, 0);
+    assert!(tally.is_wanting(NOW + 200) && !tally.is_due(NOW + 200));
+    assert_eq!(tally.await_due(NOW + 200), Some(9_900));
+    tally.count(&allowed(2, Slot::Current), 2, NOW + 300);
+    assert!(!tally.is_wanting(NOW + 300) && tally.await_due(NOW + 300).is_none(), "somebody waits");
+    tally.count(&allowed(3, Slot::Retiring), 3, NOW + 400);
+    assert!(tally.is_wanting(NOW + 400));
+    assert_eq!(tally.await_due(NOW + 400), Some(700));
+    assert!(!tally.is_wanting(NOW + 500));
+    // Who waited was cut off: whoever comes next sends it.
+    assert!(tally.is_wanting(NOW + 1_100) && tally.is_due(NOW + 1_100));
+    taken(&mut tally, NOW + 1_100).expect("news");
+    tally.sent(true, NOW + 1_100, 0);
+    assert!(!tally.is_wanting(NOW + 1_200), "there is nothing to say");
+    tally.count(&allowed(1, Slot::Current), 4, NOW + 1_300);
+    assert_eq!(tally.await_due(NOW + 1_300), Some(9_800));
+}
+
+#[test]
+fn nobody_waits_longer_than_an_interval() {
+    let mut tally = tally();
+    let mut now = NOW;
+    for _ in 0..5 {
+        taken(&mut tally, now).expect("news");
+        tally.sent(false, now, 999);
+        tally.note(Counter::Public);
+        let pause = (0..=60_000).find(|pause| tally.is_due(now + pause)).expect("sent again");
+        if pause > 10_000 {
+            assert!(!tally.is_wanting(now) && tally.await_due(now).is_none());
+            now += pause - 10_000;
+        }
+        let left = tally.await_due(now).expect("somebody waits");
+        assert!(left <= 10_000);
+        now += left;
+    }
+    assert!(now - NOW > 60_000);
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_no_report_up() {
+    let back = NOW - 600_000;
+    let mut tally = tally();
+    taken(&mut tally, NOW).expect("news");
+    assert!(tally.is_due(back), "one that was under way");
+    tally.sent(true, NOW, 0);
+    tally.count(&allowed(1, Slot::Current), 1, back);
+    assert_eq!(tally.await_due(NOW), Some(10_000));
+    assert!(tally.is_due(back) && tally.is_wanting(back));
+    let told = taken(&mut tally, back).expect("news");
+    assert_eq!((told.since, told.until, told.usage[0].last_ago), (back, back, 0));
+}
+
+#[test]
+fn strangers_leave_room_for_the_refusals_of_those_that_are_known() {
+    let mut tally = tally();
+    let strangers = 600;
+    for number in 0..strangers {
+        let stranger = Judged { fingerprint: Some(fingerprint(10_000 + number)), ..refused(None, UNKNOWN) };
+        tally.count(&stranger, number, NOW);
+    }
+    tally.count(&refused(Some((1, Slot::Current)), Refusal::Restricted), strangers, NOW);
+    for number in 0..strangers {
+        let stranger = Judged { fingerprint: Some(fingerprint(20_000 + number)), ..refused(None, UNKNOWN) };
+        tally.count(&stranger, strangers + 1 + number, NOW);
+    }
+    let told = taken(&mut tally, NOW + 10).expect("news");
+    let known: Vec<_> = told.samples.iter().filter(|sample| sample.refusal.as_str() == "restricted").collect();
+    assert_eq!(known.iter().map(|sample| sample.ordinal).collect::<Vec<_>>(), [strangers]);
+    assert!(told.samples.iter().any(|sample| sample.ordinal == 2 * strangers), "the newest stranger is there too");
+}
+
+#[test]
 fn nothing_is_urgent_while_reports_do_not_arrive() {
     let mut tally = tally();
     taken(&mut tally, NOW).expect("news");

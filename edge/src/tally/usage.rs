@@ -30,6 +30,16 @@ pub(super) struct UsageTable {
     next: usize,
 }
 
+/// What a call came to.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    /// How many calls of the secret were refused.
+    pub(super) refused: u32,
+    /// Whether this one decides something: that a retiring secret is still used, or one that its status
+    /// refuses. The first such call of a secret does.
+    pub(super) is_decisive: bool,
+}
+
 /// The first eight bytes of a secret's fingerprint, and whether its status refused it.
 type Decisive = ([u8; 8], bool);
 
@@ -57,10 +67,15 @@ impl UsageTable {
         }
     }
 
-    /// Counts a call with a secret that the replica knows, allowed unless there is a refusal. Says whether
-    /// it decides something: that a retiring secret is still used, or one that its status refuses; the first
-    /// such call of a secret does.
-    pub(super) fn count(&mut self, fingerprint: &Fingerprint, slot: Slot, refusal: Option<Refusal>, now: u64) -> bool {
+    /// Counts a call with a secret that the replica knows, allowed unless there is a refusal. Gives what is
+    /// known of that secret, where it has a place.
+    pub(super) fn count(
+        &mut self,
+        fingerprint: &Fingerprint,
+        slot: Slot,
+        refusal: Option<Refusal>,
+        now: u64,
+    ) -> Option<Counted> {
         let by_status = matches!(refusal, Some(Refusal::Unauthorized(reason)) if reason.is_by_status());
         let retiring = slot == Slot::Retiring;
         let decides = by_status || retiring;
@@ -70,7 +85,7 @@ impl UsageTable {
             *sum += 1;
             self.others.retiring += u64::from(decides);
             self.others.last = now;
-            return false;
+            return None;
         };
         if refusal.is_none() {
             entry.calls = entry.calls.saturating_add(1);
@@ -87,8 +102,8 @@ impl UsageTable {
         let is_new = (retiring && !entry.retiring) || (by_status && !entry.by_status);
         entry.retiring |= retiring;
         entry.by_status |= by_status;
-        let fingerprint = entry.fingerprint;
-        is_new && self.remember((fingerprint, by_status))
+        let (fingerprint, refused) = (entry.fingerprint, entry.refused);
+        Some(Counted { refused, is_decisive: is_new && self.remember((fingerprint, by_status)) })
     }
 
     /// The entry of a secret, made where there is room for another.
@@ -259,11 +274,12 @@ mod tests {
     #[test]
     fn a_secret_is_decisive_again_once_many_others_were() {
         let mut table = UsageTable::new();
-        let mut is_decisive = |number| table.count(&fingerprint(number), Slot::Retiring, None, UNTIL);
-        assert!(is_decisive(0) && !is_decisive(0));
-        assert!((1..=64).all(&mut is_decisive), "each for the first time");
+        let is_decisive = |table: &mut UsageTable, number| {
+            table.count(&fingerprint(number), Slot::Retiring, None, UNTIL).is_some_and(|counted| counted.is_decisive)
+        };
+        assert!(is_decisive(&mut table, 0) && !is_decisive(&mut table, 0));
+        assert!((1..=64).all(|number| is_decisive(&mut table, number)), "each for the first time");
         table.take(UNTIL);
-        let mut is_decisive = |number| table.count(&fingerprint(number), Slot::Retiring, None, UNTIL);
-        assert!(!is_decisive(64) && is_decisive(0));
+        assert!(!is_decisive(&mut table, 64) && is_decisive(&mut table, 0));
     }
 }

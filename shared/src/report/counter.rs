@@ -11,11 +11,11 @@ const REFUSALS_AT: u8 = 16;
 pub enum Counter {
     /// A head was older than the one that is held, and was not taken.
     RollbackIgnored,
-    /// An object was refused, and another source was asked for it.
+    /// A source did not give an object, or not its bytes, and the next one was asked for it.
     ObjectFetchedAnew,
     /// A head could not be verified, or not be taken.
     HeadRefused,
-    /// An object could not be had in time.
+    /// A request was refused, or a head not taken, for an object that could not be had in time.
     LoadFailed,
     /// A request was allowed.
     Allowed,

@@ -11,7 +11,7 @@ use crate::fingerprint::{Fingerprint, PepperId};
 use crate::snapshot::HeadOrder;
 use crate::wire::Reader;
 
-const MIN_ADDRESS_BYTES: usize = 5;
+const MIN_ADDRESS_BYTES: usize = 9;
 const APPLIED_BYTES: usize = 24;
 const COUNTER_BYTES: usize = 5;
 const MIN_USAGE_BYTES: usize = 13;
@@ -51,8 +51,8 @@ fn read_envelope(reader: &mut Reader<'_>) -> Result<Envelope, ReportError> {
     let location = read_text(reader, "location", MAX_LOCATION_BYTES)?;
     let count = usize::from(reader.u8()?);
     let addresses = read_list(reader, "addresses", count, MAX_ADDRESSES, MIN_ADDRESS_BYTES, |reader| {
-        let count = reader.u32()?;
-        Ok(Some(RefusedAddress { count, address: read_text(reader, "address", MAX_ADDRESS_BYTES)? }))
+        let (count, error) = (reader.u32()?, reader.u32()?);
+        Ok(Some(RefusedAddress { count, error, address: read_text(reader, "address", MAX_ADDRESS_BYTES)? }))
     })?;
     Ok(Envelope { instance, sequence, lost, location, addresses })
 }

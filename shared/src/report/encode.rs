@@ -28,6 +28,7 @@ impl Envelope {
         put_count(&mut out, "addresses", self.addresses.len(), MAX_ADDRESSES)?;
         for address in &self.addresses {
             out.put(&address.count.to_be_bytes());
+            out.put(&address.error.to_be_bytes());
             put_text(&mut out, "address", &address.address, MAX_ADDRESS_BYTES)?;
         }
         Ok(out)

@@ -1,14 +1,19 @@
 //! The two ways in which an edge learns of a change: each alone, and both while one of them dies.
 
+use std::fs::{self, File};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use keyward_tests::clients::{node, run};
 use keyward_tests::fake_kv::{Fault, When};
 use keyward_tests::heads::Heads;
 use keyward_tests::stack::{NewKey, eventually, generation};
-use keyward_tests::{Fleet, FleetOptions, Lanes, Options, Stack};
-use serde_json::json;
+use keyward_tests::{Fleet, FleetOptions, Lanes, Options, Stack, Workerd};
+use serde_json::{Value, json};
+use xtask::build::edge::{self, Variant};
+use xtask::parts::http::Client;
+use xtask::setup;
 
 use crate::Test;
 use crate::turns::{KV_ONLY, QUIET, alone, fleet};
@@ -29,6 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
         })
         .long(),
         Test::in_turn("no_verdict_changes_when_the_control_plane_dies", &QUIET, control_plane_dies),
+        Test::shared("a_lane_that_lags_does_not_confirm_a_newer_head", lagging),
     ]
 }
 
@@ -213,5 +219,45 @@ fn control_plane_dies(stack: &Stack) -> Result<()> {
     stack.start_control_plane()?;
     stack.applied(generation(&admin.act(&disabled, "enable", &json!({}))?)?)?;
     stack.edge("/v1/ping").key(&disabled.secret).send()?.must_be(200)?;
+    Ok(())
+}
+
+/// KV has a newer head, and the http lane says of the older one, which it was asked about, that nothing is newer.
+fn lagging(stack: &Stack) -> Result<()> {
+    let admin = stack.admin()?;
+    let variables =
+        Workerd::variables(stack, &[("KEYWARD_KV_LANE", "on"), ("KEYWARD_LANE_URL", "http://lane.test/cdn")])?;
+    let credential = variables.get("KEYWARD_EDGE_CREDENTIAL").context("no credential")?;
+    let lane = format!("{}/v1/snapshot", stack.control_plane_url());
+    let client = Client::new(&lane, Some(credential.clone()));
+    let head = |generation: u64| -> Result<(u64, String)> {
+        let mut held = (0, String::new());
+        eventually(Duration::from_secs(20), || {
+            let bytes = client.get("/head")?.must_be(200)?.body;
+            let heads = Heads::of(stack.control_plane())?;
+            held = (heads.read(&bytes)?.generation, hex::encode(&bytes));
+            ensure!(held.0 >= generation, "generation {} of {generation}", held.0);
+            Ok(())
+        })?;
+        Ok(held)
+    };
+    let (older, before) = head(admin.key("lagging")?.generation)?;
+    let (newer, after) = head(admin.key("lagging")?.generation)?;
+    let asked = json!({
+        "module": edge::entry(&setup::tools()?, Variant::default())?,
+        "variables": variables,
+        "objects": format!("{lane}/objects"),
+        "credential": credential,
+        "heads": {"older": before, "newer": after},
+    });
+    let folder = tempfile::tempdir()?;
+    let input = folder.path().join("input");
+    fs::write(&input, asked.to_string())?;
+    let said = run(node().arg("tests/node/lagging.mjs").stdin(File::open(input)?))?;
+    let told: Vec<Value> = said.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let told: Vec<_> = told.iter().map(|told| (told["generation"].as_u64(), told["state"].as_str())).collect();
+    let expected = [(older, "fresh"), (newer, "stale"), (newer, "fresh")];
+    let expected = expected.map(|(generation, state)| (Some(generation), Some(state)));
+    ensure!(told == expected, "{told:?}, expected {expected:?}");
     Ok(())
 }

@@ -41,6 +41,7 @@ mod schemathesis;
 mod secrets;
 mod size;
 mod tokens;
+mod told;
 mod turns;
 mod usage;
 mod verify;
@@ -128,6 +129,7 @@ impl Test {
 fn all() -> Vec<(&'static str, Vec<Test>)> {
     vec![
         ("ping", ping::tests()),
+        ("told", told::tests()),
         ("verify", verify::tests()),
         ("routes", routes::tests()),
         ("restrictions", restrictions::tests()),

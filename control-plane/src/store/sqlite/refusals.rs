@@ -128,8 +128,7 @@ fn told_of_addresses(report: &Report, at: UnixMillis) -> Told {
             who: hex::encode(told.address.parse::<IpAddr>().ok()?.to_canonical().to_string()),
             reason: "",
             count: told.count,
-            // Whoever took another's place began with its count, and the least never falls.
-            error: untold.min(told.count.saturating_sub(1)),
+            error: told.error,
             last_at: time(report.body.until, 0, at),
         })
     });

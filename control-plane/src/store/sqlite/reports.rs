@@ -207,3 +207,25 @@ fn usage_row(usage: &Usage, until: u64, at: UnixMillis) -> UsageRow {
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    use super::{KEY_USED, USAGE_PUT};
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn only_the_secrets_that_a_report_tells_of_are_looked_up() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite:{}", dir.path().join("keyward.db").display());
+        let store = SqliteStore::open(&url).await.expect("a store");
+        for statement in [KEY_USED, USAGE_PUT] {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(explain).fetch_all(&store.readers).await.expect("a plan");
+            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert!(steps.iter().any(|step| step.starts_with("SEARCH secret")), "{statement}\n{steps:#?}");
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN secret")), "{statement}\n{steps:#?}");
+        }
+    }
+}

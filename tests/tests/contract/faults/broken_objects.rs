@@ -81,7 +81,7 @@ fn broken(stack: &Stack) -> Result<()> {
     ensure!(stack.origin().seen().is_empty(), "something was forwarded");
     let log = fs::read_to_string(stack.edge_log())?;
     let name = head.tree.top[0];
-    for why in [" refused: ", " not had: KV: ", " is missing"] {
+    for why in [" from KV: refused: ", " from KV: it is not there"] {
         ensure!(log.contains(&format!("object {name}{why}")), "the log names no object that{why}");
     }
     put(right)?;

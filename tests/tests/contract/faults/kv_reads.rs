@@ -177,7 +177,7 @@ fn overtaken(fleet: &mut Fleet) -> Result<()> {
     ensure!(missed > 1, "{missed} objects were missed");
     let log = fleet.edge(0).log()?;
     let names = reads.iter().filter(|read| read.value.is_none()).filter_map(|read| read.key.strip_prefix("object-"));
-    let told = names.filter(|name| log.contains(&format!("object {name} is missing"))).count();
+    let told = names.filter(|name| log.contains(&format!("object {name} from KV: it is not there"))).count();
     ensure!(told > 0, "the log does not say what is missing: {log}");
     fleet.edge(1).applied(last)?;
     judged(fleet.edge(1), [&first, &second, &gone], [401, 200, 401])
@@ -207,7 +207,7 @@ fn broken_once(fleet: &mut Fleet) -> Result<()> {
     ensure!(cached == [Some(Duration::from_hours(24)), Some(Duration::from_secs(30))], "{cached:?}");
     ensure!(reads[0].value == reads[1].value, "KV had it all the time");
     let log = fleet.edge(0).log()?;
-    ensure!(log.contains(&format!("object {name} refused: ")), "which object, and why? {log}");
+    ensure!(log.contains(&format!("object {name} from KV: refused: ")), "which object, and why? {log}");
     heard(&admin, fleet.edge(0), |told| {
         ensure!(told["counters"]["object_fetched_anew"] == 1, "it is not told");
         Ok(())

@@ -1,9 +1,10 @@
 -- ?1 is a JSON array: each tells of the secrets whose fingerprints are from one to another, of which there is one.
+-- The join is in this order: of many secrets only those that are told are looked up.
 INSERT INTO secret_usage (secret_id, calls, refused, last_used_at, last_denied_at, denied_since)
 SELECT secret.id, told.value ->> 'calls', told.value ->> 'refused', told.value ->> 'last_used_at',
        told.value ->> 'last_denied_at', told.value ->> 'denied_since'
 FROM json_each(?1) AS told
-JOIN secret ON secret.fingerprint BETWEEN unhex(told.value ->> 'from') AND unhex(told.value ->> 'to')
+CROSS JOIN secret ON secret.fingerprint BETWEEN unhex(told.value ->> 'from') AND unhex(told.value ->> 'to')
 WHERE true
 ON CONFLICT (secret_id) DO UPDATE SET
     calls = calls + excluded.calls,
