@@ -80,7 +80,7 @@ impl Serve {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             snapshot: publisher.source(),
-            receipts,
+            receipts: Arc::clone(&receipts),
             edge_credential,
             lane_token,
             client_address,
@@ -103,7 +103,11 @@ impl Serve {
         let counting = tokio::spawn(sign_ins.clone().run(lifecycle.clone(), Arc::new(SystemClock)));
         let forgetting = tokio::spawn(forget(lifecycle.clone()));
         tracing::info!(%address, "serving");
-        if !server::serve(listener, api::router(state), stopped(stop)).await {
+        let stopped = async {
+            stopped(stop).await;
+            receipts.end();
+        };
+        if !server::serve(listener, api::router(state), stopped).await {
             tracing::warn!("some requests were still running and are cut off");
         }
         forgetting.abort();

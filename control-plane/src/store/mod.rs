@@ -38,8 +38,8 @@ use crate::domain::workspace::Workspace;
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use edges::{
-    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Published, Receipt, ReceiptQuery, RefusalSample,
-    Taken, Unconfirmed,
+    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, Published, Receipt, ReceiptQuery, RefusalSample, Taken,
+    Unconfirmed,
 };
 pub use error::StoreError;
 pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, KeptExport, MailedCount, MailedExport};

@@ -153,6 +153,11 @@ impl Service {
         self.receipts.is_wanted()
     }
 
+    /// Ends all waiting for edges, as a server does that stops.
+    pub(crate) fn end_waiting(&self) {
+        self.receipts.end();
+    }
+
     /// Drops what is kept of edges no longer.
     pub(crate) async fn forget_edges(&self) -> u64 {
         self.lifecycle.forget_edges(self.clock.now()).await.unwrap()
