@@ -82,6 +82,10 @@ struct Kept {
     epoch: Option<u64>,
     /// When events of the audit log will have gone without a checkpoint for as long as they may.
     checkpoint_due: Option<Instant>,
+    /// When a head is made though it says nothing new; at once where there is none of this epoch.
+    heartbeat: Option<Instant>,
+    /// When that is, for who has just taken over.
+    second_write: Option<Instant>,
 }
 
 /// A running publisher.
@@ -199,30 +203,44 @@ impl Publisher {
     /// Publishes until something goes wrong.
     async fn publish(&self, kept: &mut Kept) -> Result<core::convert::Infallible, PublishError> {
         let shared = &self.shared;
-        let until = |now: UnixMillis| UnixMillis::from_millis(now.as_millis() + millis(LEASE));
         let now = shared.now();
         // Before the epoch changes, for that is an event.
         let mut logged = shared.store.logged();
         let epoch = match kept.epoch {
             // A new one for each time that something goes wrong would fill the audit log.
-            Some(epoch) if shared.store.renew_lease(&self.options.holder, until(now)).await? => epoch,
-            _ => {
-                let acquired = shared.store.acquire_lease(&self.options.holder, now, until(now)).await?;
+            Some(epoch) if self.renew_lease().await? => epoch,
+            lost => {
+                if lost.is_some() {
+                    // Another has had the lease, and may have published.
+                    shared.withdraw();
+                }
+                // Nor is the old epoch used again where the answer to this is lost: the lease would be renewed then.
+                kept.epoch = None;
+                let began = Instant::now();
+                let acquired = shared.store.acquire_lease(&self.options.holder, now, lease_until(now)).await?;
                 let epoch = acquired.ok_or(PublishError::Superseded)?;
+                shared.note_lease(began + LEASE);
+                (kept.heartbeat, kept.second_write) = (None, Some(Instant::now() + SECOND_WRITE));
                 shared.inherit(shared.store.recorded_head().await?.as_ref());
                 epoch
             }
         };
         kept.epoch = Some(epoch);
         let built_for = BuildFor { deployment: self.options.deployment.clone(), pepper: self.options.pepper, epoch };
-        self.look_at_kv_first().await?;
-        let mut state = State::resume(self, built_for).await?;
+        let resuming = async {
+            self.look_at_kv_first().await?;
+            State::resume(self, built_for).await
+        };
+        let mut state = self.holding_lease(resuming).await?;
+        if !state.is_served() {
+            kept.heartbeat = None;
+        }
         let mut committed = shared.store.committed();
         let mut renewal = tokio::time::interval(LEASE_RENEWAL);
-        let mut second_write = Some(Instant::now() + SECOND_WRITE);
-        let mut heartbeat = Instant::now();
         let mut next_head = Instant::now();
-        let checkpoint_due = &mut kept.checkpoint_due;
+        let Kept { checkpoint_due, heartbeat, second_write, .. } = kept;
+        // Not at each resumption: where trees fail for good, Workers KV would take a write for each attempt.
+        let heartbeat = heartbeat.get_or_insert_with(Instant::now);
         loop {
             if shared.is_halted() {
                 // Until it is stopped: what an operator runs then needs this process gone.
@@ -230,7 +248,7 @@ impl Publisher {
             }
             committed.mark_unchanged();
             let occasion = match Instant::now() {
-                now if now >= heartbeat => Occasion::Heartbeat,
+                now if now >= *heartbeat => Occasion::Heartbeat,
                 now if checkpoint_due.is_some_and(|due| now >= due) => Occasion::Checkpoint,
                 _ => Occasion::News,
             };
@@ -248,29 +266,24 @@ impl Publisher {
                 // waits looked at again.
                 next_head = Instant::now() + BETWEEN_HEADS;
             }
-            if published {
-                if state.newest_is_news() {
-                    // Another is not written to KV, whose head must be signed anew before it expires.
-                    heartbeat = Instant::now() + self.options.heartbeat;
-                }
+            if published && state.newest_is_news() {
+                // Another is not written to KV, whose head must be signed anew before it expires.
+                *heartbeat = Instant::now() + self.options.heartbeat;
+            }
+            if published || !state.owes_tree() {
                 shared.note_build(None);
             }
             if second_write.is_some_and(|at| Instant::now() >= at) {
-                second_write = None;
-                heartbeat = Instant::now();
+                *second_write = None;
+                *heartbeat = Instant::now();
             }
             state.start_building_where_due();
-            let wake = [Some(heartbeat), second_write, *checkpoint_due, state.build_at()]
-                .into_iter()
-                .flatten()
-                .min()
-                .unwrap_or(heartbeat);
+            let others = [*second_write, *checkpoint_due, state.build_at()];
+            let wake = others.into_iter().flatten().fold(*heartbeat, Instant::min);
             tokio::select! {
                 biased;
                 _ = renewal.tick() => {
-                    if !shared.store.renew_lease(&self.options.holder, until(shared.now())).await? {
-                        return Err(PublishError::Superseded);
-                    }
+                    self.keep_lease().await?;
                     // Other processes log too, and wake nobody here.
                     if checkpoint_due.is_none() && shared.store.tree().await?.edge.size() > state.log.events {
                         let since = self.options.checkpoint_every.saturating_sub(LEASE_RENEWAL);
@@ -291,6 +304,38 @@ impl Publisher {
 }
 
 impl Publisher {
+    /// Lengthens the lease; says whether this is still who has it.
+    async fn renew_lease(&self) -> Result<bool, PublishError> {
+        let (shared, began) = (&self.shared, Instant::now());
+        let renewed = shared.store.renew_lease(&self.options.holder, lease_until(shared.now())).await?;
+        if renewed {
+            shared.note_lease(began + LEASE);
+        }
+        Ok(renewed)
+    }
+
+    /// Lengthens the lease, which nobody else may have taken.
+    pub(super) async fn keep_lease(&self) -> Result<(), PublishError> {
+        if self.renew_lease().await? { Ok(()) } else { Err(PublishError::Superseded) }
+    }
+
+    /// Does what may take longer than the lease lasts, and keeps the lease meanwhile.
+    async fn holding_lease<T>(&self, does: impl Future<Output = Result<T, PublishError>>) -> Result<T, PublishError> {
+        let renewals = async {
+            loop {
+                sleep(LEASE_RENEWAL).await;
+                if let Err(error) = self.keep_lease().await {
+                    break error;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            error = renewals => Err(error),
+            done = does => done,
+        }
+    }
+
     /// Compares KV's head with the record before anything is served, for a head that edges take over
     /// http is as hard to take back. Where KV does not answer, http is served all the same: the
     /// uploader compares before it writes.
@@ -313,6 +358,10 @@ impl Publisher {
         }
         Ok(())
     }
+}
+
+fn lease_until(now: UnixMillis) -> UnixMillis {
+    UnixMillis::from_millis(now.as_millis() + millis(LEASE))
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::error::PublishError;
 use super::heads::{HeadSigner, SignedBytes};
@@ -68,6 +69,8 @@ struct Condition {
     compared: bool,
     sent: Option<(HeadOrder, UnixMillis)>,
     served_at: Option<UnixMillis>,
+    /// Until when nobody else can have taken the lease.
+    leased_until: Option<Instant>,
 }
 
 /// What the publisher's tasks and its handle share.
@@ -115,9 +118,28 @@ impl Shared {
         self.clock.now()
     }
 
+    /// Serves a head from now on. It does nothing once publishing has stopped, which it may have while the head
+    /// was made.
     pub(super) fn serve(&self, head: SignedBytes) {
-        self.with(|condition| condition.served_at = Some(self.now()));
-        self.head.send_replace(Some(Arc::new(head)));
+        let now = self.now();
+        self.with(|condition| {
+            if condition.halted.is_none() {
+                condition.served_at = Some(now);
+                self.head.send_replace(Some(Arc::new(head)));
+            }
+        });
+    }
+
+    /// Nobody else can take the lease until then.
+    pub(super) fn note_lease(&self, until: Instant) {
+        self.with(|condition| condition.leased_until = Some(until));
+    }
+
+    /// Another may publish by now: the lease could not be lengthened for as long as it lasts, and who would
+    /// have taken it could not tell. Where no other process can, it does not matter.
+    pub(super) fn may_be_superseded(&self) -> bool {
+        let until = self.with(|condition| condition.leased_until);
+        !self.store.is_alone() && until.is_none_or(|until| Instant::now() >= until)
     }
 
     /// Serves no head any more: another publishes now, and an edge that asks here would take an old head
@@ -130,16 +152,20 @@ impl Shared {
     /// Stops publishing, until an operator has decided.
     pub(super) fn halt(&self, why: &PublishError) {
         tracing::error!(%why, "publishing stops");
-        self.head.send_replace(None);
-        self.with(|condition| condition.halted = Some(why.to_string()));
+        self.with(|condition| {
+            condition.halted = Some(why.to_string());
+            self.head.send_replace(None);
+        });
     }
 
     /// Notes that KV's head does not stand above the record, in the record too: for what was
-    /// served in the meantime, and for every head from now on.
+    /// served in the meantime, and for every head from now on. Where the record cannot be had, KV is compared
+    /// again.
     pub(super) async fn note_compared(&self) -> Result<(), StoreError> {
+        self.store.mark_head_compared().await?;
         self.with(|condition| condition.compared = true);
         self.witness.let_go();
-        self.store.mark_head_compared().await
+        Ok(())
     }
 
     pub(super) fn is_compared(&self) -> bool {
@@ -189,6 +215,10 @@ impl Shared {
 #[async_trait]
 impl SnapshotSource for Shared {
     async fn head(&self) -> Option<Arc<HeadBytes>> {
+        if self.may_be_superseded() {
+            // An edge would take it for the newest.
+            return None;
+        }
         let head = self.head.borrow().clone()?;
         Some(Arc::new(HeadBytes { bytes: head.bytes.clone(), etag: head.etag.clone() }))
     }

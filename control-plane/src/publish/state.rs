@@ -116,9 +116,12 @@ impl<'a> State<'a> {
     /// Takes up where the last publisher stopped, or starts with a tree of everything.
     pub(super) async fn resume(publisher: &'a Publisher, built_for: BuildFor) -> Result<Self, PublishError> {
         let store = &publisher.shared.store;
+        // What another has staged who took the lease meanwhile is not to be forgotten.
+        publisher.keep_lease().await?;
         store.forget_staged().await?;
         let recorded = store.recorded_head().await?;
         let floor = recorded.as_ref().map_or(HeadOrder { epoch: 0, generation: 0, issued_at: 0 }, |head| head.order);
+        let served = publisher.shared.head.borrow().clone().filter(|head| head.order == floor);
         let resumed =
             restore::last_published(store.as_ref(), &publisher.shared.signer, &built_for, recorded.as_ref()).await?;
         let mut named = Vec::new();
@@ -144,7 +147,7 @@ impl<'a> State<'a> {
             },
             settings: (Settings::default(), ObjectName::from_bytes([0; ObjectName::LEN])),
             order: floor,
-            news: floor,
+            news: served.map_or(floor, |head| head.news),
             log: SignedLog::of(publisher.shared.signer.checkpoint_of(recorded.as_ref())),
             named,
             retired: Vec::new(),
@@ -220,6 +223,16 @@ impl<'a> State<'a> {
         }
         self.serve(news || occasion != Occasion::Checkpoint).await?;
         Ok(true)
+    }
+
+    /// Whether the head on record is the one that is served.
+    pub(super) fn is_served(&self) -> bool {
+        self.publisher.shared.head.borrow().as_ref().is_some_and(|head| head.order == self.order)
+    }
+
+    /// Changes wait to be taken up by a tree.
+    pub(super) const fn owes_tree(&self) -> bool {
+        self.tree_due.is_some() || self.building.is_some()
     }
 
     /// Whether the newest head was made for more than a checkpoint.
@@ -327,6 +340,8 @@ impl<'a> State<'a> {
         let name = ObjectName::of(&bytes);
         self.publisher.shared.store.stage_objects(&[(name, bytes)]).await?;
         if name != self.settings.1 {
+            // They may be as they were two changes ago.
+            self.retired.retain(|retired| *retired != name);
             self.retired.push(self.settings.1);
             self.named.push(name);
         }

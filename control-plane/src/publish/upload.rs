@@ -20,6 +20,8 @@ use super::source::Shared;
 pub(super) const HEAD_KEY: &str = "head";
 /// Bytes of objects in one bulk write, before base64; the API takes 100 MB.
 const BULK_BYTES: usize = 16 << 20;
+/// Objects in one bulk write: what the API takes.
+const BULK_PAIRS: usize = 10_000;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -82,12 +84,6 @@ impl Uploader {
                 return Ok(());
             }
             self.write_objects().await?;
-            // A newer head on record may have retired objects of this one before they were written.
-            let recorded = self.shared.store.recorded_head().await?.map(|recorded| recorded.order);
-            if recorded != Some(head.order) {
-                heads.changed().await.map_err(|_| PublishError::Superseded)?;
-                continue;
-            }
             if heads.has_changed().unwrap_or(false) && Instant::now() < self.next_head {
                 // A newer one has come while the objects were written, and it is not time yet.
                 continue;
@@ -96,9 +92,24 @@ impl Uploader {
             if heads.has_changed().unwrap_or(false) {
                 continue;
             }
+            // A newer head on record may have retired objects of this one before they were written, and it may be
+            // another's, who publishes by now. So the record is read last.
+            let store = &self.shared.store;
+            let Some(recorded) = store.recorded_head().await?.filter(|recorded| recorded.order == head.order) else {
+                heads.changed().await.map_err(|_| PublishError::Superseded)?;
+                continue;
+            };
+            if recorded.compared < Some(head.order) {
+                // It was recorded while KV was being compared. In KV, a successor would take it for one of a
+                // history that is lost.
+                store.mark_head_compared().await?;
+            }
+            if self.shared.may_be_superseded() {
+                return Err(PublishError::Superseded);
+            }
             self.kv.put(HEAD_KEY, head.bytes.clone()).await?;
             self.next_head = Instant::now() + self.between_heads;
-            self.shared.store.mark_head_sent(head.order, self.shared.now()).await?;
+            store.mark_head_sent(head.order, self.shared.now()).await?;
             self.shared.note_sent(head.order);
             self.written = Some(head.order);
             return Ok(());
@@ -107,10 +118,11 @@ impl Uploader {
 
     async fn write_objects(&mut self) -> Result<(), PublishError> {
         loop {
-            let unsent = self.shared.store.unsent_objects(BULK_BYTES).await?;
+            let mut unsent = self.shared.store.unsent_objects(BULK_BYTES).await?;
             if unsent.is_empty() {
                 return Ok(());
             }
+            unsent.truncate(BULK_PAIRS);
             let pairs: Vec<_> = unsent.into_iter().map(|(name, bytes)| (name, (name.kv_key(), bytes))).collect();
             let (names, pairs): (Vec<ObjectName>, Vec<_>) = pairs.into_iter().unzip();
             let refused = self.kv.put_bulk(&pairs).await?;

@@ -120,6 +120,12 @@ pub struct ObjectTotals {
 /// The publisher's side of the database.
 #[async_trait]
 pub trait Publication: Send + Sync {
+    /// Whether no other process can publish from this database while this one does. Else whoever cannot reach it
+    /// for as long as the lease lasts has to take itself for superseded.
+    fn is_alone(&self) -> bool {
+        false
+    }
+
     /// A view of everything that is committed now, unchanged by what commits later.
     async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError>;
 
@@ -139,7 +145,8 @@ pub trait Publication: Send + Sync {
     /// Records objects that a head will name. One that is there already stays as it is.
     async fn stage_objects(&self, objects: &[(ObjectName, Vec<u8>)]) -> Result<(), StoreError>;
 
-    /// Records a head and what it names, if `holder` still has the lease; `false` otherwise.
+    /// Records a head and what it names, if `holder` still has the lease; `false` otherwise. An error where an
+    /// object that it names was never staged, or is forgotten.
     async fn record_head(&self, holder: &str, head: &NewHead<'_>) -> Result<bool, StoreError>;
 
     /// Notes of the head on record that Workers KV holds none above it.

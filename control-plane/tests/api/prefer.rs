@@ -57,6 +57,26 @@ async fn without_an_edge_or_with_one_that_is_behind_nothing_is_said() {
 }
 
 #[tokio::test]
+async fn a_process_that_stops_answers_whoever_waits_that_the_change_is_made() {
+    let service = Service::start().await;
+    apply(&service, 1, 1).await;
+    let stop = async {
+        while !service.is_awaited() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(service.is_awaited());
+        service.end_waits();
+    };
+    let ((made, took), ()) = tokio::join!(make(&service, "wait=20", "one"), stop);
+    assert_eq!(made.is(201).header("preference-applied"), "");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let (made, took) = make(&service, "wait=20", "two").await;
+    assert_eq!(made.is(201).header("preference-applied"), "");
+    assert!(took < Duration::from_secs(5), "{took:?} for what came in while it stops");
+}
+
+#[tokio::test]
 async fn an_edge_that_is_live_no_more_holds_nobody_up() {
     let service = Service::start().await;
     apply(&service, 1, 1).await;
@@ -96,25 +116,6 @@ async fn who_does_not_prefer_to_wait_or_is_refused_does_not() {
     let began = Instant::now();
     call.send().await.is_problem(422, "invalid", Some("name"));
     assert!(began.elapsed() < Duration::from_secs(1));
-}
-
-#[tokio::test]
-async fn a_server_that_stops_keeps_nobody_waiting() {
-    let service = Service::start().await;
-    apply(&service, 1, 1).await;
-    let stopped = async {
-        while !service.is_awaited() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        service.end_waiting();
-    };
-    let ((made, took), ()) = tokio::join!(make(&service, "wait=20", "one"), stopped);
-    assert_eq!(made.is(201).header("preference-applied"), "");
-    assert!(took < Duration::from_secs(5), "{took:?}");
-    let (made, took) = make(&service, "wait=20", "two").await;
-    assert_eq!(made.is(201).header("preference-applied"), "");
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[tokio::test]

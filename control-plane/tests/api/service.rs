@@ -153,8 +153,8 @@ impl Service {
         self.receipts.is_wanted()
     }
 
-    /// Ends all waiting for edges, as a server does that stops.
-    pub(crate) fn end_waiting(&self) {
+    /// As when the process is told to stop.
+    pub(crate) fn end_waits(&self) {
         self.receipts.end();
     }
 

@@ -7,6 +7,7 @@ mod growth;
 #[path = "../lifecycle/house.rs"]
 #[expect(dead_code, reason = "shared with the tests of the use cases, which need more of it")]
 mod house;
+mod interrupted;
 mod model;
 mod reader;
 mod receipts;
@@ -58,7 +59,13 @@ async fn publisher_signing(
     (clock, warm_up): (Arc<dyn Clock>, Duration),
     notary: Notary,
 ) -> PublisherHandle {
-    let options = PublishOptions {
+    let store = Arc::new(house.store.clone());
+    let options = options(holder, warm_up);
+    Publisher::new(store, (Arc::new(notary), Arc::default()), clock, options).await.expect("a publisher").spawn()
+}
+
+fn options(holder: &str, warm_up: Duration) -> PublishOptions {
+    PublishOptions {
         deployment: "test".to_owned(),
         signing_seed: Zeroizing::new([3; 32]),
         pepper: Pepper::new([1; 32]).id(),
@@ -70,9 +77,7 @@ async fn publisher_signing(
         warm_up,
         collect_every: Duration::from_mins(10),
         holder: holder.to_owned(),
-    };
-    let store = Arc::new(house.store.clone());
-    Publisher::new(store, (Arc::new(notary), Arc::default()), clock, options).await.expect("a publisher").spawn()
+    }
 }
 
 /// Follows the publisher until everything committed is published, then compares.

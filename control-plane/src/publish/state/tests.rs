@@ -2,6 +2,8 @@
 
 mod checkpoints;
 mod history;
+mod staged;
+mod uploads;
 
 use std::cell::Cell;
 use std::sync::Arc;

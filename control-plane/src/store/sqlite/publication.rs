@@ -1,5 +1,7 @@
 //! The publisher's side of the store on SQLite.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use keyward_shared::id::{KeyId, WorkspaceId};
 use keyward_shared::snapshot::{HeadOrder, ObjectName};
@@ -71,6 +73,11 @@ pub(super) const fn stored(number: u64) -> i64 {
 
 #[async_trait]
 impl Publication for SqliteStore {
+    fn is_alone(&self) -> bool {
+        // One process at a time has the data directory's lock.
+        true
+    }
+
     async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError> {
         Ok(Box::new(SqliteView::begin(self).await?))
     }
@@ -180,7 +187,11 @@ impl Publication for SqliteStore {
             retired.execute(&mut *transaction).await.map_err(failed)?;
         }
         let named = sqlx::query(OBJECTS_NAME).bind(list(head.named)?);
-        named.execute(&mut *transaction).await.map_err(failed)?;
+        let named = named.execute(&mut *transaction).await.map_err(failed)?.rows_affected();
+        let distinct: BTreeSet<_> = head.named.iter().collect();
+        if named != u64::try_from(distinct.len()).unwrap_or(u64::MAX) {
+            return Err(StoreError::Misused("an object that the head names is not there".into()));
+        }
         let retired = sqlx::query(OBJECTS_RETIRE).bind(list(head.retired)?).bind(before);
         retired.execute(&mut *transaction).await.map_err(failed)?;
         sqlx::query(HEAD_PUT)

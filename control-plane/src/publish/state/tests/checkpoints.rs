@@ -46,7 +46,7 @@ async fn size(house: &House) -> u64 {
 }
 
 /// Does something to the database behind the store's back.
-async fn behind(house: &House, sql: &'static str) {
+pub(super) async fn behind(house: &House, sql: &'static str) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(house.dir.path().join("keyward.db"));
     let mut connection = sqlx::ConnectOptions::connect(&options).await.expect("a connection");
     sqlx::raw_sql(sql).execute(&mut connection).await.expect("done");
