@@ -193,21 +193,23 @@ async fn one_of_the_two_is_given() {
     nobody.json(&Value::Null).send().await.is_problem(401, "unauthorized", None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_look_keys_up_at_a_time_and_hold_nobody_up() {
     let service = Service::start().await;
     let workspace = service.workspace("Acme").await;
     let (_, secret) = key(&service, &workspace, "one").await;
-    // After a report nothing is known by heart.
-    send(&service, &report(1, &[], service.now())).await;
-    let explained = json!({ "authorization": format!("Basic {}", STANDARD.encode(format!("{secret}:"))), "method": "GET",
-        "path": "/v1/data" });
+    let authorization = format!("Basic {}", STANDARD.encode(format!("{secret}:")));
+    let explained = json!({ "authorization": authorization, "method": "GET", "path": "/v1/data" });
     let began = Instant::now();
-    let lookups = join_all((0..16).map(|_| lookup(&service, &secret)));
-    let explanations = join_all((0..16).map(|_| service.post("/v1/explain", explained.clone())));
-    let (lookups, explanations) = tokio::join!(lookups, explanations);
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    for found in lookups.into_iter().chain(explanations) {
-        found.is(200);
+    for instance in 1..=10 {
+        // After a report nothing is known by heart.
+        send(&service, &report(instance, &[], service.now())).await;
+        let lookups = join_all((0..16).map(|_| lookup(&service, &secret)));
+        let explanations = join_all((0..16).map(|_| service.post("/v1/explain", explained.clone())));
+        let (lookups, explanations) = tokio::join!(lookups, explanations);
+        for found in lookups.into_iter().chain(explanations) {
+            found.is(200);
+        }
     }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
