@@ -1,12 +1,15 @@
 //! Who waits to hear that edges have applied a change, that edges were heard from, and whose turn it is to report.
 //!
 //! Whoever waits asks before the change is committed: the head that carries it says so then, and edges
-//! report at once. Knows no edge and no database.
+//! report at once. However many wait, one at a time looks what edges have applied, for all of them. Knows no
+//! edge and no database.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, watch};
+use tokio::time::Instant;
+
+use crate::domain::change::Generation;
 
 /// Reports that are taken at a time: one that is written, one that is prepared.
 const TURNS: usize = 2;
@@ -18,10 +21,17 @@ const PLACES: usize = 64;
 pub struct Receipts {
     waiting: watch::Sender<usize>,
     reported: watch::Sender<u64>,
-    /// The process stops: what is waited for may come after its end.
-    ended: AtomicBool,
+    ended: watch::Sender<bool>,
+    looked: Mutex<Option<Look>>,
     turns: Semaphore,
     places: Semaphore,
+}
+
+/// What every live edge had applied; none where no edge was live.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    began_at: Instant,
+    applied: Option<Generation>,
 }
 
 impl Default for Receipts {
@@ -29,7 +39,8 @@ impl Default for Receipts {
         Self {
             waiting: watch::Sender::new(0),
             reported: watch::Sender::new(0),
-            ended: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
+            looked: Mutex::default(),
             turns: Semaphore::new(TURNS),
             places: Semaphore::new(TURNS + PLACES),
         }
@@ -54,16 +65,33 @@ impl Receipts {
         self.reported.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Has nobody wait any longer, for the process stops: changes that were made are to be answered before.
-    pub fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        // Wakes who waits.
-        self.reported();
+    /// What every live edge had applied at `since` or later: what somebody else saw, or else what `look` gives.
+    pub async fn applied_since<E>(
+        &self,
+        since: Instant,
+        look: impl Future<Output = Result<Option<Generation>, E>>,
+    ) -> Result<Option<Generation>, E> {
+        let mut looked = self.looked.lock().await;
+        if let Some(Look { began_at, applied }) = *looked
+            && began_at >= since
+        {
+            return Ok(applied);
+        }
+        let began_at = Instant::now();
+        let applied = look.await?;
+        *looked = Some(Look { began_at, applied });
+        Ok(applied)
     }
 
-    /// Whether nobody is to wait any longer.
-    pub fn is_ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
+    /// Ends all waiting, now and from here on.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    /// Until waiting is ended.
+    pub async fn ended(&self) {
+        // The sender lives as long as this does.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// Waits for a turn to have a report taken; none where too many wait.
@@ -73,7 +101,7 @@ impl Receipts {
         Some(ReportTurn { _turn: turn, _place: place })
     }
 
-    /// Changes when a report was taken, and when nobody is to wait any longer.
+    /// Changes when a report was taken.
     pub fn reports(&self) -> watch::Receiver<u64> {
         self.reported.subscribe()
     }
@@ -98,6 +126,9 @@ impl Drop for Wanted {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -118,5 +149,39 @@ mod tests {
         assert!(!reports.has_changed().expect("open"));
         receipts.reported();
         assert!(reports.has_changed().expect("open"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_sees_what_another_saw_since_and_nothing_older() {
+        let receipts = Receipts::default();
+        let looks = AtomicU64::new(0);
+        let look = async |since: Instant| {
+            let look = async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Ok::<_, ()>(Some(Generation(looks.fetch_add(1, Ordering::Relaxed))))
+            };
+            receipts.applied_since(since, look).await
+        };
+        let since = Instant::now();
+        let seen = futures_util::future::join_all((0..100).map(|_| look(since))).await;
+        assert_eq!(seen, [Ok(Some(Generation(0))); 100], "one looked for all");
+        assert_eq!(look(Instant::now()).await, Ok(Some(Generation(1))), "what was seen before is not enough");
+        // Whoever comes while one looks may want to see what came since: the next look is for all of those.
+        let later = (0..100).map(|at| async move {
+            tokio::time::sleep(Duration::from_micros(at)).await;
+            look(Instant::now()).await
+        });
+        let seen = futures_util::future::join_all(later).await;
+        assert!(seen.iter().all(Result::is_ok) && looks.load(Ordering::Relaxed) <= 4, "{looks:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_is_given_up_or_fails_holds_nobody_up() {
+        let receipts = Receipts::default();
+        let since = Instant::now();
+        let never = receipts.applied_since(since, std::future::pending::<Result<_, ()>>());
+        assert!(tokio::time::timeout(Duration::from_secs(1), never).await.is_err());
+        assert_eq!(receipts.applied_since(since, async { Err("away") }).await, Err("away"));
+        assert_eq!(receipts.applied_since(since, async { Ok::<_, ()>(None) }).await, Ok(None));
     }
 }

@@ -17,18 +17,16 @@ CREATE TABLE edge (
     -- The head that it holds, and since when; NULL without one.
     epoch         INTEGER,
     generation    INTEGER,
-    issued_at     INTEGER,
     applied_at    INTEGER,
     -- Of its newest report, and how many of that one's parts were taken.
     sequence      INTEGER NOT NULL,
     parts         INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL,
     seen_at       INTEGER NOT NULL,
-    -- What its newest report tells of, by its own clock.
-    since         INTEGER NOT NULL,
+    -- Up to when it told all that it had counted, by its own clock, and never later than that was heard.
     until         INTEGER NOT NULL,
-    -- When something that it had counted was lost for the last time; NULL where nothing was.
-    gap_at        INTEGER,
+    -- The newest generation of which it is no more known when it was applied; NULL where all is known.
+    forgotten     INTEGER,
     -- JSON: all that it ever counted, by the counters' words.
     counters      TEXT    NOT NULL
 ) STRICT;
@@ -38,7 +36,6 @@ CREATE INDEX edge_seen ON edge (seen_at, id);
 CREATE TABLE edge_applied (
     edge_id    INTEGER NOT NULL REFERENCES edge (id) ON DELETE CASCADE,
     generation INTEGER NOT NULL,
-    epoch      INTEGER NOT NULL,
     at         INTEGER NOT NULL,
     -- When it told so, by the clock here.
     told_at    INTEGER NOT NULL,
@@ -46,6 +43,10 @@ CREATE TABLE edge_applied (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX edge_applied_generation ON edge_applied (generation);
 CREATE INDEX edge_applied_told ON edge_applied (told_at);
+CREATE TRIGGER edge_applied_forgotten AFTER DELETE ON edge_applied
+BEGIN
+    UPDATE edge SET forgotten = max(coalesce(forgotten, 0), OLD.generation) WHERE id = OLD.edge_id;
+END;
 
 -- Heads that raised the generation.
 CREATE TABLE published (

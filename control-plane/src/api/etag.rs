@@ -2,7 +2,7 @@
 //!
 //! The tag of a single resource reads `"VERSION-DIGEST"`: the version counts the stored
 //! changes, the digest is of the representation, which may also change by time alone (a key
-//! expires, an API is added). `If-None-Match` compares both. `If-Match` compares the
+//! expires, an API is added, edges report). `If-None-Match` compares both. `If-Match` compares the
 //! version: somebody else's change must stop a write, the passing of time must not.
 //!
 //! The tag of a preview reads `"VERSION-pDIGEST"`: the digest is of what the change would do, also to

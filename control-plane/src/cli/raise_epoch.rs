@@ -54,6 +54,7 @@ impl RaiseEpoch {
             deployment,
             public_key: SigningKey::from_seed(layers.signing_key()?.expose()).public(),
             pepper: database::pepper(&layers)?.id(),
+            head_ttl: layers.head_ttl()?,
         };
         let comparison = raise.compare().await?;
         for orphan in &comparison.orphans {

@@ -72,7 +72,7 @@ pub struct RaiseEpochScope;
 
 impl Scope for RaiseEpochScope {
     const SETTINGS: &'static [&'static Setting] =
-        &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::KV_URL, &table::LOG];
+        &[&table::DATA_DIR, &table::DATABASE, &table::DEPLOYMENT, &table::KV_URL, &table::HEAD_TTL, &table::LOG];
     const SECRETS: &'static [&'static SecretSetting] =
         &[&table::PEPPER, &table::SIGNING_KEY, &table::KEK, &table::KEK_OLDER, &table::KV_TOKEN];
 }

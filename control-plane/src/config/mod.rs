@@ -188,9 +188,9 @@ impl Layers<'_> {
 
     /// How often to publish.
     pub fn cadence(&self) -> Result<Cadence, ConfigError> {
-        let (head_ttl, _) = self.number(&table::HEAD_TTL, 600, 2_592_000, "a number from 600 to 2592000")?;
+        let head_ttl = self.head_ttl()?;
         let (heartbeat, origin) = self.number(&table::HEARTBEAT, 10, 3600, "a number from 10 to 3600")?;
-        if heartbeat > head_ttl / 2 {
+        if heartbeat > head_ttl.as_secs() / 2 {
             return Err(invalid(origin, heartbeat.to_string(), "at most half of head_ttl_seconds"));
         }
         let (checkpoint, _) = self.number(&table::CHECKPOINT, 1, 60, "a number from 1 to 60")?;
@@ -200,12 +200,18 @@ impl Layers<'_> {
             None => None,
         };
         Ok(Cadence {
-            head_ttl: Duration::from_secs(head_ttl),
+            head_ttl,
             heartbeat: Duration::from_secs(heartbeat),
             checkpoint_every: Duration::from_secs(checkpoint),
             kv_min_interval: Duration::from_millis(interval),
             warm_up: warm_up.map(Duration::from_secs),
         })
+    }
+
+    /// How long a head is valid.
+    pub fn head_ttl(&self) -> Result<Duration, ConfigError> {
+        let (head_ttl, _) = self.number(&table::HEAD_TTL, 600, 2_592_000, "a number from 600 to 2592000")?;
+        Ok(Duration::from_secs(head_ttl))
     }
 
     /// How long a retiring secret must not have been used.

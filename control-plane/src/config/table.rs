@@ -136,7 +136,7 @@ pub(super) const QUIET: Setting = Setting {
     placeholder: "SECONDS",
     default: "604800",
     help: "How long the old secret of a rotation must not have been used for the rotation to be safe to finish; \
-           at most the rotation's whole grace period is waited for. 60 to 2592000.",
+           half of the grace period, where that is no longer than this. 60 to 2592000.",
 };
 
 pub(super) const LOG: Setting = Setting {

@@ -5,8 +5,8 @@
 
 use keyward_shared::fingerprint::Fingerprint;
 
-use super::key::Rotation;
-use super::time::UnixMillis;
+use super::key::{Key, KeyStatus, Life, Rotation};
+use super::time::{UnixMillis, UnixSeconds};
 
 /// The least quiet time, in milliseconds: several times as long as edges wait between two reports.
 pub const MIN_QUIET_MS: i64 = 60_000;
@@ -62,6 +62,15 @@ impl SecretUsage {
     fn last_call_at(&self) -> Option<UnixMillis> {
         self.last_used_at.max(self.last_denied_at)
     }
+
+    /// The first refusal for what refuses it from `from` on; one before was for something else.
+    fn denied_from(&self, from: Option<UnixMillis>) -> Option<UnixMillis> {
+        let since = self.denied_since?;
+        match from {
+            Some(from) if since < from => self.last_denied_at.filter(|last| *last >= from).map(|_| from),
+            _ => Some(since),
+        }
+    }
 }
 
 impl KeyUsage {
@@ -71,9 +80,18 @@ impl KeyUsage {
         found.map_or_else(SecretUsage::default, |(_, usage)| *usage)
     }
 
-    /// The first refusal of any of its secrets since its status began to refuse it.
-    pub fn denied_since(&self) -> Option<UnixMillis> {
-        self.secrets.iter().filter_map(|(_, usage)| usage.denied_since).min()
+    /// The first refusal of any secret that `key` refuses for its status at `now`, since it does.
+    pub fn denied_since(&self, key: &Key, now: UnixMillis) -> Option<UnixMillis> {
+        let Life::Live(live) = &key.life else { return None };
+        let status = key.status(now);
+        let is_refused = self.suspended || status != KeyStatus::Active;
+        // It is time that does this, and no change that forgets what was refused before.
+        let expired_at = key.expires_at.filter(|_| status == KeyStatus::Expired && !self.suspended);
+        let from = expired_at.map(UnixSeconds::instant);
+        let retiring = key.rotation(now).filter(|rotation| is_refused || rotation.paused);
+        let refused =
+            is_refused.then_some(&live.current).into_iter().chain(retiring.map(|rotation| &rotation.retiring));
+        refused.filter_map(|secret| self.of(&secret.fingerprint).denied_from(from)).min()
     }
 
     /// The same after a change of what it is refused for.
@@ -114,18 +132,20 @@ impl Reported {
         self.bounds.is_some_and(|bounds| bounds.covers_all(from, now))
     }
 
-    /// Whether the old secret of a rotation has rested for the quiet time, or for as long as its whole grace
-    /// where that is shorter; none where it cannot be known. While it is paused a refused call is one, too:
+    /// Whether the old secret of a rotation has rested for the quiet time, or for half of its grace where that is
+    /// no longer than the quiet time; none where it cannot be known. While it is paused a refused call is one, too:
     /// somebody misses it.
     pub fn safe_to_finish(&self, rotation: &Rotation, usage: SecretUsage, now: UnixMillis) -> Option<bool> {
         let started_at = rotation.started_at.as_millis();
         let grace = rotation.previous_valid_until.instant().as_millis() - started_at;
-        let quiet_ms = self.quiet_ms.min(grace).max(MIN_QUIET_MS);
-        let from = UnixMillis::from_millis((now.as_millis() - quiet_ms).max(started_at));
+        let quiet_ms = if grace > self.quiet_ms { self.quiet_ms } else { grace / 2 }.max(MIN_QUIET_MS);
+        // Up to then everybody told what they know, each by its own clock: where one is behind, so are its calls.
+        let told_until = self.bounds.and_then(|bounds| bounds.oldest_live_until).unwrap_or(now).min(now).as_millis();
+        let from = UnixMillis::from_millis((told_until - quiet_ms).max(started_at));
         if usage.last_call_at().is_some_and(|last| last >= from) {
             return Some(false);
         }
-        self.bounds?.covers(from, now).then(|| now.as_millis() - started_at >= quiet_ms)
+        self.bounds?.covers(from, now).then(|| told_until - started_at >= quiet_ms)
     }
 }
 
@@ -137,6 +157,8 @@ mod tests {
 
     const HOUR: i64 = 3_600_000;
     const DAY: i64 = 24 * HOUR;
+    /// How long ago the last edge told, in [`reported`].
+    const TOLD_AGO: i64 = 10_000;
 
     fn at(millis: i64) -> UnixMillis {
         UnixMillis::from_millis(millis)
@@ -153,7 +175,7 @@ mod tests {
         let bounds = UsageBounds {
             first_report_at: at(0),
             newest_until: at(now),
-            oldest_live_until: Some(at(now - 10_000)),
+            oldest_live_until: Some(at(now - TOLD_AGO)),
             gap_at: None,
             unnamed_at: None,
         };
@@ -168,29 +190,56 @@ mod tests {
     fn a_secret_is_safe_to_finish_after_the_quiet_time() {
         let rotation = rotation(30 * DAY);
         let safe = |now: i64, usage| reported(now).safe_to_finish(&rotation, usage, at(now));
-        assert_eq!(safe(17 * DAY - 1, SecretUsage::default()), Some(false));
-        assert_eq!(safe(17 * DAY, SecretUsage::default()), Some(true));
-        assert_eq!(safe(17 * DAY, used(10 * DAY - 1)), Some(true), "before the rotation it was the only one");
-        assert_eq!(safe(17 * DAY, used(10 * DAY)), Some(false));
-        assert_eq!(safe(20 * DAY, used(13 * DAY)), Some(false));
-        assert_eq!(safe(20 * DAY + 1, used(13 * DAY)), Some(true));
+        // Up to when everybody told what they know.
+        let told = |millis: i64| millis + TOLD_AGO;
+        assert_eq!(safe(told(17 * DAY) - 1, SecretUsage::default()), Some(false));
+        assert_eq!(safe(told(17 * DAY), SecretUsage::default()), Some(true));
+        assert_eq!(safe(told(17 * DAY), used(10 * DAY - 1)), Some(true), "before the rotation it was the only one");
+        assert_eq!(safe(told(17 * DAY), used(10 * DAY)), Some(false));
+        assert_eq!(safe(told(20 * DAY), used(13 * DAY)), Some(false));
+        assert_eq!(safe(told(20 * DAY) + 1, used(13 * DAY)), Some(true));
         let missed = SecretUsage { last_denied_at: Some(at(16 * DAY)), ..used(9 * DAY) };
-        assert_eq!(safe(17 * DAY, missed), Some(false), "somebody misses a paused secret");
+        assert_eq!(safe(told(17 * DAY), missed), Some(false), "somebody misses a paused secret");
     }
 
     #[test]
-    fn a_short_grace_is_its_own_quiet_time_and_never_less_than_a_minute() {
-        let safe =
-            |grace: i64, now: i64| reported(now).safe_to_finish(&rotation(grace), SecretUsage::default(), at(now));
-        assert_eq!(safe(HOUR, 10 * DAY + HOUR - 1), Some(false));
-        assert_eq!(safe(HOUR, 10 * DAY + HOUR), Some(true));
-        assert_eq!(safe(1_000, 10 * DAY + 59_999), Some(false));
-        assert_eq!(safe(1_000, 10 * DAY + 60_000), Some(true));
+    fn a_grace_that_is_no_longer_than_the_quiet_time_is_quiet_for_half_of_it_and_never_less_than_a_minute() {
+        let safe = |grace: i64, after: i64, usage| {
+            let now = 10 * DAY + after + TOLD_AGO;
+            assert!(after + TOLD_AGO < grace, "the rotation is over");
+            reported(now).safe_to_finish(&rotation(grace), usage, at(now))
+        };
+        for (grace, quiet) in [
+            (DAY, DAY / 2),
+            (HOUR, HOUR / 2),
+            (7 * DAY, 7 * DAY / 2),
+            (7 * DAY + HOUR, 7 * DAY),
+            (119_000, 60_000),
+            (80_000, 60_000),
+        ] {
+            assert_eq!(safe(grace, quiet - 1, SecretUsage::default()), Some(false), "{grace}");
+            assert_eq!(safe(grace, quiet, SecretUsage::default()), Some(true), "{grace}");
+        }
+        assert_eq!(safe(DAY, 13 * HOUR, used(10 * DAY + HOUR)), Some(false));
+        assert_eq!(safe(DAY, 13 * HOUR + 1, used(10 * DAY + HOUR)), Some(true));
+    }
+
+    #[test]
+    fn an_edge_whose_clock_is_behind_tells_of_its_calls_as_long_as_it_makes_them() {
+        // Its clock is two minutes behind, and it is called all the time.
+        let (now, behind) = (10 * DAY + HOUR, 120_000);
+        let mut reported = reported(now);
+        reported.quiet_ms = 60_000;
+        reported.bounds.as_mut().expect("bounds").oldest_live_until = Some(at(now - behind));
+        let safe = |usage| reported.safe_to_finish(&rotation(DAY), usage, at(now));
+        assert_eq!(safe(used(now - behind)), Some(false));
+        assert_eq!(safe(used(now - behind - 60_000)), Some(false));
+        assert_eq!(safe(used(now - behind - 60_001)), Some(true));
     }
 
     #[test]
     fn nothing_is_said_of_calls_that_may_have_been_missed() {
-        let now = 17 * DAY;
+        let now = 17 * DAY + TOLD_AGO;
         let safe = |change: fn(&mut UsageBounds)| {
             let mut reported = reported(now);
             change(reported.bounds.as_mut().expect("bounds"));
@@ -201,7 +250,7 @@ mod tests {
         assert_eq!(safe(|bounds| bounds.gap_at = Some(at(10 * DAY))), None);
         assert_eq!(safe(|bounds| bounds.first_report_at = at(10 * DAY + 1)), None);
         assert_eq!(safe(|bounds| bounds.oldest_live_until = None), None);
-        assert_eq!(safe(|bounds| bounds.oldest_live_until = Some(at(17 * DAY - FRESH_MS - 1))), None);
+        assert_eq!(safe(|bounds| bounds.oldest_live_until = Some(at(17 * DAY + TOLD_AGO - FRESH_MS - 1))), None);
         assert_eq!(safe(|bounds| bounds.unnamed_at = Some(at(16 * DAY))), Some(true), "none of a retiring secret");
         let unknown = Reported { bounds: None, quiet_ms: DAY };
         assert_eq!(unknown.safe_to_finish(&rotation(DAY), SecretUsage::default(), at(now)), None);
@@ -212,7 +261,7 @@ mod tests {
     #[test]
     fn usage_is_known_up_to_what_the_last_live_edge_told() {
         let mut bounds = reported(DAY).bounds.expect("bounds");
-        assert_eq!(bounds.known_until(at(DAY)), at(DAY - 10_000));
+        assert_eq!(bounds.known_until(at(DAY)), at(DAY - TOLD_AGO));
         bounds.oldest_live_until = None;
         assert_eq!(bounds.known_until(at(DAY)), at(DAY));
         assert_eq!(bounds.known_until(at(HOUR)), at(HOUR), "never later than now");

@@ -9,7 +9,7 @@ use crate::domain::change::Generation;
 use crate::domain::permission::Permission;
 use crate::domain::time::UnixMillis;
 use crate::store::edges::KEPT_MS;
-use crate::store::{AppliedBy, LiveEdges, ReceiptQuery, Unconfirmed};
+use crate::store::{AppliedBy, ReceiptQuery, Unconfirmed};
 
 /// How long an edge is told of that does not hold a generation, in milliseconds.
 const UNCONFIRMED_MS: i64 = 24 * 60 * 60 * 1000;
@@ -72,9 +72,8 @@ impl Lifecycle {
         })
     }
 
-    /// Whether there is a live edge, and every one of them has applied a generation.
-    pub async fn is_applied(&self, Generation(generation): Generation, now: UnixMillis) -> Result<bool, Refusal> {
-        let LiveEdges { live, applied } = self.store.live_with(generation, now).await?;
-        Ok(live > 0 && live == applied)
+    /// The generation that every live edge has applied, 0 where one has none; none where no edge is live.
+    pub async fn applied_by_live(&self, now: UnixMillis) -> Result<Option<Generation>, Refusal> {
+        Ok(self.store.applied_by_live(now).await?.map(Generation))
     }
 }

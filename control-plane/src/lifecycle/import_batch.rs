@@ -216,6 +216,12 @@ impl Work<'_> {
             self.write_pending(tx).await?;
         }
         tx.update_key(&after, now).await?;
+        let usage = if after.is_refused_alike(&before) {
+            usage
+        } else {
+            tx.forget_denials(id, now).await?;
+            usage.without_denials()
+        };
         let catalogue = &self.there.catalogue;
         let details = Details::new("import", Some(&before.facts(catalogue)), Some(&after.facts(catalogue)));
         self.tell(&after, Action::Update, details, touched(Some(&before), &after));

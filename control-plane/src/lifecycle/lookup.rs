@@ -138,7 +138,7 @@ impl Lifecycle {
             let (id, workspace_id, name) = (owner.key_id, owner.workspace_id, owner.key_name);
             return Ok(Some(Found { key: FoundKey::Deleted { id, workspace_id, name }, slot: SecretSlot::Ended }));
         };
-        let key = KeyView::new(stored, &view.catalogue().await?, self.reported(at).await?, at);
+        let key = KeyView::new(stored, &view.catalogue().await?, self.usage.told(view.usage_bounds(at).await?), at);
         let slot = match owner.slot {
             Some(Slot::Current) => SecretSlot::Current,
             Some(Slot::Retiring) if key.rotation.is_some() => SecretSlot::Retiring,

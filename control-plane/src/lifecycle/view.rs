@@ -53,8 +53,6 @@ impl KeyView {
                 rotation: rotation.clone(),
             }
         });
-        let is_paused = rotation.as_ref().is_some_and(|running| running.rotation.paused);
-        let is_refused = status != KeyStatus::Active || usage.suspended || is_paused;
         Self {
             apis: catalogue.names(&key.apis),
             coverage: catalogue.coverage(&key.apis),
@@ -62,7 +60,7 @@ impl KeyView {
             rotation,
             rotation_due_at: key.rotation_due_at(),
             usage_known_until: reported.known_until(now),
-            denied_since: usage.denied_since().filter(|_| is_refused),
+            denied_since: usage.denied_since(&key, now),
             key,
             member,
         }

@@ -92,6 +92,8 @@ pub struct RaiseEpoch {
     pub pepper: PepperId,
     /// Where what was signed last of the audit log is kept.
     pub last_signed: Option<LastSigned>,
+    /// How long a head is valid.
+    pub head_ttl: Duration,
 }
 
 impl RaiseEpoch {
@@ -148,7 +150,10 @@ impl RaiseEpoch {
         });
         let incarnations = (tree.incarnation, incarnation);
         let event = epoch_raised(now, (before, after), incarnations, kv.as_ref(), comparison.orphans.len());
-        let raise = Raise { epoch: after.epoch, generation, expiry: comparison.expires_at, incarnation, event };
+        // Of the lost history edges may hold a head that KV never had, signed at the latest now.
+        let valid = i64::try_from(self.head_ttl.as_millis()).unwrap_or(i64::MAX);
+        let expiry = UnixMillis::from_millis(now.as_millis().saturating_add(valid)).max(comparison.expires_at);
+        let raise = Raise { epoch: after.epoch, generation, expiry, incarnation, event };
         self.store.raise_counters(&raise).await?;
         // Until this is kept too, nothing of the new name is signed, and this can be run again.
         if let Some(last_signed) = &self.last_signed {

@@ -75,11 +75,9 @@ pub trait EdgeStore: Send + Sync {
     /// One page of the edges heard from since `since`, the one last heard from first.
     async fn edges(&self, since: UnixMillis, after: Option<EdgePosition>, limit: u16) -> Result<Vec<Edge>, StoreError>;
 
-    /// All edges that are live at `now`, as [`Edge::is_live`] says.
-    async fn live_edges(&self, now: UnixMillis) -> Result<Vec<Edge>, StoreError>;
-
-    /// How many of them there are, and how many hold at least that generation.
-    async fn live_with(&self, generation: u64, now: UnixMillis) -> Result<LiveEdges, StoreError>;
+    /// The generation that every edge holds which is live at `now`, as [`Edge::is_live`] says, 0 where one holds
+    /// none; none where no edge is live.
+    async fn applied_by_live(&self, now: UnixMillis) -> Result<Option<u64>, StoreError>;
 
     /// Where a generation has arrived; none of one that was not committed.
     async fn receipt(&self, query: &ReceiptQuery) -> Result<Option<Receipt>, StoreError>;
@@ -96,15 +94,6 @@ pub trait EdgeStore: Send + Sync {
     /// Drops edges, their steps and heads that are kept no longer at `now`; says how many rows. Edges that are
     /// more than [`MAX_EDGES`] go too, those last heard from longest ago.
     async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError>;
-}
-
-/// How many live edges hold a generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LiveEdges {
-    /// How many are live.
-    pub live: u64,
-    /// How many of them hold it, or a later one.
-    pub applied: u64,
 }
 
 /// What is asked of a generation.
@@ -145,10 +134,19 @@ pub struct Published {
 }
 
 impl Published {
-    /// When no edge can any more judge by an older head, if its clock is behind by no more than `clock_ms`.
+    /// When no edge can any more judge by an older head, if its clock is behind by no more than `clock_ms`. It
+    /// judges by this one from when it was signed at the earliest, whenever the older ones expired.
     pub fn certain_at(&self, clock_ms: i64) -> UnixMillis {
-        let expired = self.older_expire_at.map(|at| UnixMillis::from_millis(at.as_millis().saturating_add(clock_ms)));
-        expired.unwrap_or(self.at)
+        self.older_end_at(clock_ms).map_or(self.at, |expired| expired.max(self.at))
+    }
+
+    /// Until when an edge could begin with an older head; none where there was no older head that was valid.
+    pub fn older_edges_until(&self, clock_ms: i64) -> Option<UnixMillis> {
+        self.older_end_at(clock_ms).filter(|expired| *expired > self.at)
+    }
+
+    fn older_end_at(&self, clock_ms: i64) -> Option<UnixMillis> {
+        self.older_expire_at.map(|at| UnixMillis::from_millis(at.as_millis().saturating_add(clock_ms)))
     }
 }
 
@@ -189,10 +187,5 @@ impl Edge {
     pub const fn is_live(&self, now: UnixMillis) -> bool {
         let for_ms = if self.lanes.http { HTTP_LIVE_MS } else { KV_LIVE_MS };
         now.as_millis().saturating_sub(self.seen_at.as_millis()) < for_ms
-    }
-
-    /// When an edge that is live at `now` was last heard from at the earliest.
-    pub(super) const fn live_since(now: UnixMillis) -> UnixMillis {
-        UnixMillis::from_millis(now.as_millis().saturating_sub(KV_LIVE_MS))
     }
 }

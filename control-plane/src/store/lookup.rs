@@ -10,6 +10,7 @@ use super::{StoreError, StoredKey};
 use crate::domain::api::{ApiName, Catalogue};
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::UsageBounds;
 
 /// Whose secret it is or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,9 @@ pub trait LookupView: Send {
 
     /// What a snapshot of this moment says of a secret; nothing of one that is final.
     async fn live_secret(&mut self, fingerprint: &Fingerprint) -> Result<Option<(Record, Policy)>, StoreError>;
+
+    /// What all reports together tell of usage; none before the first.
+    async fn usage_bounds(&mut self, now: UnixMillis) -> Result<Option<UsageBounds>, StoreError>;
 
     /// What was done last to a key, and of what was done to its workspace that which keys feel, `most` of
     /// each; and the last thing that was done to the API and to the settings. Newest first.

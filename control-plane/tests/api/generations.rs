@@ -100,10 +100,47 @@ async fn the_first_head_of_all_is_certain_at_once_and_a_later_one_carries_what_i
 }
 
 #[tokio::test]
+async fn edges_that_apply_the_first_head_or_the_first_after_an_outage_are_told_of() {
+    // Before the second head, all older ones had expired.
+    for older_expire in [None, Some(-3600)] {
+        let (service, generation) = changed().await;
+        publish(&service, generation, older_expire).await;
+        let read_at = read(&service, generation).await;
+        assert_eq!(read_at["certain_at"], read_at["published_at"], "not before there was such a head");
+        service.pass_seconds(1);
+        send(&service, &report(1, &[generation.cast_unsigned()], service.now())).await;
+        assert_eq!(read(&service, generation).await["applied"][0]["edge"], "01".repeat(10), "{older_expire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_is_forgotten_is_not_told_as_a_later_one() {
+    let (service, generation) = changed().await;
+    publish(&service, generation, Some(DAY)).await;
+    let generation = generation.cast_unsigned();
+    for (sequence, applied) in [(1, generation), (2, generation + 1)] {
+        let mut report = report(1, &[applied], service.now());
+        report.envelope.sequence = sequence;
+        send(&service, &report).await;
+        service.pass_seconds(10);
+    }
+    send(&service, &report(2, &[generation], service.now())).await;
+    let applied = async || {
+        let read = read(&service, generation.cast_signed()).await;
+        let applied = read["applied"].as_array().unwrap().clone();
+        applied.iter().map(|edge| edge["edge"].as_str().unwrap()[..2].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(applied().await, ["01", "02"]);
+    // As where there are more steps than are kept.
+    service.behind(&format!("DELETE FROM edge_applied WHERE edge_id = 1 AND generation = {generation}")).await;
+    assert_eq!(applied().await, ["02"], "when the other applied it is not known any more");
+}
+
+#[tokio::test]
 async fn what_was_not_committed_or_is_kept_no_longer_is_not_found() {
     let (service, generation) = changed().await;
     let next = generation + 1;
-    for path in [next.to_string(), i64::MAX.to_string(), u64::MAX.to_string()] {
+    for path in ["0".to_owned(), next.to_string(), i64::MAX.to_string(), u64::MAX.to_string()] {
         service.get(&format!("/v1/generations/{path}")).await.is_problem(404, "not_found", None);
     }
     for path in ["-1", "01", "+1", "1.0", "x", "99999999999999999999999"] {
@@ -121,6 +158,9 @@ async fn what_was_not_committed_or_is_kept_no_longer_is_not_found() {
         assert_eq!(read(&service, next).await["published_at"], "2026-04-01T00:00:00Z");
         assert_eq!(service.forget_edges().await, forgotten, "the newest old head tells what is not kept");
     }
+    // Counters that are raised pass over generations that nobody committed.
+    service.behind("UPDATE counter SET generation = generation + 1000").await;
+    service.get(&format!("/v1/generations/{}", next + 500)).await.is_problem(404, "not_found", None);
     // An edge goes with its steps 90 days after it was last heard from.
     service.pass_seconds(90 * DAY);
     assert_eq!(service.forget_edges().await, 3, "an edge, its step, and the older of two old heads");
@@ -152,10 +192,17 @@ async fn more_reports_than_can_wait_are_put_off_and_none_is_lost() {
         drop(lock);
     };
     let (answers, ()) = tokio::join!(waiting, freed);
+    let listed = service.get("/v1/edges?limit=100").await.is(200).body["items"].as_array().unwrap().len();
+    assert_eq!(listed, 66, "who was answered is there");
     let put_off: Vec<_> = answers.iter().filter(|answer| answer.status != 204).collect();
     assert_eq!(put_off.len(), 100 - 66, "two at a time, and 64 wait");
     for answer in put_off {
         answer.is_problem(429, "too_many_reports", None);
         assert_eq!(answer.header("retry-after"), "30");
     }
+    // Edges keep what was not taken, and send it again.
+    for instance in 0..100 {
+        send(&service, &report(instance, &[1], service.now())).await;
+    }
+    assert_eq!(service.get("/v1/edges?limit=100").await.is(200).body["items"].as_array().unwrap().len(), 100);
 }

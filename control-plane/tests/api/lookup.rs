@@ -1,12 +1,16 @@
 //! `POST /v1/keys/lookup`.
 
+use std::time::{Duration, Instant};
+
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
 use keyward_shared::api_key::ApiKey;
 use keyward_shared::fingerprint::Digest;
 use serde_json::{Value, json};
 
+use crate::reports::{report, send};
 use crate::service::{Reply, Service};
 
 async fn key(service: &Service, workspace: &str, name: &str) -> (String, String) {
@@ -187,4 +191,25 @@ async fn one_of_the_two_is_given() {
     service.get("/v1/keys/lookup").await.is_problem(405, "method_not_allowed", None);
     let nobody = service.request(Method::POST, "/v1/keys/lookup").without("authorization");
     nobody.json(&Value::Null).send().await.is_problem(401, "unauthorized", None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_look_keys_up_at_a_time_and_hold_nobody_up() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (_, secret) = key(&service, &workspace, "one").await;
+    let authorization = format!("Basic {}", STANDARD.encode(format!("{secret}:")));
+    let explained = json!({ "authorization": authorization, "method": "GET", "path": "/v1/data" });
+    let began = Instant::now();
+    for instance in 1..=10 {
+        // After a report nothing is known by heart.
+        send(&service, &report(instance, &[], service.now())).await;
+        let lookups = join_all((0..16).map(|_| lookup(&service, &secret)));
+        let explanations = join_all((0..16).map(|_| service.post("/v1/explain", explained.clone())));
+        let (lookups, explanations) = tokio::join!(lookups, explanations);
+        for found in lookups.into_iter().chain(explanations) {
+            found.is(200);
+        }
+    }
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }

@@ -119,6 +119,32 @@ async fn who_does_not_prefer_to_wait_or_is_refused_does_not() {
 }
 
 #[tokio::test]
+async fn however_many_wait_others_are_answered_meanwhile() {
+    const WAITING: usize = 200;
+    let service = Service::start().await;
+    apply(&service, 1, 1).await;
+    service.workspace("Acme").await;
+    let keys: Vec<String> = (0..WAITING).map(|number| format!("wait-{number}")).collect();
+    let waits = futures_util::future::join_all(keys.iter().map(|key| make(&service, "wait=3", key)));
+    let others = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let began = Instant::now();
+        for instance in 2..22 {
+            let report = report(instance, &[1], service.now());
+            send(&service, &report).await;
+            service.get("/v1/workspaces").await.is(200);
+        }
+        began.elapsed()
+    };
+    let (waited, others) = tokio::join!(waits, others);
+    assert!(others < Duration::from_secs(2), "{others:?}");
+    for (made, took) in waited {
+        assert_eq!(made.is(201).header("preference-applied"), "");
+        assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(8), "{took:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_longest_wait_ends_before_the_requests_limit() {
     let service = Service::start().await;
     let (made, took) = make(&service, "wait=3600", "one").await;

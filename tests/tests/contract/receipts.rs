@@ -105,5 +105,18 @@ fn waits(stack: &Stack) -> Result<()> {
         ensure!(edges_of(&receipt, "applied")?.contains(&ids[0]), "{receipt}");
         ensure!(edges_of(&receipt, "unconfirmed")?.contains(&ids[1]), "{receipt}");
         Ok(())
-    })
+    })?;
+
+    // A control plane that stops answers who waits: the change is made, and who has applied it is not said.
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| act(stack, &key, "enable", "wait=25"));
+        thread::sleep(Duration::from_secs(2));
+        let began = Instant::now();
+        stack.stop_control_plane()?;
+        ensure!(began.elapsed() < Duration::from_secs(6), "it stopped after {:?}", began.elapsed());
+        let (answer, _) = waiting.join().ok().context("the wait panicked")??;
+        ensure!(answer.header("preference-applied").is_none(), "{}", answer.text());
+        Ok(())
+    })?;
+    stack.start_control_plane()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::api::{ApiState, frame};
 use crate::domain::change::Generation;
@@ -32,28 +32,40 @@ impl Wait {
         Some(Self { until: until.min(frame::answered_by(parts)), _wanted: api.receipts.want() })
     }
 
-    /// Waits until every live edge has applied a generation, or the process stops; says whether they have, and
-    /// there are any.
+    /// Waits until every live edge has applied a generation; says whether they have, and there are any. A server
+    /// that stops waits no longer, and nothing that is looked at keeps the answer back for longer than was asked.
     pub(super) async fn applied(self, api: &ApiState, generation: Generation) -> bool {
-        let mut reports = api.receipts.reports();
-        loop {
-            reports.mark_unchanged();
-            match api.lifecycle.is_applied(generation, api.clock.now()).await {
-                Ok(true) => return true,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "cannot tell what edges have applied");
-                    return false;
-                }
+        let applied = async {
+            tokio::select! {
+                applied = applied(api, generation) => applied,
+                () = api.receipts.ended() => false,
             }
-            let now = Instant::now();
-            if now >= self.until || api.receipts.is_ended() {
+        };
+        timeout_at(self.until, applied).await.unwrap_or(false)
+    }
+}
+
+/// Waits until every live edge has applied a generation; false where that cannot be told.
+async fn applied(api: &ApiState, generation: Generation) -> bool {
+    let mut reports = api.receipts.reports();
+    let mut since = Instant::now();
+    loop {
+        reports.mark_unchanged();
+        let look = api.lifecycle.applied_by_live(api.clock.now());
+        match api.receipts.applied_since(since, look).await {
+            Ok(Some(applied)) if applied >= generation => return true,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell what edges have applied");
                 return false;
             }
-            // The sender lives as long as this has the state.
-            let _ = timeout_at(self.until.min(now + LOOK_EVERY), reports.changed()).await;
-            sleep_until(self.until.min(Instant::now() + PAUSE)).await;
         }
+        since = match timeout(LOOK_EVERY, reports.changed()).await {
+            Ok(_) => Instant::now(),
+            // No report came: what others saw of late will do.
+            Err(_) => Instant::now() - LOOK_EVERY / 2,
+        };
+        sleep(PAUSE).await;
     }
 }
 

@@ -40,7 +40,8 @@ pub struct EdgeBody {
     last_seen_at: UnixMillis,
     /// The identifiers of the peppers that it has.
     peppers: Vec<String>,
-    /// What it has counted so far, by the counter's name.
+    /// What it has counted so far, by the counter's name. `unnamed_calls` and `unnamed_refused` are calls of which it
+    /// could not tell whose they were: of more keys than it tells one by one.
     counters: BTreeMap<String, u64>,
 }
 

@@ -21,11 +21,11 @@ pub struct GenerationBody {
     /// When that head, or a later one, was in Workers KV.
     #[schema(required)]
     kv_published_at: Option<UnixMillis>,
-    /// Edges that judge by it, or by a later one: the first 1,000.
+    /// Edges that judge by it, or by a later one: the first 1,000, and none of which it is no longer known since when.
     applied: Vec<AppliedBody>,
     /// Edges heard from in the last 24 hours that do not yet, as far as they told: the last 1,000.
     unconfirmed: Vec<UnconfirmedBody>,
-    /// When no edge can any more hold an older head; `null` until it is published.
+    /// When no edge can any more hold an older head, and not before there was this one; `null` until it is published.
     #[schema(required)]
     certain_at: Option<UnixMillis>,
 }

@@ -42,6 +42,8 @@ pub struct KeyBody<'a> {
     rotation_due_at: Option<UnixMillis>,
     #[schema(required)]
     last_used_at: Option<UnixMillis>,
+    /// Up to when every live edge has told what it counted. What was lost before it was told shows in
+    /// `usage_complete` of a bulk change, and as `safe_to_finish` of `null`.
     #[schema(required)]
     usage_known_until: Option<UnixMillis>,
     #[schema(required)]

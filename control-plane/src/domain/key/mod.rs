@@ -188,11 +188,12 @@ impl Key {
     }
 
     /// Whether the same is refused of it as `before`: all of it, the older secret alone, or what comes too late.
+    /// While it is disabled nothing else makes a difference.
     pub fn is_refused_alike(&self, before: &Self) -> bool {
         let refused = |key: &Self| match &key.life {
             Life::Live(live) => {
                 let paused = live.rotation.as_ref().is_some_and(|rotation| rotation.paused);
-                Some((live.disabled, paused, key.expires_at))
+                Some((!live.disabled).then_some((paused, key.expires_at)))
             }
             Life::Archived { .. } | Life::Deleted { .. } => None,
         };

@@ -6,14 +6,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::lifecycle::notary::Notary;
-use crate::store::publication::Publication as _;
+use crate::store::publication::{NewHead, Publication as _};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{AuditStore as _, Store as _};
+use crate::store::{AuditStore as _, EdgeStore as _, ReceiptQuery, Store as _};
 
 const NOW: UnixMillis = UnixMillis::from_millis(1_800_000_000_000);
 /// The name of a log that was raised then.
 const RAISED: u32 = 1_800_000_000;
 const SEED: [u8; 32] = [3; 32];
+const HEAD_TTL: Duration = Duration::from_hours(24);
 
 struct House {
     _dir: TempDir,
@@ -34,6 +35,7 @@ impl House {
             deployment: "test".to_owned(),
             public_key: PublicKey::from_bytes(Ed25519::from_bytes(&SEED).verifying_key().as_bytes()).expect("a key"),
             pepper: keyward_shared::fingerprint::Pepper::new([1; 32]).id(),
+            head_ttl: HEAD_TTL,
         };
         for _ in 0..events {
             store.acquire_lease("test", NOW, NOW).await.expect("the database").expect("the lease");
@@ -122,6 +124,32 @@ async fn without_kv_epoch_and_generation_go_further_than_they_can_have_come() {
     let comparison = house.raise.compare().await.expect("nothing to compare with");
     let raised = house.raise.raise(&comparison, NOW).await.expect("raised");
     assert!(raised.epoch >= UNSEEN && raised.generation >= UNSEEN, "{raised:?}");
+}
+
+#[tokio::test]
+async fn no_receipt_is_certain_while_a_head_of_the_lost_history_can_be_valid() {
+    for kv in [None, Some(HeadOrder { epoch: 5, generation: 40, issued_at: 1 })] {
+        let house = House::with(1).await;
+        let raised = house.raise(kv, None).await;
+        house.store.acquire_lease("next", NOW, NOW).await.expect("the database").expect("the lease");
+        let order = HeadOrder { epoch: raised.epoch + 1, generation: raised.generation, issued_at: 1 };
+        let head = NewHead {
+            bytes: &[],
+            order,
+            expires_at: NOW,
+            tree_generation: raised.generation,
+            named: &[],
+            retired: &[],
+            afresh: true,
+            compared: true,
+        };
+        assert!(house.store.record_head("next", &head).await.expect("recorded"));
+        let query = ReceiptQuery { generation: raised.generation, unconfirmed_since: NOW, clock_ms: 0, limit: 1 };
+        let published = house.store.receipt(&query).await.expect("the database").and_then(|receipt| receipt.published);
+        let lost = published.expect("published").older_expire_at.expect("older heads").as_millis();
+        // It was signed when the history was lost at the latest, and KV need not have had it.
+        assert_eq!(lost, NOW.as_millis() + 24 * 3_600_000, "{kv:?}");
+    }
 }
 
 #[tokio::test]

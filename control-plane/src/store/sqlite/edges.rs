@@ -10,7 +10,7 @@ use super::{SqliteStore, receipts, refusals, reports};
 use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
-use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, LiveEdges, Receipt, ReceiptQuery, Taken};
+use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, Receipt, ReceiptQuery, Taken};
 use crate::store::refusals::{MostRefused, RefusalSample, RefusedQuery};
 
 const PAGE: &str = include_str!("sql/edges/page.sql");
@@ -68,21 +68,23 @@ impl EdgeStore for SqliteStore {
     }
 
     async fn edges(&self, since: UnixMillis, after: Option<EdgePosition>, limit: u16) -> Result<Vec<Edge>, StoreError> {
-        self.edge_page(since, after, i64::from(limit)).await
+        let rows: Vec<Row> = sqlx::query_as(PAGE)
+            .bind(since.as_millis())
+            .bind(after.map(|place| place.seen_at.as_millis()))
+            .bind(after.map(|place| place.id.cast_signed()))
+            .bind(limit)
+            .fetch_all(&mut *self.reader().await?)
+            .await
+            .map_err(failed)?;
+        rows.into_iter().map(Row::read).collect()
     }
 
-    async fn live_edges(&self, now: UnixMillis) -> Result<Vec<Edge>, StoreError> {
-        let mut edges = self.edge_page(Edge::live_since(now), None, NO_LIMIT).await?;
-        edges.retain(|edge| edge.is_live(now));
-        Ok(edges)
-    }
-
-    async fn live_with(&self, generation: u64, now: UnixMillis) -> Result<LiveEdges, StoreError> {
-        receipts::live_with(&mut *self.reader().await?, generation, now).await
+    async fn applied_by_live(&self, now: UnixMillis) -> Result<Option<u64>, StoreError> {
+        receipts::applied_by_live(&mut *self.reader().await?, now).await
     }
 
     async fn receipt(&self, query: &ReceiptQuery) -> Result<Option<Receipt>, StoreError> {
-        receipts::receipt(&mut *self.reader().await?, query).await
+        receipts::receipt(self, query).await
     }
 
     async fn usage_bounds(&self, now: UnixMillis) -> Result<Option<UsageBounds>, StoreError> {
@@ -99,27 +101,5 @@ impl EdgeStore for SqliteStore {
 
     async fn forget_edges(&self, now: UnixMillis) -> Result<u64, StoreError> {
         receipts::forget(self, now).await
-    }
-}
-
-/// In SQLite a negative limit is none.
-const NO_LIMIT: i64 = -1;
-
-impl SqliteStore {
-    async fn edge_page(
-        &self,
-        since: UnixMillis,
-        after: Option<EdgePosition>,
-        limit: i64,
-    ) -> Result<Vec<Edge>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(PAGE)
-            .bind(since.as_millis())
-            .bind(after.map(|place| place.seen_at.as_millis()))
-            .bind(after.map(|place| place.id.cast_signed()))
-            .bind(limit)
-            .fetch_all(&mut *self.reader().await?)
-            .await
-            .map_err(failed)?;
-        rows.into_iter().map(Row::read).collect()
     }
 }

@@ -8,10 +8,11 @@ use keyward_shared::record::{Record, Slot};
 use sqlx::{FromRow, Sqlite, Transaction};
 
 use super::error::failed;
-use super::{SqliteStore, api, key, publication_view, settings};
+use super::{SqliteStore, api, key, publication_view, receipts, settings};
 use crate::domain::api::{ApiName, Catalogue};
 use crate::domain::settings::SettingsDocument;
 use crate::domain::time::UnixMillis;
+use crate::domain::usage::UsageBounds;
 use crate::store::lookup::{About, LookupView, PastEvent, SecretOwner};
 use crate::store::{LookupStore, StoreError, StoredKey};
 
@@ -79,6 +80,10 @@ impl LookupView for SqliteLookup {
 
     async fn live_secret(&mut self, fingerprint: &Fingerprint) -> Result<Option<(Record, Policy)>, StoreError> {
         publication_view::live_secret(&mut self.0, fingerprint).await
+    }
+
+    async fn usage_bounds(&mut self, now: UnixMillis) -> Result<Option<UsageBounds>, StoreError> {
+        receipts::usage_bounds(&mut self.0, now).await
     }
 
     async fn events_about(&mut self, about: About<'_>, most: u16) -> Result<Vec<PastEvent>, StoreError> {

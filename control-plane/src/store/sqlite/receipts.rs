@@ -4,13 +4,12 @@ use sqlx::{FromRow, SqliteConnection};
 
 use super::SqliteStore;
 use super::error::failed;
-use super::publication::{number, stored};
+use super::publication::number;
 use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
 use crate::store::edges::{
-    AppliedBy, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, LiveEdges, MAX_EDGES, MAX_STEPS, Published, Receipt, ReceiptQuery,
-    Unconfirmed,
+    AppliedBy, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, MAX_EDGES, MAX_STEPS, Published, Receipt, ReceiptQuery, Unconfirmed,
 };
 use crate::store::refusals::{HITTER_KEPT_MS, SAMPLE_KEPT_MS};
 
@@ -41,26 +40,23 @@ struct BoundsRow {
     oldest_live_until: Option<i64>,
 }
 
-pub(super) async fn live_with(
-    conn: &mut SqliteConnection,
-    generation: u64,
-    now: UnixMillis,
-) -> Result<LiveEdges, StoreError> {
-    let (live, applied): (i64, i64) = sqlx::query_as(LIVE)
-        .bind(stored(generation))
+pub(super) async fn applied_by_live(conn: &mut SqliteConnection, now: UnixMillis) -> Result<Option<u64>, StoreError> {
+    let lowest: Option<i64> = sqlx::query_scalar(LIVE)
         .bind(now.as_millis() - HTTP_LIVE_MS)
         .bind(now.as_millis() - KV_LIVE_MS)
         .fetch_one(conn)
         .await
         .map_err(failed)?;
-    Ok(LiveEdges { live: number(live), applied: number(applied) })
+    Ok(lowest.map(number))
 }
 
-pub(super) async fn receipt(conn: &mut SqliteConnection, query: &ReceiptQuery) -> Result<Option<Receipt>, StoreError> {
+pub(super) async fn receipt(store: &SqliteStore, query: &ReceiptQuery) -> Result<Option<Receipt>, StoreError> {
     let Ok(generation) = i64::try_from(query.generation) else { return Ok(None) };
-    let (newest, committed_at): (i64, Option<i64>) =
+    // One moment for all that a receipt says.
+    let mut conn = store.readers.begin().await.map_err(failed)?;
+    let (was_committed, committed_at): (bool, Option<i64>) =
         sqlx::query_as(FACTS).bind(generation).fetch_one(&mut *conn).await.map_err(failed)?;
-    if generation > newest {
+    if !was_committed {
         return Ok(None);
     }
     let published: Option<(i64, Option<i64>, Option<i64>)> =
@@ -74,7 +70,7 @@ pub(super) async fn receipt(conn: &mut SqliteConnection, query: &ReceiptQuery) -
     let applied: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(APPLIED)
         .bind(generation)
         .bind(since)
-        .bind(published.map(|head| head.certain_at(query.clock_ms).as_millis()))
+        .bind(published.and_then(|head| head.older_edges_until(query.clock_ms)).map(UnixMillis::as_millis))
         .bind(query.limit)
         .fetch_all(&mut *conn)
         .await
@@ -83,7 +79,7 @@ pub(super) async fn receipt(conn: &mut SqliteConnection, query: &ReceiptQuery) -
         .bind(generation)
         .bind(query.unconfirmed_since.as_millis())
         .bind(query.limit)
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await
         .map_err(failed)?;
     let applied = applied.into_iter().map(|(edge, at, told_at)| {

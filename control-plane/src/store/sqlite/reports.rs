@@ -25,12 +25,22 @@ const BOUND_PUT: &str = include_str!("sql/edges/bound_put.sql");
 const USAGE_PUT: &str = include_str!("sql/edges/usage_put.sql");
 const KEY_USED: &str = include_str!("sql/edges/key_used.sql");
 const PART_TAKEN: &str = include_str!("sql/edges/part_taken.sql");
+const GAP_NOTE: &str = include_str!("sql/edges/gap_note.sql");
 
 /// Secrets whose usage one transaction takes.
 const SECRETS_AT_ONCE: usize = 512;
 
 /// How long nobody may report, in milliseconds, before it is taken for a loss and not for a lack of calls.
 const SILENCE_MS: i64 = 60 * 60 * 1000;
+
+/// How long after its end a report may come, in milliseconds: a minute, and how far an edge's clock may be behind.
+/// One that comes later could not be sent, and who else could not may be gone with what it counted.
+const LATE_MS: i64 = 60_000 + 300_000;
+
+/// In `edge.counters`: calls that were told of without their secrets, those that were allowed.
+const UNNAMED_CALLS: &str = "unnamed_calls";
+/// The same of those that were refused.
+const UNNAMED_REFUSED: &str = "unnamed_refused";
 
 /// What is known of an edge before its report is taken.
 struct Before {
@@ -43,7 +53,6 @@ struct Before {
 #[derive(Serialize)]
 struct AppliedRow {
     generation: i64,
-    epoch: i64,
     at: i64,
 }
 
@@ -68,6 +77,13 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
         let before = before(&mut transaction, report).await?;
         let sequence = i64::from(report.envelope.sequence);
         let (edge, part) = match before {
+            // Somebody else reports as this edge: nothing of it counts any more, and nobody knows what it says.
+            Some(before) if before.sequence > sequence + 1 => {
+                let note = sqlx::query(GAP_NOTE).bind(at.as_millis());
+                note.execute(&mut *transaction).await.map_err(failed)?;
+                transaction.commit().await?;
+                return Ok(taken);
+            }
             Some(before) if before.sequence > sequence || (before.sequence == sequence && before.parts >= parts) => {
                 transaction.roll_back().await?;
                 return Ok(taken);
@@ -78,11 +94,17 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
         if let Some(usage) = report.body.usage.chunks(SECRETS_AT_ONCE).nth(part) {
             take_usage(&mut transaction, report, usage, at).await?;
         }
-        let count = i64::try_from(part + 1).unwrap_or(i64::MAX);
-        sqlx::query(PART_TAKEN).bind(edge).bind(count).execute(&mut *transaction).await.map_err(failed)?;
+        let is_last = part + 1 == parts;
+        sqlx::query(PART_TAKEN)
+            .bind(edge)
+            .bind(i64::try_from(part + 1).unwrap_or(i64::MAX))
+            .bind(is_last.then(|| by_now(report.body.until, at)))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
         transaction.commit().await?;
         taken = Taken::New;
-        if part + 1 == parts {
+        if is_last {
             return Ok(taken);
         }
     }
@@ -114,7 +136,13 @@ async fn begin(
         let sum = counters.entry(counter.as_str().to_owned()).or_default();
         *sum = sum.saturating_add(u64::from(*count));
     }
-    let gap_at = is_behind_gap(report, before.as_ref()).then(|| at.as_millis());
+    for (counter, count) in [(UNNAMED_CALLS, body.others.calls), (UNNAMED_REFUSED, body.others.refused)] {
+        if count > 0 {
+            let sum = counters.entry(counter.to_owned()).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+    let gap_at = is_behind_gap(report, before.as_ref(), at).then(|| at.as_millis());
     let peppers: Vec<String> = body.peppers.iter().map(ToString::to_string).collect();
     let lanes = (i64::from(body.lanes.kv) * LANE_KV) | (i64::from(body.lanes.http) * LANE_HTTP);
     let edge: i64 = sqlx::query_scalar(PUT)
@@ -126,12 +154,9 @@ async fn begin(
         .bind(json::write(&peppers, "edge.peppers")?)
         .bind(body.held.map(|held| stored(held.epoch)))
         .bind(body.held.map(|held| stored(held.generation)))
-        .bind(body.held.map(|held| stored(held.issued_at)))
         .bind(i64::from(envelope.sequence))
         .bind(at.as_millis())
-        .bind(stored(body.since))
-        .bind(stored(body.until))
-        .bind(gap_at)
+        .bind(by_now(body.since, at))
         .bind(json::write(&counters, "edge.counters")?)
         .fetch_one(&mut *conn)
         .await
@@ -139,11 +164,7 @@ async fn begin(
     let applied: Vec<AppliedRow> = body
         .applied
         .iter()
-        .map(|applied| AppliedRow {
-            generation: stored(applied.generation),
-            epoch: stored(applied.epoch),
-            at: stored(applied.at),
-        })
+        .map(|applied| AppliedRow { generation: stored(applied.generation), at: stored(applied.at) })
         .collect();
     if !applied.is_empty() {
         let applied = json::write(&applied, "edge_applied")?;
@@ -154,7 +175,7 @@ async fn begin(
     let samples = i64::try_from(body.samples.len()).unwrap_or(i64::MAX);
     let newest: i64 = sqlx::query_scalar(BOUND_PUT)
         .bind(at.as_millis())
-        .bind(stored(body.until).min(at.as_millis()))
+        .bind(by_now(body.until, at))
         .bind(gap_at)
         .bind((body.others.secrets > 0).then(|| at.as_millis()))
         .bind(SILENCE_MS)
@@ -168,11 +189,13 @@ async fn begin(
 }
 
 /// Whether calls of a retiring secret may have gone uncounted before this report: a part of what was
-/// counted was lost, or a report is missing, or the edge could judge nothing, or it had no place left.
-fn is_behind_gap(report: &Report, before: Option<&Before>) -> bool {
+/// counted was lost, or a report is missing, or the edge could judge nothing, or it had no place left, or
+/// reports could not be sent.
+fn is_behind_gap(report: &Report, before: Option<&Before>, at: UnixMillis) -> bool {
     let (envelope, body) = (&report.envelope, &report.body);
     let is_next = before.map_or(0, |before| before.sequence) + 1 == i64::from(envelope.sequence);
-    envelope.lost || !is_next || body.state == State::Expired || body.others.retiring > 0
+    let is_late = at.as_millis().saturating_sub(stored(body.until)) > LATE_MS;
+    envelope.lost || !is_next || is_late || body.state == State::Expired || body.others.retiring > 0
 }
 
 async fn take_usage(
@@ -189,7 +212,7 @@ async fn take_usage(
 
 /// How a secret was used, as its row takes it. No edge's clock makes a call later than its report came.
 fn usage_row(usage: &Usage, until: u64, at: UnixMillis) -> UsageRow {
-    let time = |ago: u64| stored(until.saturating_sub(ago)).min(at.as_millis());
+    let time = |ago: u64| by_now(until.saturating_sub(ago), at);
     let prefix = hex::encode(usage.fingerprint);
     UsageRow {
         from: format!("{prefix}{}", "0".repeat(16)),
@@ -197,10 +220,24 @@ fn usage_row(usage: &Usage, until: u64, at: UnixMillis) -> UsageRow {
         calls: usage.calls,
         refused: usage.refused,
         last_used_at: (usage.calls > 0).then(|| time(usage.last_ago)),
-        // Where calls were allowed, too, nothing is told of when the last was refused: at the latest, then.
-        last_denied_at: (usage.refused > 0).then(|| time(if usage.calls == 0 { usage.last_ago } else { 0 })),
+        last_denied_at: (usage.refused > 0).then(|| time(last_denied_ago(usage))),
         denied_since: usage.first_denied_ago.map(time),
     }
+}
+
+/// How long before its report's end a secret was refused for the last time. Where calls were allowed, too, that is
+/// told of a refusal by status that was the only one; else it is as late as can be, so that none is missed.
+fn last_denied_ago(usage: &Usage) -> u64 {
+    match usage.first_denied_ago {
+        _ if usage.calls == 0 => usage.last_ago,
+        Some(only) if usage.refused == 1 => only,
+        _ => 0,
+    }
+}
+
+/// A time that an edge tells of. No clock of an edge is ahead.
+fn by_now(millis: u64, at: UnixMillis) -> i64 {
+    stored(millis).min(at.as_millis())
 }
 
 /// A number that an edge tells of, as far as a column holds it.

@@ -1,4 +1,4 @@
 -- Those of edges that read over http, whose lanes have the bit 2, are live for less long.
-SELECT count(*), count(*) FILTER (WHERE generation >= ?1)
+SELECT min(coalesce(generation, 0))
 FROM edge
-WHERE seen_at > ?3 AND (lanes & 2 = 0 OR seen_at > ?2)
+WHERE seen_at > ?2 AND (lanes & 2 = 0 OR seen_at > ?1)

@@ -14,8 +14,7 @@ ON CONFLICT (secret_id) DO UPDATE SET
     last_denied_at =
         max(coalesce(last_denied_at, excluded.last_denied_at), coalesce(excluded.last_denied_at, last_denied_at)),
     denied_since = CASE
-        -- It was allowed and not refused: what refused it is over.
-        WHEN excluded.denied_since IS NULL AND excluded.last_used_at >= denied_since THEN NULL
+        -- A call that was allowed ends no refusals: an edge may lag behind others. Only a change does, which says so.
         WHEN excluded.denied_since IS NULL OR excluded.last_denied_at < denials_from THEN denied_since
         ELSE min(
             coalesce(denied_since, 9223372036854775807),
