@@ -52,13 +52,13 @@ pub(super) enum LaneHead {
 /// Why the lane gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LaneError {
-    #[error("http lane: {0}")]
+    #[error("{0}")]
     Request(String),
-    #[error("http lane: status {0}")]
+    #[error("status {0}")]
     Status(u16),
-    #[error("http lane: {0}")]
+    #[error("{0}")]
     Body(#[from] BodyError),
-    #[error("http lane: no answer within {0} ms")]
+    #[error("no answer within {0} ms")]
     Timeout(u64),
 }
 

@@ -31,10 +31,10 @@ pub(super) enum KvError {
     #[error("no KV binding {BINDING}")]
     NoBinding,
     /// The read failed.
-    #[error("KV: {0}")]
+    #[error("{0}")]
     Read(String),
     /// Its bytes broke off, or are too many.
-    #[error("KV: {0}")]
+    #[error("{0}")]
     Body(#[from] BodyError),
 }
 

@@ -68,14 +68,14 @@ async fn read(env: &Env, lane: Lane, etag: Option<&str>) -> Result<LaneHead, Str
         Lane::Kv => match platform::within(LANE_MS, kv::head(env, MAX_HEAD_BYTES)).await {
             Some(Ok(Some(bytes))) => Ok(LaneHead::Bytes(bytes)),
             Some(Ok(None)) => Ok(LaneHead::None),
-            Some(Err(error)) => Err(error.to_string()),
+            Some(Err(error)) => Err(format!("KV: {error}")),
             None => Err("KV: no answer in time".to_owned()),
         },
         Lane::Http => {
             let Some(lane) = with_isolate(|isolate| isolate.http_lane()).flatten() else {
                 return Err("no http lane".to_owned());
             };
-            http_lane::head(&lane, etag, MAX_HEAD_BYTES, LANE_MS).await.map_err(|error| error.to_string())
+            http_lane::head(&lane, etag, MAX_HEAD_BYTES, LANE_MS).await.map_err(|error| format!("http lane: {error}"))
         }
     }
 }

@@ -125,7 +125,7 @@ fn unreadable(fleet: &mut Fleet) -> Result<()> {
         let malformed = fleet.edge(at).edge("/v1/ping").header("authorization", "Basic ?").send()?;
         malformed.must_be(401).with_context(|| format!("KV {kind}: what needs no object"))?;
         let (log, name) = (fleet.edge(at).log()?, leaf(fleet)?);
-        ensure!(log.contains(&format!("object {name} not had: KV")), "KV {kind}: which object, and why? {log}");
+        ensure!(log.contains(&format!("object {name} from KV: ")), "KV {kind}: which object, and why? {log}");
         heard(&admin, fleet.edge(at), |told| {
             let failed = told["counters"]["load_failed"].as_u64();
             ensure!(failed >= Some(keys.len() as u64), "KV {kind}: {failed:?} loads failed");
