@@ -34,6 +34,7 @@ fn setting() -> Setting {
         alone: true,
         edges: lanes.into_iter().cycle().take(12).map(|lanes| (lanes, 0)).collect(),
         host_skew_ms: 0,
+        read_ms: 0,
         leaf_records: TARGET_RECORDS,
     }
 }
@@ -49,7 +50,7 @@ impl World {
         self.create(24, None);
         self.start();
         sleep(Duration::from_secs(2)).await;
-        for grace_s in [1_800, 3_600, 7_200, 10_000, 20_000] {
+        for grace_s in [1_800, 2_700, 3_600, 6_300, 7_200, 8_100, 10_000, 20_000] {
             self.rotate(grace_s);
         }
         self.pause(true);

@@ -4,7 +4,7 @@
 use crate::sim::Invariant;
 
 /// Every bug, with the invariants one of which it breaks first.
-pub(crate) const BUGS: [(Bug, &[Invariant]); 15] = [
+pub(crate) const BUGS: [(Bug, &[Invariant]); 19] = [
     (Bug::HeadBeforeObjects, &[Invariant::Objects]),
     (Bug::MissingIsAbsent, &[Invariant::Unavailable]),
     (Bug::LowerHeadTaken, &[Invariant::Order]),
@@ -13,13 +13,17 @@ pub(crate) const BUGS: [(Bug, &[Invariant]); 15] = [
     (Bug::FloorsIgnored, &[Invariant::Truth]),
     (Bug::CollectedEarly, &[Invariant::Objects]),
     (Bug::LateWrite, &[Invariant::Record]),
-    (Bug::GenerationAhead, &[Invariant::Truth]),
+    (Bug::GenerationAhead, &[Invariant::Truth, Invariant::Whole]),
     (Bug::ServedUnrecorded, &[Invariant::Record]),
     (Bug::EpochKept, &[Invariant::Record]),
     (Bug::ExpiredUsed, &[Invariant::Expired]),
     (Bug::StandbyCollects, &[Invariant::Record]),
     (Bug::SwitchedUnwarmed, &[Invariant::Switch]),
     (Bug::MutationCut, &[Invariant::Whole]),
+    (Bug::CutOffServes, &[Invariant::Bound]),
+    (Bug::ConfirmedUnread, &[Invariant::Bound]),
+    (Bug::AheadDropped, &[Invariant::Forgotten]),
+    (Bug::RetriedAtOnce, &[Invariant::Pace]),
 ];
 
 /// What can be wrong.
@@ -55,4 +59,13 @@ pub(crate) enum Bug {
     SwitchedUnwarmed,
     /// Of a mutation of many secrets the last one is not read.
     MutationCut,
+    /// Who cannot reach the database serves its head on when another may publish.
+    CutOffServes,
+    /// An edge takes the head that it has for confirmed though it read nothing.
+    ConfirmedUnread,
+    /// A change that went ahead of the generation is in one head and not in the next, and an edge keeps nothing
+    /// of the one before.
+    AheadDropped,
+    /// What KV refuses is asked again at once.
+    RetriedAtOnce,
 }

@@ -55,6 +55,7 @@ fn setting() -> Setting {
         alone: true,
         edges: vec![(Lanes::Kv, 0), (Lanes::Http, 0), (Lanes::Both, 0)],
         host_skew_ms: 0,
+        read_ms: 0,
         leaf_records: 4,
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Database {
     pub(crate) before: Committed,
     pub(crate) committed_at: u64,
     pub(crate) epoch: u64,
+    /// Of the audit log.
+    pub(crate) events: u64,
     /// Who has the lease, and until when.
     pub(crate) lease: Option<(String, i64)>,
     /// When machines lost the lease to another.
@@ -120,6 +122,7 @@ impl Database {
     fn begin(&mut self, at: u64) -> u64 {
         self.before = self.committed.clone();
         self.committed_at = at;
+        self.events += 1;
         self.committed.generation += 1;
         self.committed.generation
     }

@@ -35,6 +35,8 @@ struct Fate {
     /// All that it did.
     steps: Vec<Step>,
     halted_until: Option<Instant>,
+    /// Until then it cannot reach the database, though others may.
+    cut_off_until: u64,
 }
 
 impl Host {
@@ -90,6 +92,15 @@ impl Host {
 
     pub(crate) fn is_dead(&self) -> bool {
         lock(&self.fate).dead
+    }
+
+    /// It cannot reach the database until then.
+    pub(crate) fn cut_off(&self, until: u64) {
+        lock(&self.fate).cut_off_until = until;
+    }
+
+    pub(crate) fn is_cut_off(&self) -> bool {
+        lock(&self.fate).cut_off_until > self.sim.now()
     }
 
     /// Nothing that it does comes to anything for so long.

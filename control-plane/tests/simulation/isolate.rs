@@ -109,6 +109,9 @@ impl Isolate {
         if sim.has(Bug::LowerHeadTaken) && self.replica.order().is_some_and(|held| order < held) {
             self.replica = replica();
         }
+        if sim.has(Bug::AheadDropped) && self.replica.order().is_some_and(|held| held < order) {
+            self.replica = replica();
+        }
         match self.replica.adopt(head, settings, now) {
             Ok(true) => self.etag = Some(etag),
             Ok(false) => return true,

@@ -1,6 +1,7 @@
 //! Whether a verdict is right, looked at in the moment in which it is given.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use keyward_shared::fingerprint::Fingerprint;
@@ -16,9 +17,9 @@ use crate::truth::{State, Verdict, secrets, verdict};
 /// Seed of the key that heads are signed with.
 pub(crate) const SIGNING_SEED: [u8; 32] = [3; 32];
 /// Within which a change counts at an edge that reads heads over http, in milliseconds.
-const HTTP_BOUND_MS: u64 = 2_500;
+pub(crate) const HTTP_BOUND_MS: u64 = 2_500;
 /// The same over KV.
-const KV_BOUND_MS: u64 = 125_000;
+pub(crate) const KV_BOUND_MS: u64 = 125_000;
 
 /// Who looks at the verdicts of one edge.
 pub(crate) struct Judge {
@@ -27,6 +28,8 @@ pub(crate) struct Judge {
     pub(crate) database: Arc<Mutex<Database>>,
     /// The lane that counts, or none where the edge's clock is too far off for any bound.
     pub(crate) bound_by: Option<Lane>,
+    /// The newest change that a verdict had to know.
+    pub(crate) due: AtomicU64,
     /// What its isolate has shown to know of each secret.
     pub(crate) known: Mutex<BTreeMap<Fingerprint, u64>>,
 }
@@ -39,7 +42,7 @@ impl Judge {
 
     /// A head as a publisher would make it that had the bug in question.
     pub(crate) fn bend(&self, bytes: Vec<u8>) -> Vec<u8> {
-        if !self.sim.has(Bug::RecentDropped) {
+        if !(self.sim.has(Bug::RecentDropped) || self.sim.has(Bug::AheadDropped) && self.sim.once_in(2)) {
             return bytes;
         }
         let key = SigningKey::from_seed(&SIGNING_SEED);
@@ -47,8 +50,10 @@ impl Judge {
         let Some(mut head) = trusted.and_then(|trusted| Head::verify(&bytes, DEPLOYMENT, &trusted).ok()) else {
             return bytes;
         };
-        let tree_generation = head.tree_generation;
-        if let Some(at) = head.recent.iter().position(|entry| entry.generation > tree_generation) {
+        let (generation, tree_generation) = (head.generation, head.tree_generation);
+        if self.sim.has(Bug::AheadDropped) {
+            head.recent.retain(|entry| entry.generation <= generation);
+        } else if let Some(at) = head.recent.iter().position(|entry| entry.generation > tree_generation) {
             head.recent.remove(at);
         }
         head.sign(DEPLOYMENT, &key).map_or(bytes, keyward_shared::snapshot::SignedHead::into_bytes)
@@ -67,6 +72,8 @@ impl Judge {
             return;
         };
         let (order, expires_at) = (head.order(), head.expires_at);
+        let entry = head.recent_entry(fingerprint);
+        let goes_ahead = entry.is_some_and(|entry| entry.generation > order.generation);
         if now >= expires_at {
             if !matches!(given, Verdict::Unavailable(_)) {
                 self.violate(Invariant::Expired, format_args!("{given:?}, {} ms past expiry", now - expires_at));
@@ -82,6 +89,7 @@ impl Judge {
         let Some(committed) = database.heads.get(&order).map(|facts| facts.committed) else {
             return self.violate(Invariant::Record, format_args!("{order:?} is used and not on record"));
         };
+        let committed = if goes_ahead { committed } else { order.generation };
         let agree = |from: u64| {
             let states = database.history.states(fingerprint, from, committed.max(from));
             let agrees = states.iter().find(|(_, state)| verdict(state, asked.writes, now) == given);
@@ -110,8 +118,13 @@ impl Judge {
             }
         };
         lock(&self.known).insert(*fingerprint, shown);
-        if let Some(cutoff) = cutoff {
+        if let (Some(cutoff), Some(lane)) = (cutoff, self.bound_by) {
             let due = database.history.acknowledged(fingerprint, cutoff.0, cutoff.1);
+            if due > self.due.load(Ordering::Relaxed) {
+                // Changes from before the last verdict that counted show nothing again.
+                self.due.store(due, Ordering::Relaxed);
+                self.sim.count_bound(lane);
+            }
             if let Err(states) = agree(order.generation.max(due)) {
                 self.violate(Invariant::Bound, format_args!("{given:?} by {order:?}; due: {states}"));
             }

@@ -30,6 +30,11 @@ impl Keys {
         self.next + 1
     }
 
+    /// How many keys of a workspace there are.
+    pub(crate) fn of(&self, workspace: usize) -> usize {
+        self.all.iter().filter(|key| key.workspace == workspace).count()
+    }
+
     fn secret(&mut self) -> Option<usize> {
         let secret = self.next;
         self.next += 1;

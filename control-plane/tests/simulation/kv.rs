@@ -354,6 +354,9 @@ impl KvClient {
         let fault = self.kv.fault();
         match fault {
             Some(WriteFault::Refused) => {
+                if self.host.sim.has(Bug::RetriedAtOnce) {
+                    (0..2).for_each(|_| self.kv.count(self.host.number));
+                }
                 self.host.sim.pass(5, 50).await;
                 Err(refused(call, 429))
             }

@@ -64,6 +64,8 @@ const SEEDS: u64 = 200;
 const MANY_SEEDS: u64 = 10_000;
 /// Verdicts of a story, on average, without which it shows little.
 const VERDICTS: u64 = 60;
+/// The same of verdicts on each lane that had to know a change that none before had to know.
+const BOUND: u64 = 3;
 /// The same of secrets that were compared when another tree took over.
 const SWITCHES: u64 = 5;
 
@@ -82,7 +84,7 @@ fn whatever_happens_what_must_always_hold_does() {
         return;
     }
     let seeds = seeds();
-    let (verdicts, switches) = (AtomicU64::new(0), AtomicU64::new(0));
+    let [verdicts, switches, by_kv, over_http] = [const { AtomicU64::new(0) }; 4];
     let first_failed = AtomicU64::new(u64::MAX);
     let count = usize::try_from(seeds.end - seeds.start).expect("few enough");
     share(count, |at| {
@@ -92,6 +94,8 @@ fn whatever_happens_what_must_always_hold_does() {
         let told = tell_seed(seed, None);
         verdicts.fetch_add(told.verdicts, Ordering::Relaxed);
         switches.fetch_add(told.switches, Ordering::Relaxed);
+        by_kv.fetch_add(told.bound[0], Ordering::Relaxed);
+        over_http.fetch_add(told.bound[1], Ordering::Relaxed);
         if told.violation.is_some() {
             first_failed.fetch_min(seed, Ordering::Relaxed);
         }
@@ -100,7 +104,10 @@ fn whatever_happens_what_must_always_hold_does() {
     assert!(failed == u64::MAX, "{}", why(failed, &tell_seed(failed, None)));
     let stories = seeds.end - seeds.start;
     let (verdicts, switches) = (verdicts.into_inner(), switches.into_inner());
+    let bound = [by_kv.into_inner(), over_http.into_inner()];
     println!("seeds {seeds:?}: {verdicts} verdicts, {switches} secrets compared when another tree took over");
+    println!("bounds were put to the test {bound:?} times: by KV, over http");
+    assert!(bound.iter().all(|bound| *bound > BOUND * stories), "bounds put to the test {bound:?} times show little");
     assert!(verdicts > VERDICTS * stories, "{verdicts} verdicts of {stories} stories show little");
     assert!(switches > SWITCHES * stories, "{switches} secrets compared in {stories} stories show little");
 }

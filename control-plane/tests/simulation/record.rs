@@ -27,6 +27,10 @@ pub(crate) fn look(sim: &Sim, database: &Database, new: &NewHead<'_>, holder: us
     if let Some(name) = new.named.iter().find(|name| is_given_up(name)) {
         sim.violate(Invariant::Objects, format_args!("{name} was given up, and is named again"));
     }
+    // Who wakes between lengthening its lease and dropping what nobody named drops what another has staged.
+    if let Some(name) = new.named.iter().find(|name| !database.objects.contains_key(*name) && !sim.has_halted()) {
+        sim.violate(Invariant::Objects, format_args!("{name} is named and not there"));
+    }
     look_at_changes(sim, &database.committed.outbox, &head);
     if let Some(before) = database.newest().filter(|before| before.tree.shape != head.tree.shape) {
         look_at_switch(sim, database, before, &head);
@@ -71,6 +75,9 @@ fn look_at_changes(sim: &Sim, outbox: &[Row], head: &Head) {
             ahead.contains(&row.generation)
         }
     };
+    if let Some(row) = outbox.iter().find(|row| ahead.contains(&row.generation) && !row.narrowing) {
+        sim.violate(Invariant::Whole, format_args!("{row:?} narrows nothing, and goes ahead of {:?}", head.order()));
+    }
     if let Some(row) = outbox.iter().filter(must_be).find(|row| !is_carried(row)) {
         let (order, tree) = (head.order(), head.tree_generation);
         sim.violate(Invariant::Whole, format_args!("{order:?} over a tree of {tree} does not carry {row:?}"));

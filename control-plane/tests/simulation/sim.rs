@@ -74,6 +74,7 @@ pub(crate) struct Sim {
     disturbed_until: [AtomicU64; 2],
     crowded_until: AtomicU64,
     verdicts: AtomicU64,
+    bound: [AtomicU64; 2],
     switches: AtomicU64,
     halted: AtomicBool,
 }
@@ -94,6 +95,7 @@ impl Sim {
             disturbed_until: [AtomicU64::new(0), AtomicU64::new(0)],
             crowded_until: AtomicU64::new(0),
             verdicts: AtomicU64::new(0),
+            bound: [AtomicU64::new(0), AtomicU64::new(0)],
             switches: AtomicU64::new(0),
             halted: AtomicBool::new(false),
         }
@@ -173,6 +175,16 @@ impl Sim {
     /// How many verdicts were compared with the truth.
     pub(crate) fn verdicts(&self) -> u64 {
         self.verdicts.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_bound(&self, lane: Lane) {
+        self.bound[lane as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Of the verdicts that were compared those that had to know a change that none before had to know: by KV,
+    /// and over http.
+    pub(crate) fn bound(&self) -> [u64; 2] {
+        [Lane::Kv, Lane::Http].map(|lane| self.bound[lane as usize].load(Ordering::Relaxed))
     }
 
     pub(crate) fn count_switch(&self) {

@@ -36,6 +36,8 @@ pub(crate) struct Store {
     pub(crate) away_until: Arc<Mutex<u64>>,
     /// There is but one process at a time, so that the lease is free for whoever asks.
     pub(crate) alone: bool,
+    /// The longest that a read of live secrets takes, in milliseconds.
+    pub(crate) read_ms: u64,
 }
 
 impl Store {
@@ -44,7 +46,7 @@ impl Store {
         let sim = &self.host.sim;
         self.host.point(Step::Before(call)).await;
         sim.pass(0, 3).await;
-        if *lock(&self.away_until) > sim.now() {
+        if *lock(&self.away_until) > sim.now() || self.host.is_cut_off() {
             if sim.once_in(4) {
                 // It is done, and nobody hears of it.
                 drop(does(&mut lock(&self.database)));
@@ -72,12 +74,19 @@ impl Commits for Store {
     }
 
     async fn tree(&self) -> Result<TreeState, StoreError> {
-        Ok(TreeState { edge: Edge::empty(), pruned: 0, incarnation: 1 })
+        let size = self.call("tree", |database| database.events).await?;
+        let peaks = vec![[0; 32]; usize::try_from(size.count_ones()).unwrap_or(0)];
+        let edge = Edge::new(size, peaks).ok_or(StoreError::Corrupt { what: "tree", source: None })?;
+        Ok(TreeState { edge, pruned: 0, incarnation: 1 })
     }
 }
 
 #[async_trait]
 impl Publication for Store {
+    fn is_alone(&self) -> bool {
+        self.alone || self.host.sim.has(Bug::CutOffServes)
+    }
+
     async fn view(&self) -> Result<Box<dyn PublicationView>, StoreError> {
         let sim = &self.host.sim;
         let ahead = sim.has(Bug::GenerationAhead);
@@ -93,7 +102,7 @@ impl Publication for Store {
             committed
         });
         let cut = sim.has(Bug::MutationCut);
-        Ok(Box::new(View { committed: committed.await?, cut }))
+        Ok(Box::new(View { committed: committed.await?, cut, sim: Arc::clone(sim), read_ms: self.read_ms }))
     }
 
     async fn acquire_lease(&self, holder: &str, now: UnixMillis, until: UnixMillis) -> Result<Option<u64>, StoreError> {
@@ -109,6 +118,7 @@ impl Publication for Store {
                 database.lease_lost_at.insert(before, lost_at);
             }
             database.lease = Some((holder.to_owned(), until.as_millis()));
+            database.events += 1;
             if !kept || database.epoch == 0 {
                 database.epoch += 1;
             }
@@ -161,15 +171,18 @@ impl Publication for Store {
         let sim = Arc::clone(&self.host.sim);
         let record = |database: &mut Database| {
             if !database.holds_lease(holder) {
-                return false;
+                return Ok(false);
             }
             let says = record::look(&sim, database, head, self.host.number);
+            if !head.named.iter().all(|name| database.objects.contains_key(name)) {
+                return Err(StoreError::Misused("an object that the head names is not there".into()));
+            }
             if !sim.has(Bug::ServedUnrecorded) {
                 database.record(head, says, self.host.number);
             }
-            true
+            Ok(true)
         };
-        let recorded = self.call("record_head", record).await?;
+        let recorded = self.call("record_head", record).await??;
         let HeadOrder { epoch, generation, issued_at } = head.order;
         let words = if recorded { "records" } else { "may not record" };
         self.host.sim.note(format_args!("{holder} {words} {epoch}.{generation} issued {issued_at}"));

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::bugs::Bug;
 use crate::isolate::Asked;
+use crate::judge::{HTTP_BOUND_MS, KV_BOUND_MS};
 use crate::kv::{ReadFault, WriteFault};
 use crate::sim::{BOTH, Invariant, Lane, Sim, Violation, lock};
 use crate::truth::secrets;
@@ -30,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) lines: Vec<String>,
     /// How many verdicts were compared with the truth.
     pub(crate) verdicts: u64,
+    /// Of these the ones that had to know a change that none before had to know: by KV, and over http.
+    pub(crate) bound: [u64; 2],
     /// How many secrets were known to an edge before and after another tree took over.
     pub(crate) switches: u64,
 }
@@ -41,8 +44,8 @@ pub(crate) fn tell(world: impl FnOnce() -> World, live: &impl AsyncFn(&mut World
         let mut world = world();
         live(&mut world).await;
         let sim = &world.sim;
-        let (verdicts, switches) = (sim.verdicts(), sim.switches());
-        Told { violation: sim.violation(), lines: sim.lines(), verdicts, switches }
+        let (verdicts, bound, switches) = (sim.verdicts(), sim.bound(), sim.switches());
+        Told { violation: sim.violation(), lines: sim.lines(), verdicts, bound, switches }
     })
 }
 
@@ -67,6 +70,7 @@ fn setting(sim: &Sim) -> Setting {
         alone: sim.once_in(2),
         edges: (0..3).map(edge).collect(),
         host_skew_ms: if sim.once_in(2) { 2 * MINUTE_MS } else { 0 },
+        read_ms: [0, 0, 4_000][sim.index(3)],
         // Trees of one leaf, of hundreds under nodes, and what lies between.
         leaf_records: [1, 4, 16, TARGET_RECORDS, TARGET_RECORDS][sim.index(5)],
     }
@@ -88,6 +92,8 @@ impl World {
             }
             if self.sim.once_in(9) {
                 self.go_wrong().await;
+            } else if self.database_answers() && self.keys.of(2) > 448 && self.sim.once_in(12) {
+                self.overtake().await;
             } else if self.database_answers() {
                 self.change_something();
             }
@@ -150,7 +156,7 @@ impl World {
             11 if self.sim.once_in(5) => self.create(120, Some(2)),
             12 if self.sim.once_in(8) => self.delete_all(2),
             13 => self.delete(),
-            _ => {}
+            _ => self.log(),
         }
     }
 
@@ -192,6 +198,7 @@ impl World {
                 self.sim.disturb_until(until, BOTH);
                 *lock(&self.front.away_until) = until;
             }
+            4 if !self.setting.alone && self.sim.once_in(2) => self.cut_off_one().await,
             4 => {
                 self.sim.note(format_args!("the database is away for {lasts} ms"));
                 self.sim.disturb_until(until, BOTH);
@@ -232,6 +239,38 @@ impl World {
         }
     }
 
+    /// Whoever publishes cannot reach the database, and another can. The first loses the lease, and must tell by
+    /// itself that it may have: once the other publishes, every bound counts again.
+    async fn cut_off_one(&mut self) {
+        while self.alive().len() < 2 {
+            self.start();
+            self.wait(SECOND_MS).await;
+        }
+        let holder = self.machines.iter().find(|machine| lock(&self.database).holds_lease(&machine.host.name));
+        let Some(host) = holder.map(|machine| Arc::clone(&machine.host)) else { return };
+        let until = self.sim.now() + self.sim.between(MINUTE_MS, 4 * MINUTE_MS);
+        self.sim.note(format_args!("{} is cut off from the database", host.name));
+        host.cut_off(until);
+        self.sim.disturb_until(self.sim.now(), BOTH);
+        while self.sim.now() < until && self.sim.violation().is_none() {
+            self.change_something();
+            self.wait(self.sim.between(200, 6_000)).await;
+            self.ask_of_changed(6);
+        }
+    }
+
+    /// More changes at once than heads carry. While a tree takes them up, what narrows something overtakes them.
+    async fn overtake(&mut self) {
+        self.suspend(2);
+        for _ in 0..6 {
+            self.disable();
+            for _ in 0..4 {
+                self.ask_of_changed(3);
+                self.wait(self.sim.between(50, 400)).await;
+            }
+        }
+    }
+
     /// For hours nobody is asked anything, or nothing answers.
     async fn fall_silent(&mut self) {
         let lasts = self.sim.between(HOUR_MS / 2, 4 * HOUR_MS);
@@ -256,6 +295,7 @@ impl World {
         *lock(&self.database_away_until) = 0;
         for machine in &self.machines {
             machine.host.die_in(u64::MAX);
+            machine.host.cut_off(0);
         }
         if self.alive().is_empty() {
             self.start();
@@ -270,12 +310,40 @@ impl World {
         self.look_at_kv();
         self.ask(30);
         sleep(Duration::from_secs(40)).await;
+        self.change_at_rest().await;
         // One of them knows nothing but what it can read now.
         if let Some(edge) = self.sim.one_of(&self.edges) {
             edge.evict();
         }
         self.ask(30);
         sleep(Duration::from_secs(5)).await;
+    }
+
+    /// What changes now counts everywhere within each lane's bound.
+    async fn change_at_rest(&mut self) {
+        for _ in 0..3 {
+            self.disable();
+            self.rotate(30);
+            self.set_access(Access::ReadOnly);
+            self.enable();
+            sleep(Duration::from_millis(HTTP_BOUND_MS)).await;
+            self.ask_of_changed(12);
+            sleep(Duration::from_secs(2)).await;
+        }
+        sleep(Duration::from_millis(KV_BOUND_MS - HTTP_BOUND_MS)).await;
+        self.ask_of_changed(12);
+        sleep(Duration::from_secs(2)).await;
+        self.look_at_kv();
+    }
+
+    /// Every edge is asked about the secrets that changed last.
+    fn ask_of_changed(&self, count: usize) {
+        let changed = lock(&self.database).history.newest(count);
+        for edge in &self.edges {
+            for secret in secrets().iter().filter(|secret| changed.contains(&secret.fingerprint)) {
+                tokio::spawn(Arc::clone(edge).ask(Asked { secret, writes: self.sim.once_in(3) }));
+            }
+        }
     }
 
     /// No publisher stops for good: the database is the only one there ever was.

@@ -16,6 +16,7 @@ fn setting() -> Setting {
         alone: false,
         edges: vec![(Lanes::Http, 0)],
         host_skew_ms: 0,
+        read_ms: 0,
         leaf_records: TARGET_RECORDS,
     }
 }

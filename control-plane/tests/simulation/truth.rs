@@ -146,6 +146,14 @@ impl History {
         std::iter::once(begin).chain(later.map(|change| (change.generation, &change.state))).collect()
     }
 
+    /// The secrets that were changed last.
+    pub(crate) fn newest(&self, count: usize) -> Vec<Fingerprint> {
+        let newest = |(fingerprint, all): (&Fingerprint, &Vec<Change>)| Some((all.last()?.generation, *fingerprint));
+        let mut all: Vec<_> = self.0.iter().filter_map(newest).collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.into_iter().take(count).map(|(_, fingerprint)| fingerprint).collect()
+    }
+
     /// The newest change of a secret that was acknowledged at `at` or before.
     pub(crate) fn acknowledged(&self, fingerprint: &Fingerprint, at: u64, urgent_alone: bool) -> u64 {
         let all = self.0.get(fingerprint).map(Vec::as_slice).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! One view of the database in memory.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyward_control_plane::store::StoreError;
@@ -10,12 +11,16 @@ use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::settings::Settings;
 
 use crate::database::{Committed, Row};
+use crate::sim::Sim;
 
 /// What is committed as it was at one moment.
 pub(crate) struct View {
     pub(crate) committed: Committed,
     /// The last row of a mutation that has many is not there.
     pub(crate) cut: bool,
+    pub(crate) sim: Arc<Sim>,
+    /// The longest that a read of live secrets takes, in milliseconds.
+    pub(crate) read_ms: u64,
 }
 
 impl View {
@@ -95,11 +100,13 @@ impl PublicationView for View {
     }
 
     async fn live_between(&mut self, from: Fingerprint, to: Fingerprint) -> Result<Vec<LiveSecret>, StoreError> {
+        self.sim.pass(0, self.read_ms).await;
         let between = self.committed.live.range(from..=to);
         Ok(between.map(|(fingerprint, (record, policy))| (*fingerprint, *record, policy.clone())).collect())
     }
 
     async fn live_in(&mut self, ranges: &[(Fingerprint, Fingerprint)]) -> Result<Option<LiveSecrets>, StoreError> {
+        self.sim.pass(0, self.read_ms).await;
         let (mut records, mut ends, mut policies) = (Vec::new(), Vec::new(), Vec::new());
         for (from, to) in ranges {
             for (fingerprint, (record, policy)) in self.committed.live.range(*from..=*to) {

@@ -1,5 +1,6 @@
 //! One story: machines, KV, edges and keys, and what happens to them.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(crate) struct Setting {
     pub(crate) edges: Vec<(Lanes, i64)>,
     /// The most that a machine's clock is off.
     pub(crate) host_skew_ms: u64,
+    /// The longest that a read of live secrets takes, in milliseconds: how long trees are built.
+    pub(crate) read_ms: u64,
     /// Records that a leaf is aimed at.
     pub(crate) leaf_records: u64,
 }
@@ -56,24 +59,46 @@ pub(crate) enum Lanes {
     Both,
 }
 
-/// Nothing of the audit log travels here.
-struct NoLog;
+/// Signs the audit log, which grows with each change: of what it says no verdict knows anything.
+struct Log {
+    host: Arc<Host>,
+    database: Arc<Mutex<Database>>,
+    newest: Mutex<Option<StoredCheckpoint>>,
+    is_held: AtomicBool,
+}
 
 #[async_trait]
-impl Witness for NoLog {
-    async fn checkpoint(&self, _: UnixMillis, _: i64) -> Result<Option<StoredCheckpoint>, NotaryError> {
-        Ok(None)
+impl Witness for Log {
+    async fn checkpoint(&self, now: UnixMillis, least_ms: i64) -> Result<Option<StoredCheckpoint>, NotaryError> {
+        self.host.sim.pass(0, 20).await;
+        if self.is_held.load(Ordering::Relaxed) {
+            return Err(NotaryError::NotCompared);
+        }
+        let size = lock(&self.database).events;
+        let mut newest = lock(&self.newest);
+        let is_young = |newest: &&StoredCheckpoint| now.as_millis() - newest.at.as_millis() < least_ms;
+        if let Some(newest) = newest.as_ref().filter(is_young) {
+            return Ok(Some(newest.clone()));
+        }
+        let note = format!("simulated\n{size}\n");
+        let signed = StoredCheckpoint { incarnation: 1, size, root: [0; 32], at: now, note };
+        Ok(Some(newest.insert(signed).clone()))
     }
 
-    fn hold(&self) {}
+    fn hold(&self) {
+        self.is_held.store(true, Ordering::Relaxed);
+    }
 
-    fn let_go(&self) {}
+    fn let_go(&self) {
+        self.is_held.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A machine that publishes.
 pub(crate) struct Machine {
     pub(crate) host: Arc<Host>,
     committed: watch::Sender<Generation>,
+    logged: watch::Sender<u64>,
     /// What runs on it, once it does.
     publishing: Arc<Mutex<Option<PublisherHandle>>>,
 }
@@ -118,6 +143,7 @@ impl World {
                 edge: number,
                 database: Arc::clone(&database),
                 bound_by: Some(lane).filter(|_| !far_off),
+                due: AtomicU64::new(0),
                 known: Mutex::default(),
             };
             let edge = Edge {
@@ -153,8 +179,9 @@ impl World {
             logged: watch::Sender::new(0),
             away_until: Arc::clone(&self.database_away_until),
             alone: self.setting.alone,
+            read_ms: self.setting.read_ms,
         };
-        let committed = store.committed.clone();
+        let (committed, logged) = (store.committed.clone(), store.logged.clone());
         let store: Arc<dyn PublicationStore> = Arc::new(store);
         let kv: Arc<dyn KvApi> = Arc::new(KvClient { host: Arc::clone(&host), kv: Arc::clone(&self.kv) });
         let (head_ttl, holder) = (self.setting.head_ttl, host.name.clone());
@@ -176,13 +203,15 @@ impl World {
         };
         let clock = Arc::clone(&host) as Arc<dyn Clock>;
         let handle = Arc::<Mutex<Option<PublisherHandle>>>::default();
-        self.machines.push(Machine { host: Arc::clone(&host), committed, publishing: Arc::clone(&handle) });
-        let front = Arc::clone(&self.front);
+        self.machines.push(Machine { host: Arc::clone(&host), committed, logged, publishing: Arc::clone(&handle) });
+        let (front, database) = (Arc::clone(&self.front), Arc::clone(&self.database));
         let begin = async move {
             // One that cannot read the database at its start ends, and is started again.
             let publisher = loop {
                 let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
-                match Publisher::new(store, (Arc::new(NoLog), Arc::default()), clock, options()).await {
+                let (newest, is_held) = (Mutex::default(), AtomicBool::new(false));
+                let log = Log { host: Arc::clone(&host), database: Arc::clone(&database), newest, is_held };
+                match Publisher::new(store, (Arc::new(log), Arc::default()), clock, options()).await {
                     Ok(publisher) => break publisher,
                     Err(_) => sleep(Duration::from_secs(1)).await,
                 }
@@ -201,6 +230,18 @@ impl World {
         }
     }
 
+    /// Something is logged that changes nothing else. One machine hears of it at once.
+    pub(crate) fn log(&self) {
+        let events = {
+            let mut database = lock(&self.database);
+            database.events += 1;
+            database.events
+        };
+        if let Some(machine) = self.sim.one_of(&self.machines) {
+            machine.logged.send_replace(events);
+        }
+    }
+
     /// Machines that are not dead.
     pub(crate) fn alive(&self) -> Vec<usize> {
         let alive = self.machines.iter().filter(|machine| !machine.host.is_dead());
@@ -210,7 +251,7 @@ impl World {
     /// Whether some machine publishes, as far as that can be told.
     pub(crate) fn is_served(&self) -> bool {
         let holder = lock(&self.database).lease.as_ref().map(|(holder, _)| holder.clone());
-        let mut alive = self.machines.iter().filter(|machine| !machine.host.is_dead());
+        let mut alive = self.machines.iter().filter(|machine| !machine.host.is_dead() && !machine.host.is_cut_off());
         alive.any(|machine| holder.as_ref() == Some(&machine.host.name))
     }
 
