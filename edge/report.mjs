@@ -63,14 +63,17 @@ export async function report(env, wasm, instance, location) {
   if (url === undefined) return;
   // On and on, for what is counted while one is under way, as long as a request may stay behind its answer.
   const begun = Date.now();
-  while (Date.now() - begun <= MAX_STAY) {
-    let length = wasm.report_take(pending !== undefined, Date.now());
-    if (length < -1) {
+  const stays = () => Date.now() - begun <= MAX_STAY;
+  for (let may = true; ; may = stays()) {
+    const length = wasm.report_take(pending !== undefined, Date.now());
+    if (length === -1 || (length < 0 && !may)) return;
+    if (length < 0) {
+      // And then it is looked at once more: another report may have gone before, and this one's time moved.
       await scheduler.wait(-length);
-      length = wasm.report_take(pending !== undefined, Date.now());
+      continue;
     }
-    if (length < 0) return;
     await send(url, env, wasm, length, instance, location);
+    if (!stays()) return;
   }
 }
 

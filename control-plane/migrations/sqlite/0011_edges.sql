@@ -73,8 +73,9 @@ CREATE TABLE usage_bound (
     gap_at          INTEGER,
     -- When calls were told of without their secrets for the last time.
     unnamed_at      INTEGER,
-    -- Samples of refusals that ever came: the next one's place.
-    samples         INTEGER NOT NULL
+    -- Samples of refusals that ever came, of known secrets and of strangers: the next one's place in its ring.
+    samples         INTEGER NOT NULL,
+    strangers       INTEGER NOT NULL
 ) STRICT;
 
 -- How a secret is used.
@@ -93,7 +94,8 @@ CREATE TABLE secret_usage (
 
 -- Single refusals, found by the id of their request: that of an edge and the how manieth it was there.
 CREATE TABLE refusal_sample (
-    -- In a ring: the oldest gives its place to the newest.
+    -- In two rings, where the oldest gives its place to the newest: of known secrets from 0 up, of strangers from -1
+    -- down.
     place       INTEGER PRIMARY KEY,
     edge_id     INTEGER NOT NULL REFERENCES edge (id) ON DELETE CASCADE,
     ordinal     INTEGER NOT NULL,

@@ -9,8 +9,8 @@ use keyward_shared::report::RefusalKind;
 
 use crate::domain::time::{UnixDay, UnixMillis};
 
-/// Most samples of refusals that are kept: the newest.
-pub const MAX_SAMPLES: u32 = 500_000;
+/// Most samples of refusals of known secrets that are kept, and as many of strangers: the newest.
+pub const MAX_SAMPLES: u32 = 250_000;
 /// How long a sample of a refusal is kept, in milliseconds.
 pub const SAMPLE_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Most of a kind that are kept of a day.

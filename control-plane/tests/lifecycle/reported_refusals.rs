@@ -70,13 +70,30 @@ async fn a_sample_is_found_by_its_request_and_the_oldest_make_room() {
     assert_eq!(sample(3).await, Some(told(0, None)));
     assert_eq!((sample(4).await, house.store.sample([4; 10], 2).await.expect("a store")), (None, None));
     // Once around the ring.
-    house.rows("UPDATE usage_bound SET samples = 500001").await;
+    house.rows("UPDATE usage_bound SET strangers = 250001").await;
     house.store.take_report(&report(&house, 2), house.now()).await.expect("taken");
     assert_eq!((sample(2).await.is_some(), sample(3).await.is_some()), (true, false));
     assert!(sample(4).await.is_some() && sample(5).await.is_some());
     house.pass(7 * 24 * 3600 + 1);
     house.store.forget_edges(house.now()).await.expect("forgotten");
     assert_eq!((sample(2).await, sample(4).await), (None, None));
+}
+
+#[tokio::test]
+async fn strangers_leave_the_refusals_of_known_keys_their_places() {
+    let house = House::new().await;
+    let restricted = RefusalKind::of(Refusal::Restricted);
+    let mut first = report(&house, 1);
+    first.body.samples = vec![Sample { ordinal: 9, refusal: restricted, fingerprint: Some(whose(1)), ago: 0 }];
+    house.store.take_report(&first, house.now()).await.expect("taken");
+    // Their ring begins anew where the known one's only sample is in its own.
+    house.store.take_report(&report(&house, 2), house.now()).await.expect("taken");
+    house.rows("UPDATE usage_bound SET strangers = 250000").await;
+    house.store.take_report(&report(&house, 3), house.now()).await.expect("taken");
+    let sample = async |ordinal| house.store.sample([3; 10], ordinal).await.expect("a store");
+    assert_eq!(sample(9).await.map(|sample| sample.kind), Some(restricted));
+    assert_eq!((sample(4).await, sample(5).await), (None, None), "the oldest strangers made room");
+    assert!(sample(6).await.is_some() && sample(7).await.is_some());
 }
 
 #[tokio::test]

@@ -102,6 +102,11 @@ impl RefusalKind {
     /// How many there are.
     pub const COUNT: usize = WORDS.len();
 
+    /// Whether only a secret that the edge knows is refused for this.
+    pub const fn is_of_known_secret(self) -> bool {
+        matches!(self.0, 4..=11)
+    }
+
     /// That of a refusal.
     pub const fn of(refusal: Refusal) -> Self {
         Self(match refusal {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use keyward_shared::report::{MAX_ADDRESSES, MAX_HITTERS, RefusalKind, Report};
+use keyward_shared::report::{MAX_ADDRESSES, MAX_HITTERS, RefusalKind, Report, Sample};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -30,6 +30,7 @@ const UNTOLD: &str = include_str!("sql/edges/untold.sql");
 
 #[derive(Serialize)]
 struct SampleRow {
+    place: i64,
     ordinal: u32,
     at: i64,
     reason: &'static str,
@@ -54,15 +55,49 @@ struct Told {
     untold: u32,
 }
 
-/// Takes the samples of a report, the first of which has this place.
+/// How many samples came, of known secrets and of strangers. Each have a ring to themselves: there can be any number
+/// of strangers, and they would leave no room for the others.
+pub(super) struct Places {
+    pub(super) known: i64,
+    pub(super) strangers: i64,
+}
+
+impl Places {
+    /// How many these are.
+    pub(super) fn taken_by(samples: &[Sample]) -> Self {
+        let mut taken = Self { known: 0, strangers: 0 };
+        for sample in samples {
+            taken.next(sample);
+        }
+        taken
+    }
+
+    /// How many came before these, where so many have come with them.
+    pub(super) fn before(&self, (known, strangers): (i64, i64)) -> Self {
+        Self { known: known - self.known, strangers: strangers - self.strangers }
+    }
+
+    /// The place of the next one.
+    fn next(&mut self, sample: &Sample) -> i64 {
+        let (is_known, ring) = (sample.refusal.is_of_known_secret(), i64::from(MAX_SAMPLES));
+        let count = if is_known { &mut self.known } else { &mut self.strangers };
+        let place = *count % ring;
+        *count += 1;
+        if is_known { place } else { -1 - place }
+    }
+}
+
+/// Takes the samples of a report, before which so many had come.
 pub(super) async fn take_samples(
     conn: &mut SqliteConnection,
-    (edge, first): (i64, i64),
+    edge: i64,
+    mut places: Places,
     report: &Report,
     at: UnixMillis,
 ) -> Result<(), StoreError> {
     let body = &report.body;
     let rows = body.samples.iter().map(|sample| SampleRow {
+        place: places.next(sample),
         ordinal: sample.ordinal,
         at: time(body.until, sample.ago, at),
         reason: sample.refusal.as_str(),
@@ -73,7 +108,7 @@ pub(super) async fn take_samples(
         return Ok(());
     }
     let rows = json::write(&rows, "refusal_sample")?;
-    let put = sqlx::query(SAMPLE_PUT).bind(edge).bind(rows).bind(first).bind(i64::from(MAX_SAMPLES));
+    let put = sqlx::query(SAMPLE_PUT).bind(edge).bind(rows);
     put.execute(conn).await.map(drop).map_err(failed)
 }
 

@@ -172,18 +172,19 @@ async fn begin(
         apply.execute(&mut *conn).await.map_err(failed)?;
     }
     sqlx::query(APPLIED_AT).bind(edge).execute(&mut *conn).await.map_err(failed)?;
-    let samples = i64::try_from(body.samples.len()).unwrap_or(i64::MAX);
-    let newest: i64 = sqlx::query_scalar(BOUND_PUT)
+    let samples = refusals::Places::taken_by(&body.samples);
+    let newest: (i64, i64) = sqlx::query_as(BOUND_PUT)
         .bind(at.as_millis())
         .bind(by_now(body.until, at))
         .bind(gap_at)
         .bind((body.others.secrets > 0).then(|| at.as_millis()))
         .bind(SILENCE_MS)
-        .bind(samples)
+        .bind(samples.known)
+        .bind(samples.strangers)
         .fetch_one(&mut *conn)
         .await
         .map_err(failed)?;
-    refusals::take_samples(&mut *conn, (edge, newest - samples), report, at).await?;
+    refusals::take_samples(&mut *conn, edge, samples.before(newest), report, at).await?;
     refusals::take_hitters(conn, report, at).await?;
     Ok(edge)
 }

@@ -119,8 +119,10 @@ impl Writer {
             .await
             .map_err(|_| StoreError::Unavailable("the writer is busy".into()))?;
         place.leave();
+        let turn = Turn::new(self, seat, true).ok_or_else(|| StoreError::Unavailable("the writer is closed".into()))?;
+        // With a turn, so that a group that is left open is ended, and who waits for it told.
         self.line.lies.still()?;
-        Turn::new(self, seat, true).ok_or_else(|| StoreError::Unavailable("the writer is closed".into()))
+        Ok(turn)
     }
 
     /// Waits for a turn with nothing open, to write outside of any group.

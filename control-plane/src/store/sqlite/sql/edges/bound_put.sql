@@ -1,11 +1,12 @@
 -- A silence longer than ?5 is a gap: nobody knows what edges counted that are gone.
-INSERT INTO usage_bound (id, first_report_at, reported_at, newest_until, gap_at, unnamed_at, samples)
-VALUES (1, ?1, ?1, ?2, ?3, ?4, ?6)
+INSERT INTO usage_bound (id, first_report_at, reported_at, newest_until, gap_at, unnamed_at, samples, strangers)
+VALUES (1, ?1, ?1, ?2, ?3, ?4, ?6, ?7)
 ON CONFLICT (id) DO UPDATE SET
     gap_at = CASE
         WHEN excluded.reported_at - reported_at > ?5 THEN excluded.reported_at
         ELSE coalesce(excluded.gap_at, gap_at)
     END,
     reported_at = max(reported_at, excluded.reported_at), newest_until = max(newest_until, excluded.newest_until),
-    unnamed_at = coalesce(excluded.unnamed_at, unnamed_at), samples = samples + excluded.samples
-RETURNING samples
+    unnamed_at = coalesce(excluded.unnamed_at, unnamed_at), samples = samples + excluded.samples,
+    strangers = strangers + excluded.strangers
+RETURNING samples, strangers
