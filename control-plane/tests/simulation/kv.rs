@@ -368,12 +368,13 @@ impl KvClient {
         landed.map_err(|_| refused(call, 0))
     }
 
-    /// Long after it was written a head is written once more.
+    /// Long after it was written a head is written once more, by who has lost the lease since.
     fn write_again(&self, value: Vec<u8>) {
         let (host, kv) = (Arc::clone(&self.host), Arc::clone(&self.kv));
         tokio::spawn(async move {
             host.sim.pass(20_000, 120_000).await;
-            if !host.is_dead() {
+            let superseded = !lock(&kv.database).holds_lease(&host.name);
+            if superseded && !host.is_dead() {
                 kv.look_at_beginning(&value, &host);
                 kv.write(HEAD, Some(Arc::new(value)));
             }
