@@ -43,7 +43,7 @@ pub(crate) enum Bug {
     FloorsIgnored,
     /// Objects are collected as soon as the last head that names them has expired.
     CollectedEarly,
-    /// What a publisher wrote before it was superseded lands in KV long after.
+    /// Who was superseded writes a head of its own again, long after.
     LateWrite,
     /// A generation becomes visible before an earlier one.
     GenerationAhead,

@@ -94,6 +94,12 @@ impl Host {
         lock(&self.fate).dead
     }
 
+    /// Whether it stands still, or did at `at` or later.
+    pub(crate) fn halted_since(&self, at: u64) -> bool {
+        let ago = Duration::from_millis(self.sim.now().saturating_sub(at));
+        lock(&self.fate).halted_until.is_some_and(|until| Instant::now() <= until + ago)
+    }
+
     /// It cannot reach the database until then.
     pub(crate) fn cut_off(&self, until: u64) {
         lock(&self.fate).cut_off_until = until;

@@ -16,7 +16,8 @@ use tokio::time::sleep;
 use crate::bugs::Bug;
 use crate::database::Database;
 use crate::host::{Host, Step};
-use crate::sim::{Invariant, Sim, lock};
+use crate::sim::{Invariant, Lane, Sim, lock};
+use crate::story::HEARTBEAT_MS;
 use crate::truth::PEPPER;
 
 /// The deployment of every story.
@@ -24,8 +25,12 @@ pub(crate) const DEPLOYMENT: &str = "simulated";
 const HEAD: &str = "head";
 /// When the client gives up, in milliseconds.
 const CALL_MS: u64 = 10_000;
-/// When a successor has written its head a second time nothing of its predecessor may land any more.
-const SUPERSEDED_MS: u64 = 12_000;
+/// The latest that a write lands, which its writer may have given up long before.
+const LATEST_MS: u64 = 60_000;
+/// When a successor has written its head its predecessor begins no write any more.
+const SUPERSEDED_MS: u64 = 3_000;
+/// Nor does it collect after this.
+const COLLECTS_MS: u64 = 12_000;
 /// How long an object stays after its last head has expired, less what clocks may be apart.
 const KEPT_MS: u64 = (2 * 60 - 10) * 60 * 1_000;
 
@@ -76,6 +81,8 @@ struct Inner {
     fault: Option<(WriteFault, u64)>,
     /// When each machine called.
     calls: BTreeMap<usize, Vec<u64>>,
+    /// When all of them did.
+    all_calls: Vec<u64>,
     /// When the last head that names an object expires.
     named_until: BTreeMap<String, u64>,
     /// What objects that were read once name.
@@ -205,7 +212,7 @@ impl Kv {
             let order = head.order();
             self.sim.violate(Invariant::Record, format_args!("KV has {order:?}, above what was compared"));
         }
-        self.look_at_epoch(head.epoch);
+        self.note_landed(&head);
         let trees = std::iter::once(&head.tree).chain(&head.next);
         let named = std::iter::once(head.settings).chain(trees.flat_map(|tree| self.names(tree)));
         self.sim.note(format_args!("KV has head {}.{}", head.epoch, head.generation));
@@ -221,17 +228,29 @@ impl Kv {
         }
     }
 
-    /// What a publisher began to write before it was superseded lands soon or not at all. One that halted
-    /// in between begins late, which the second write does not help.
-    fn look_at_epoch(&self, epoch: u64) {
+    /// A head lands. One below what is there was given up, and counts until the next is written: at most for a
+    /// heartbeat.
+    fn note_landed(&self, head: &Head) {
         let now = self.sim.now();
-        let mut inner = lock(&self.inner);
-        inner.epochs.entry(epoch).or_insert(now);
-        let since = inner.epochs.range(epoch + 1..).map(|(_, since)| *since).min();
-        drop(inner);
-        if let Some(since) = since.filter(|since| now > since + SUPERSEDED_MS && !self.sim.has_halted()) {
+        lock(&self.inner).epochs.entry(head.epoch).or_insert(now);
+        if self.head().is_some_and(|newest| newest.order() > head.order()) {
+            self.sim.note(format_args!("a head lands late"));
+            self.sim.disturb_until(now + HEARTBEAT_MS, &[Lane::Kv]);
+        }
+    }
+
+    /// Who was superseded begins no write once a head of the next epoch is there. One that halted in between
+    /// begins late, which the second write does not help.
+    fn look_at_beginning(&self, bytes: &[u8], host: &Host) {
+        let head = lock(&self.database).recorded.get(&ObjectName::of(bytes)).cloned();
+        let Some(epoch) = head.map(|head| head.epoch) else { return };
+        let now = self.sim.now();
+        let since = lock(&self.inner).epochs.range(epoch + 1..).map(|(_, since)| *since).min();
+        if let Some(since) =
+            since.filter(|since| now > since + SUPERSEDED_MS && !host.halted_since(now - SUPERSEDED_MS))
+        {
             let late = now - since;
-            self.sim.violate(Invariant::Record, format_args!("KV has a head of epoch {epoch} {late} ms too late"));
+            self.sim.violate(Invariant::Record, format_args!("a head of epoch {epoch} is written {late} ms too late"));
         }
     }
 
@@ -291,6 +310,13 @@ impl Kv {
         let mut inner = lock(&self.inner);
         let calls = inner.calls.entry(host).or_default();
         calls.push(now);
+        inner.all_calls.push(now);
+        // Two machines may call while the lease goes from one to the other, and never more.
+        let fifth = inner.all_calls.len().checked_sub(5).and_then(|fifth| inner.all_calls.get(fifth));
+        if fifth.is_some_and(|fifth| now < fifth + 1_000) {
+            self.sim.violate(Invariant::Pace, format_args!("five calls of KV within a second"));
+        }
+        let calls = inner.calls.entry(host).or_default();
         let newest = calls.len().checked_sub(3).and_then(|third| calls.get(third));
         if let Some(third) = newest.filter(|third| now < **third + 1_000) {
             let within = now - third;
@@ -312,15 +338,22 @@ fn refused(call: &'static str, status: u16) -> KvError {
 
 impl KvClient {
     /// Begins a call that takes so long: it lands even if the machine dies meanwhile. A client gives up
-    /// after ten seconds, and then it never lands.
+    /// after ten seconds, and then it lands late or never.
     async fn call(
         &self,
         call: &'static str,
         takes_ms: u64,
         lands: impl FnOnce(&Kv) + Send + 'static,
     ) -> Result<(), KvError> {
-        let gives_up = !self.host.sim.has(Bug::LateWrite);
-        if takes_ms > CALL_MS && gives_up {
+        let sim = &self.host.sim;
+        if takes_ms > CALL_MS {
+            if sim.once_in(2) {
+                let kv = Arc::clone(&self.kv);
+                tokio::spawn(async move {
+                    sleep(Duration::from_millis(takes_ms)).await;
+                    lands(&kv);
+                });
+            }
             sleep(Duration::from_millis(CALL_MS)).await;
             self.host.point(Step::After(call)).await;
             return Err(refused(call, 0));
@@ -335,12 +368,25 @@ impl KvClient {
         landed.map_err(|_| refused(call, 0))
     }
 
+    /// Long after it was written a head is written once more, by who has lost the lease since.
+    fn write_again(&self, value: Vec<u8>) {
+        let (host, kv) = (Arc::clone(&self.host), Arc::clone(&self.kv));
+        tokio::spawn(async move {
+            host.sim.pass(20_000, 120_000).await;
+            let superseded = !lock(&kv.database).holds_lease(&host.name);
+            if superseded && !host.is_dead() {
+                kv.look_at_beginning(&value, &host);
+                kv.write(HEAD, Some(Arc::new(value)));
+            }
+        });
+    }
+
     /// Only the holder of the lease collects; it may have lost it since it looked.
     fn look_at_lease(&self) {
         let database = lock(&self.kv.database);
         let (sim, name) = (&self.host.sim, &self.host.name);
         let lost_at = database.lease_lost_at.get(name).copied().unwrap_or(0);
-        let holds = database.holds_lease(name) || sim.now() < lost_at + SUPERSEDED_MS;
+        let holds = database.holds_lease(name) || sim.now() < lost_at + COLLECTS_MS;
         if !holds && !sim.has_halted() {
             sim.violate(Invariant::Record, format_args!("{name} collects, and has not the lease"));
         }
@@ -392,8 +438,12 @@ impl KvApi for KvClient {
         let sim = &self.host.sim;
         let fault = self.begin("put").await?;
         let slow = fault == Some(WriteFault::Partly);
-        let takes_ms = if slow { sim.between(2_000, 12_000) } else { sim.between(5, 80) };
-        let takes_ms = if slow && sim.has(Bug::LateWrite) { 20 * takes_ms } else { takes_ms };
+        self.kv.look_at_beginning(&value, &self.host);
+        let most_ms = if slow && sim.once_in(3) { LATEST_MS } else { 12_000 };
+        let takes_ms = if slow { sim.between(2_000, most_ms) } else { sim.between(5, 80) };
+        if sim.has(Bug::LateWrite) {
+            self.write_again(value.clone());
+        }
         let key = key.to_owned();
         let is_lost = fault == Some(WriteFault::Lost);
         self.call("put", takes_ms, move |kv| {

@@ -21,7 +21,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// Things that happen in one story.
 const STEPS: u64 = 90;
 /// Between heads that say nothing new: for so long a superseded write may count.
-const HEARTBEAT_MS: u64 = 5 * MINUTE_MS;
+pub(crate) const HEARTBEAT_MS: u64 = 5 * MINUTE_MS;
 /// After so long without a disturbance every bound counts.
 const CALM_MS: u64 = 4 * MINUTE_MS;
 
