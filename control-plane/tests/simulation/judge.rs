@@ -72,8 +72,8 @@ impl Judge {
             return;
         };
         let (order, expires_at) = (head.order(), head.expires_at);
-        let entry = head.recent_entry(fingerprint);
-        let goes_ahead = entry.is_some_and(|entry| entry.generation > order.generation);
+        // What a head carries it carries as it was when the head was made, whatever generation the entry is of.
+        let is_carried = head.recent_entry(fingerprint).is_some();
         if now >= expires_at {
             if !matches!(given, Verdict::Unavailable(_)) {
                 self.violate(Invariant::Expired, format_args!("{given:?}, {} ms past expiry", now - expires_at));
@@ -89,7 +89,7 @@ impl Judge {
         let Some(committed) = database.heads.get(&order).map(|facts| facts.committed) else {
             return self.violate(Invariant::Record, format_args!("{order:?} is used and not on record"));
         };
-        let committed = if goes_ahead { committed } else { order.generation };
+        let committed = if is_carried { committed } else { order.generation };
         let agree = |from: u64| {
             let states = database.history.states(fingerprint, from, committed.max(from));
             let agrees = states.iter().find(|(_, state)| verdict(state, asked.writes, now) == given);
