@@ -182,8 +182,13 @@ impl Shared {
             return Ok(());
         }
         self.store.mark_head_compared().await?;
-        self.with(|condition| condition.compared_in = Some(tenure));
-        self.witness.let_go();
+        let is_of_now = self.with(|condition| {
+            condition.compared_in = Some(tenure);
+            condition.tenures == tenure
+        });
+        if is_of_now {
+            self.witness.let_go();
+        }
         Ok(())
     }
 
