@@ -3,8 +3,9 @@
 
 use crate::sim::Invariant;
 
-/// Every bug, with the invariants one of which it breaks first.
-pub(crate) const BUGS: [(Bug, &[Invariant]); 19] = [
+/// Every bug that seeds catch, with the invariants one of which it breaks first. `CutOffServes` takes an edge that
+/// asks the same machine for seconds on end, and has a story of its own.
+pub(crate) const BUGS: [(Bug, &[Invariant]); 18] = [
     (Bug::HeadBeforeObjects, &[Invariant::Objects]),
     (Bug::MissingIsAbsent, &[Invariant::Unavailable]),
     (Bug::LowerHeadTaken, &[Invariant::Order]),
@@ -20,7 +21,6 @@ pub(crate) const BUGS: [(Bug, &[Invariant]); 19] = [
     (Bug::StandbyCollects, &[Invariant::Record]),
     (Bug::SwitchedUnwarmed, &[Invariant::Switch]),
     (Bug::MutationCut, &[Invariant::Whole]),
-    (Bug::CutOffServes, &[Invariant::Bound]),
     (Bug::ConfirmedUnread, &[Invariant::Bound]),
     (Bug::AheadDropped, &[Invariant::Forgotten]),
     (Bug::RetriedAtOnce, &[Invariant::Pace]),

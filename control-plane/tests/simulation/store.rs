@@ -46,8 +46,9 @@ impl Store {
         let sim = &self.host.sim;
         self.host.point(Step::Before(call)).await;
         sim.pass(0, 3).await;
-        if *lock(&self.away_until) > sim.now() || self.host.is_cut_off() {
-            if sim.once_in(4) {
+        let is_cut_off = self.host.is_cut_off();
+        if is_cut_off || *lock(&self.away_until) > sim.now() {
+            if !is_cut_off && sim.once_in(4) {
                 // It is done, and nobody hears of it.
                 drop(does(&mut lock(&self.database)));
             }

@@ -241,7 +241,7 @@ impl World {
 
     /// Whoever publishes cannot reach the database, and another can. The first loses the lease, and must tell by
     /// itself that it may have: once the other publishes, every bound counts again.
-    async fn cut_off_one(&mut self) {
+    pub(crate) async fn cut_off_one(&mut self) {
         while self.alive().len() < 2 {
             self.start();
             self.wait(SECOND_MS).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use keyward_control_plane::publish::TARGET_RECORDS;
 use tokio::time::sleep;
 
-use crate::sim::lock;
+use crate::bugs::Bug;
+use crate::sim::{Invariant, lock};
 use crate::story::tell;
 use crate::world::{Lanes, Setting, World};
 
@@ -33,7 +34,27 @@ fn who_takes_over_a_restored_database_publishes_nothing() {
     assert!(told.violation.is_none(), "{:?}", told.violation);
 }
 
+#[test]
+fn who_is_cut_off_from_the_database_serves_nothing_once_another_may_publish() {
+    let story = |bug| tell(move || World::new(0, bug, |_| setting()), &World::be_cut_off).violation;
+    let violation = story(None);
+    assert!(violation.is_none(), "{violation:?}");
+    let violation = story(Some(Bug::CutOffServes)).expect("a bug that is seen");
+    assert_eq!(violation.invariant, Invariant::Bound, "{violation:?}");
+}
+
 impl World {
+    /// Again and again, while keys are disabled and asked for.
+    async fn be_cut_off(&mut self) {
+        self.create(24, None);
+        self.start();
+        sleep(Duration::from_secs(2)).await;
+        for _ in 0..12 {
+            self.cut_off_one().await;
+            sleep(Duration::from_secs(40)).await;
+        }
+    }
+
     /// The standby has compared KV with the record before, when it was its turn to publish. Since then the
     /// database has been restored from a backup.
     async fn take_over_restored(&mut self) {
