@@ -12,7 +12,7 @@ use crate::Test;
 use crate::turns::QUIET;
 
 /// The pause between two reports, and some more on a busy machine.
-const REPORTED: Duration = Duration::from_secs(25);
+const REPORTED: Duration = Duration::from_secs(75);
 
 pub(crate) fn tests() -> Vec<Test> {
     vec![
