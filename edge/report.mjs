@@ -3,8 +3,11 @@
 // number, so that it counts once. The form is told in shared/src/report.rs.
 
 const KIND_AND_VERSION = [0x4b, 0x57, 0x52, 0x50, 1];
-// Kind and version 5, instance 10, sequence 4, lost 1, the lengths of location and addresses.
+// Kind and version 5, instance 10, sequence 4, flags 1, the lengths of location and addresses.
 const ENVELOPE_BYTES = 22;
+const FLAGS_AT = 19;
+const LOST = 1;
+const HELD_UP = 2;
 const MAX_LOCATION = 16;
 const MAX_ADDRESSES = 32;
 const MAX_ADDRESS = 45;
@@ -14,6 +17,8 @@ const MAX_COUNT = 0xffffffff;
 // A chain of proxies is read from its end, as request.rs is given it.
 const MAX_CHAIN = 2048;
 const TIMEOUT_MS = 5000;
+// Where attempts fail for longer than that, others may be gone with what they had to say.
+const HELD_UP_MS = 60_000;
 // After that long nobody begins to wait for another 10 s: the platform ends what goes on for 30.
 const MAX_STAY = 15_000;
 // Where reports go that belong to an http lane.
@@ -22,6 +27,8 @@ const REPORT_END = '/v1/edges/report';
 
 // The report that has not arrived yet.
 let pending;
+// When it could not be sent for the first time.
+let failedAt;
 // Whose reports are numbered, and the last number.
 let numbered;
 let sequence = 0;
@@ -65,8 +72,8 @@ export async function report(env, wasm, instance, location) {
   const begun = Date.now();
   const stays = () => Date.now() - begun <= MAX_STAY;
   for (let may = true; ; may = stays()) {
-    const length = wasm.report_take(pending !== undefined, Date.now());
-    if (length === -1 || (length < 0 && !may)) return;
+    const length = wasm.report_take(pending !== undefined, may, Date.now());
+    if (length === -1) return;
     if (length < 0) {
       // And then it is looked at once more: another report may have gone before, and this one's time moved.
       await scheduler.wait(-length);
@@ -110,8 +117,15 @@ async function send(url, env, wasm, length, instance, location) {
   }
   // Else it arrived before, sent by another request that was slower than it may be.
   if (pending !== sent) return;
-  if (arrived) pending = undefined;
-  wasm.report_sent(arrived, Date.now());
+  const now = Date.now();
+  if (arrived) {
+    pending = undefined;
+    failedAt = undefined;
+  } else {
+    failedAt ??= now;
+    if (now - failedAt > HELD_UP_MS) pending[FLAGS_AT] |= HELD_UP;
+  }
+  wasm.report_sent(arrived, now);
 }
 
 // Where reports go, or nothing: told apart as in config.rs.
@@ -157,7 +171,7 @@ function enclose(instance, location, body) {
   bytes.set(KIND_AND_VERSION);
   for (let at = 0; at < 10; at += 1) bytes[5 + at] = Number.parseInt(instance.slice(2 * at, 2 * at + 2), 16);
   view.setUint32(15, sequence);
-  bytes[19] = lost ? 1 : 0;
+  bytes[FLAGS_AT] = lost ? LOST : 0;
   let at = put(bytes, 20, place);
   bytes[at] = addresses.length;
   at += 1;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! report:   envelope · body
-//! envelope: kind `KWRP` 4 · version 1 · instance 10 · sequence 4 · lost 1 · location 1+n
-//!         · addresses 1 { count 4 · error 4 · text 1+n }
+//! envelope: kind `KWRP` 4 · version 1 · instance 10 · sequence 4 · flags 1 · location 1+n
+//!         · addresses 1 { count 4 · error 4 · text 1+n }       flags: bit 0 lost, bit 1 held up
 //! body:     since 8 · until 8 · lanes 1 (bit 0 KV, bit 1 http) · state 1 · software 1+n · peppers 1 { id 8 }
 //!         · held { epoch 8 · generation 8 · issued_at 8 }      zeros without a head
 //!         · applied 1 { epoch 8 · generation 8 · at 8 }
@@ -60,6 +60,8 @@ const LANE_KV: u8 = 1;
 const LANE_HTTP: u8 = 2;
 const RETIRING: u8 = 1;
 const BY_STATUS: u8 = 2;
+const LOST: u8 = 1;
+const HELD_UP: u8 = 2;
 
 /// One report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub struct Report {
 }
 
 /// Whose report it is. Written by whoever sends it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Envelope {
     /// Drawn by chance when an instance begins, and the beginning of its request ids.
     pub instance: [u8; 10],
@@ -79,6 +81,8 @@ pub struct Envelope {
     pub sequence: u32,
     /// Something that was counted before this report was lost.
     pub lost: bool,
+    /// Attempts to send it failed for longer than a minute, so that others may be gone with what they had to say.
+    pub held_up: bool,
     /// Where the edge runs, in the platform's words: visible ASCII, empty where it does not tell.
     pub location: String,
     /// Client addresses that were refused most.
@@ -97,7 +101,7 @@ pub struct RefusedAddress {
 }
 
 /// What was counted between two times, and how the edge stood at the second.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Body {
     /// From when on it was counted.
     pub since: u64,
@@ -137,9 +141,10 @@ pub struct Lanes {
 }
 
 /// Whether the head that an edge holds is fresh enough to judge by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
     /// No head was ever had.
+    #[default]
     None,
     /// Confirmed within the window.
     Fresh,

@@ -25,30 +25,7 @@ const USAGE_AT: usize = COUNTERS_AT + 1;
 
 /// A report that says as little as one can.
 fn empty_report() -> Report {
-    Report {
-        envelope: Envelope {
-            instance: [7; 10],
-            sequence: 1,
-            lost: false,
-            location: String::new(),
-            addresses: Vec::new(),
-        },
-        body: Body {
-            since: 0,
-            until: 0,
-            lanes: Lanes::default(),
-            state: State::None,
-            software: String::new(),
-            peppers: Vec::new(),
-            held: None,
-            applied: Vec::new(),
-            counters: Vec::new(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
-            samples: Vec::new(),
-        },
-    }
+    Report { envelope: Envelope { instance: [7; 10], sequence: 1, ..Envelope::default() }, body: Body::default() }
 }
 
 /// A report that says something of everything.
@@ -59,6 +36,7 @@ pub(crate) fn full_report() -> Report {
             instance: *b"\0\x01\x02\x03\x04\xfb\xfc\xfd\xfe\xff",
             sequence: 300,
             lost: true,
+            held_up: false,
             location: "FRA".to_owned(),
             addresses: vec![RefusedAddress { count: 9, error: 2, address: "2001:db8::1".to_owned() }],
         },
@@ -243,9 +221,17 @@ fn who_reads_believes_no_count_without_the_bytes_for_it() {
 }
 
 #[test]
+fn lost_and_held_up_are_bits_of_one_byte() {
+    for flags in 0..4 {
+        let envelope = Report::decode(&with(19, &[flags])).expect("a report").envelope;
+        assert_eq!((envelope.lost, envelope.held_up), (flags & 1 > 0, flags & 2 > 0), "{flags}");
+    }
+}
+
+#[test]
 fn who_reads_takes_no_value_without_meaning() {
     for (at, value, named) in [
-        (19, 2, "lost"),
+        (19, 4, "flags"),
         (BODY_AT, 1, "times"),
         (BODY_AT + 8, 1, "times"),
         (BODY_AT + 16, 4, "lanes"),
@@ -369,8 +355,15 @@ fn envelope() -> impl Strategy<Value = Envelope> {
         error,
         address,
     });
-    (any::<([u8; 10], u32, bool)>(), text(MAX_LOCATION_BYTES), vec(address, 0..4)).prop_map(
-        |((instance, sequence, lost), location, addresses)| Envelope { instance, sequence, lost, location, addresses },
+    (any::<([u8; 10], u32, bool, bool)>(), text(MAX_LOCATION_BYTES), vec(address, 0..4)).prop_map(
+        |((instance, sequence, lost, held_up), location, addresses)| Envelope {
+            instance,
+            sequence,
+            lost,
+            held_up,
+            location,
+            addresses,
+        },
     )
 }
 
@@ -443,5 +436,22 @@ proptest! {
         report.extend(&bytes);
         let _ = Report::decode(&report);
         let _ = Report::decode(&bytes);
+    }
+}
+
+#[test]
+fn a_known_secret_alone_is_refused_for_what_its_record_says_or_where_it_may_not_go() {
+    for code in 0..u8::try_from(RefusalKind::COUNT).expect("few") {
+        let kind = RefusalKind::from_code(code).expect("a kind");
+        let everybodys = [
+            "no_credentials",
+            "check_digits",
+            "malformed",
+            "unknown",
+            "no_snapshot",
+            "snapshot_expired",
+            "object_unavailable",
+        ];
+        assert_eq!(kind.is_of_known_secret(), !everybodys.contains(&kind.as_str()), "{}", kind.as_str());
     }
 }

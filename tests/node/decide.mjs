@@ -42,9 +42,10 @@ const ctx = { waitUntil: (promise) => waiting.push(promise) };
 const env = {
   ...variables,
   KEYWARD: {
-    async get(key) {
+    async get(key, { type }) {
       const response = await fetch(`http://${kv}/${key}?urlencoded=true`);
-      return response.status === 200 ? response.arrayBuffer() : null;
+      if (response.status !== 200) return null;
+      return type === 'stream' ? response.body : response.arrayBuffer();
     },
   },
 };

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -15,12 +14,12 @@ use xtask::build::edge::Variant;
 use xtask::build::native::Profile;
 use xtask::build::{edge as build_edge, native};
 use xtask::parts::control_plane::ControlPlane;
-use xtask::parts::http::Client;
-use xtask::parts::{Part, ports};
+use xtask::parts::ports;
 use xtask::workspace;
 
 use crate::fake_kv::{FakeKv, Reader};
 use crate::origin::Origin;
+use crate::server::Server;
 use crate::stack::{self, Admin, Lanes, eventually};
 use crate::workerd::{self, Workerd};
 
@@ -64,7 +63,7 @@ impl FleetOptions {
     /// The same with one secret that another fleet has.
     #[must_use]
     pub fn secret_of(mut self, fleet: &Fleet, name: &str) -> Self {
-        self.secrets.push(fleet.control_plane.secret(name));
+        self.secrets.push(fleet.control_plane().secret(name));
         self
     }
 
@@ -87,15 +86,13 @@ impl FleetOptions {
 pub struct Fleet {
     // Fields are dropped in this order: the parts before what they use.
     edges: Vec<Option<Workerd>>,
-    control_plane_part: Mutex<Option<Part>>,
-    control_plane: ControlPlane,
+    server: Server,
     kv: Option<FakeKv>,
     readers: Vec<Reader>,
     origin: Origin,
     entry: PathBuf,
     variables: Vec<(String, String)>,
     lanes: Lanes,
-    secrets: stack::Secrets,
     folder: TempDir,
 }
 
@@ -128,15 +125,13 @@ impl Fleet {
         control_plane.init()?;
         let mut fleet = Self {
             edges: Vec::new(),
-            control_plane_part: Mutex::default(),
-            control_plane,
+            server: Server::new(control_plane, folder.path().join("control-plane.log")),
             kv,
             readers,
             origin: Origin::start()?,
             entry,
             variables: options.variables.clone(),
             lanes: options.lanes,
-            secrets: stack::Secrets::default(),
             folder,
         };
         match fleet.start_parts(options.edges) {
@@ -164,9 +159,9 @@ impl Fleet {
 
     /// The same, but waits for no more than an answer.
     pub fn start_edge_unready(&mut self, at: usize, variables: &[(&str, &str)]) -> Result<()> {
-        let mut all = workerd::secrets(&self.control_plane.secret("edge.env"))?;
-        let lane = format!("{}/v1/snapshot", self.control_plane.url());
-        let reports = format!("{}/v1/edges/report", self.control_plane.url());
+        let mut all = workerd::secrets(&self.control_plane().secret("edge.env"))?;
+        let lane = format!("{}/v1/snapshot", self.control_plane().url());
+        let reports = format!("{}/v1/edges/report", self.control_plane().url());
         let mut set = |name: &str, value: &str| drop(all.insert(name.to_owned(), value.to_owned()));
         set("KEYWARD_KV_LANE", if self.lanes.has_kv() { "on" } else { "off" });
         set("KEYWARD_LANE_URL", if self.lanes.has_http() { &lane } else { "" });
@@ -225,44 +220,32 @@ impl Fleet {
 
     /// Starts the control plane, again or for the first time, and waits until it is ready.
     pub fn start_control_plane(&self) -> Result<()> {
-        self.start_control_plane_as(&self.control_plane.program, "/readyz")
+        self.server.start_until("/readyz")
     }
 
     /// The same with another program in its place, and waits until a path answers 200.
     pub fn start_control_plane_as(&self, program: &Path, path: &str) -> Result<()> {
-        let mut part = lock(&self.control_plane_part);
-        ensure!(part.is_none(), "the control plane runs already");
-        let control_plane = ControlPlane { program: program.to_owned(), ..self.control_plane.clone() };
-        *part = Some(control_plane.start_until(&self.folder.path().join("control-plane.log"), path)?);
-        Ok(())
+        self.server.start_as(&ControlPlane { program: program.to_owned(), ..self.control_plane().clone() }, path)
     }
 
     /// Ends the control plane as a crash would (SIGKILL).
     pub fn kill_control_plane(&self) -> Result<()> {
-        let part = lock(&self.control_plane_part).take();
-        part.context("the control plane does not run")?.process().kill()?;
-        Ok(())
+        self.server.kill()
     }
 
     /// Stops the control plane as an operator would (SIGTERM); it must end well.
     pub fn stop_control_plane(&self) -> Result<()> {
-        let part = lock(&self.control_plane_part).take();
-        let status = part.context("the control plane does not run")?.process().stop()?;
-        ensure!(status.success(), "the control plane was asked to stop and ended with {status}");
-        Ok(())
+        self.server.stop()
     }
 
     /// The control plane as it is run.
     pub fn control_plane(&self) -> &ControlPlane {
-        &self.control_plane
+        self.server.as_run()
     }
 
     /// The REST API with the operator's token.
     pub fn admin(&self) -> Result<Admin> {
-        let path = self.control_plane.secret("operator-token");
-        let token = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let client = Client::new(&self.control_plane.url(), Some(token.trim().to_owned()));
-        Ok(Admin::new(client, Arc::clone(&self.secrets)))
+        self.server.admin()
     }
 
     /// KV, which edges read under their own numbers.
@@ -285,8 +268,4 @@ impl Fleet {
         self.folder.disable_cleanup(true);
         self.folder.path().to_owned()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,6 +17,7 @@ pub mod origin;
 mod process;
 pub mod raw;
 pub mod reports;
+mod server;
 pub mod stack;
 pub mod workerd;
 

@@ -88,8 +88,8 @@ pub const TEAMS_ASKED_FOR: usize = 20;
 /// Places of the log at which words begin as those of a filter do of which only the beginning is given: all of them
 /// are gone through first.
 pub const PLACES_OF_BEGINNINGS: u32 = 100_000;
-/// Bytes of an identifier that a filter of the audit log names; none that an event has is longer.
-pub const ASKED_FOR_BYTES: usize = 64;
+/// Characters of an identifier that a filter of the audit log names; none that an event has is longer.
+pub const ASKED_FOR_CHARACTERS: usize = 64;
 
 /// Name, value and unit of every limit above and of those of the wire that a tenant meets.
 pub const TABLE: &[(&str, u64, &str)] = &[
@@ -130,7 +130,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("such exports that begin within a minute", EXPORTS_BEGUN_A_MINUTE, "exports"),
     ("team, actor_team of a filter of the audit log, each", TEAMS_ASKED_FOR as u64, "teams"),
     ("words of the audit log that begin as those of `q` with a `*`", PLACES_OF_BEGINNINGS as u64, "places"),
-    ("actor, target of a filter of the audit log", ASKED_FOR_BYTES as u64, "bytes"),
+    ("actor, target of a filter of the audit log", ASKED_FOR_CHARACTERS as u64, "characters"),
     ("APIs in the catalogue", APIS as u64, "APIs"),
     ("APIs named by a key", policy::MAX_APIS as u64, "APIs"),
     ("routes over all APIs", settings::MAX_ROUTES as u64, "routes"),

@@ -64,6 +64,19 @@ pub enum PublishError {
         .0.epoch, .0.generation
     )]
     AheadOfRecord(HeadOrder),
+    /// KV's head says a number that cannot be raised any more.
+    #[error(
+        "the head of Workers KV says that it is of {what} {number}, which no control plane comes to: whoever signed it \
+         has the signing key, and may write to KV. Nothing was changed. Replace the KV token, move secrets/signing-key \
+         away, run `keyward init`, start `serve`, which writes over that head, and then deploy the edges with the new \
+         KEYWARD_PUBLIC_KEYS"
+    )]
+    Exhausted {
+        /// What is numbered.
+        what: &'static str,
+        /// Its number.
+        number: u64,
+    },
     /// Part of a bulk write was refused; it is written again before the head.
     #[error("Workers KV refused {refused} objects of a bulk write")]
     PartlyRefused {

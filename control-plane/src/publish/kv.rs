@@ -48,6 +48,13 @@ pub enum KvError {
     },
 }
 
+impl KvError {
+    /// Whether a write that ended so may be done all the same, and as late as that: nobody has said that it was not.
+    pub(super) const fn may_be_done(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Answer { .. } | Self::Status { status: 408 | 500.., .. })
+    }
+}
+
 /// Workers KV as the publisher writes it, one namespace of it.
 #[async_trait]
 pub trait KvApi: Send + Sync {

@@ -39,6 +39,9 @@ const UNPACED_OBJECTS: usize = 1_000;
 /// Further than epoch and generation can have come since a backup. They go up by this much, and to the time
 /// at least, where KV cannot say how far they came.
 const UNSEEN: u64 = 1_000_000;
+/// What KV's head counts to is below this, or no control plane of ours came to it: above, as many follow before
+/// JSON's numbers do not hold them exactly any more (RFC 8259, section 6).
+const END: u64 = 1 << 52;
 const PACE: Duration = Duration::from_millis(260);
 
 /// A key that this database would let pass in a way that KV's last state did not.
@@ -118,6 +121,13 @@ impl RaiseEpoch {
         if head.tree.pepper != self.pepper {
             return Err(PublishError::Mismatch { what: "pepper" });
         }
+        // Before anything is done to keys.
+        let generation = head.generation.max(head.narrowed_through);
+        for (what, number) in [("epoch", head.epoch), ("generation", generation)] {
+            if number >= END {
+                return Err(PublishError::Exhausted { what, number });
+            }
+        }
         let orphans = self.orphans(&head).await?;
         let expires_at = UnixMillis::from_millis(i64::try_from(head.expires_at).unwrap_or(i64::MAX));
         let checkpoint = String::from_utf8(head.checkpoint.clone()).ok().filter(|note| !note.is_empty());
@@ -127,19 +137,17 @@ impl RaiseEpoch {
     /// Lifts epoch and generation above both histories, and tells the audit log, which goes on under a name
     /// of its own: whatever was signed of a history that is lost, nothing contradicts it.
     pub async fn raise(&self, comparison: &Comparison, now: UnixMillis) -> Result<Raised, PublishError> {
+        // A backup may have been raised before, on another machine, and gone on from there: the clock is what
+        // that one and this one have in common. Milliseconds stay below 2^52, seconds below 2^32 until 2106.
+        let clock = now.as_millis().max(0).cast_unsigned();
         let recorded = self.store.recorded_head().await?.map(|recorded| recorded.order);
         let committed = self.store.generation().await?.0;
         let orders = || comparison.kv.into_iter().chain(recorded);
-        let told = Counters {
-            epoch: orders().map(|order| order.epoch).max().unwrap_or(0),
-            generation: orders().map(|order| order.generation).max().unwrap_or(0),
-        };
-        // A backup may have been raised before, on another machine, and gone on from there: the clock is what
-        // that one and this one have in common. Milliseconds stay below 2^53, seconds below 2^32 until 2106.
-        let clock = now.as_millis().max(0).cast_unsigned();
+        let generation = orders().map(|order| order.generation).chain([committed, comparison.carried]).max();
+        let epoch = orders().map(|order| order.epoch).max();
         let (lift, least) = if comparison.kv.is_some() { (1, 0) } else { (UNSEEN, clock) };
-        let generation = (told.generation.max(committed).max(comparison.carried) + lift).max(least);
-        let after = Counters { epoch: (told.epoch + lift).max(least), generation };
+        let above = |number: Option<u64>| number.unwrap_or(0).saturating_add(lift).max(least);
+        let after = Counters { epoch: above(epoch), generation: above(generation) };
         let before = Counters { epoch: recorded.map_or(0, |order| order.epoch), generation: committed };
         let tree = self.store.tree().await?;
         let seconds = u32::try_from(clock / 1_000).unwrap_or(0);
@@ -153,13 +161,13 @@ impl RaiseEpoch {
         // Of the lost history edges may hold a head that KV never had, signed at the latest now.
         let valid = i64::try_from(self.head_ttl.as_millis()).unwrap_or(i64::MAX);
         let expiry = UnixMillis::from_millis(now.as_millis().saturating_add(valid)).max(comparison.expires_at);
-        let raise = Raise { epoch: after.epoch, generation, expiry, incarnation, event };
+        let raise = Raise { epoch: after.epoch, generation: after.generation, expiry, incarnation, event };
         self.store.raise_counters(&raise).await?;
         // Until this is kept too, nothing of the new name is signed, and this can be run again.
         if let Some(last_signed) = &self.last_signed {
             last_signed.replace(&Signed::nothing_of(incarnation), now)?;
         }
-        Ok(Raised { epoch: after.epoch, generation, incarnation })
+        Ok(Raised { epoch: after.epoch, generation: after.generation, incarnation })
     }
 
     /// A name under which nothing was signed, as far as KV, the data directory and this database know. Edges

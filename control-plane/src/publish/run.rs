@@ -22,7 +22,7 @@ use super::kv::KvApi;
 use super::pace::Paced;
 use super::source::{PublicationStore, Shared};
 use super::state::{Occasion, State, finished};
-use super::upload::Uploader;
+use super::upload::{LANDED_BY, Uploader};
 use crate::api::snapshot::SnapshotSource;
 use crate::clock::Clock;
 use crate::domain::time::UnixMillis;
@@ -40,8 +40,6 @@ const SIGN_AGAIN: Duration = Duration::from_secs(5);
 const SIGNING: Duration = Duration::from_secs(2);
 /// A start waits for KV's answer no longer than this: edges wait for its first head.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
-/// A successor writes its head again after this, in case a superseded publisher's write came late.
-const SECOND_WRITE: Duration = Duration::from_secs(15);
 
 /// How the publisher is set up.
 pub struct PublishOptions {
@@ -86,7 +84,7 @@ struct Kept {
     checkpoint_due: Option<Instant>,
     /// When a head is made though it says nothing new; at once where there is none of this epoch.
     heartbeat: Option<Instant>,
-    /// When that is, for who has just taken over.
+    /// When that is, for who has just taken over: a superseded publisher's write may have come late.
     second_write: Option<Instant>,
 }
 
@@ -158,6 +156,7 @@ impl Publisher {
                 // Whoever published before may have written one just now.
                 next_head: Instant::now() + self.options.kv_min_interval,
                 written: None,
+                again_at: None,
             };
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
         });
@@ -227,7 +226,7 @@ impl Publisher {
                 let acquired = shared.store.acquire_lease(&self.options.holder, now, lease_until(now)).await?;
                 let epoch = acquired.ok_or(PublishError::Superseded)?;
                 shared.note_lease(began + LEASE);
-                (kept.heartbeat, kept.second_write) = (None, Some(Instant::now() + SECOND_WRITE));
+                (kept.heartbeat, kept.second_write) = (None, Some(Instant::now() + LANDED_BY));
                 shared.take_over(shared.store.recorded_head().await?.as_ref());
                 epoch
             }

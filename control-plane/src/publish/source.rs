@@ -119,10 +119,12 @@ impl Shared {
     /// one of itself by now: KV is compared again before anything is written to it.
     pub(super) fn take_over(&self, recorded: Option<&RecordedHead>) {
         self.inherit(recorded);
-        self.with(|condition| condition.tenures += 1);
-        if self.has_kv {
-            self.witness.hold();
-        }
+        self.with(|condition| {
+            condition.tenures += 1;
+            if self.has_kv {
+                self.witness.hold();
+            }
+        });
     }
 
     /// The how manieth time it is that this process has the lease.
@@ -182,13 +184,12 @@ impl Shared {
             return Ok(());
         }
         self.store.mark_head_compared().await?;
-        let is_of_now = self.with(|condition| {
-            condition.compared_in = Some(tenure);
-            condition.tenures == tenure
+        self.with(|condition| {
+            if condition.tenures == tenure {
+                condition.compared_in = Some(tenure);
+                self.witness.let_go();
+            }
         });
-        if is_of_now {
-            self.witness.let_go();
-        }
         Ok(())
     }
 

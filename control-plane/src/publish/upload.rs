@@ -24,6 +24,9 @@ const BULK_BYTES: usize = 16 << 20;
 const BULK_PAIRS: usize = 10_000;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// Until then a write may land that had no answer, or that a superseded publisher began: then the newest head is
+/// written once more.
+pub(super) const LANDED_BY: Duration = Duration::from_secs(15);
 
 pub(super) struct Uploader {
     pub(super) kv: Arc<dyn KvApi>,
@@ -32,6 +35,8 @@ pub(super) struct Uploader {
     pub(super) next_head: Instant,
     /// The head that was written last.
     pub(super) written: Option<HeadOrder>,
+    /// When the newest head is written once more: an older one that had no answer may have landed after it.
+    pub(super) again_at: Option<Instant>,
 }
 
 impl Uploader {
@@ -46,8 +51,11 @@ impl Uploader {
                 Ok(()) => {
                     backoff = FIRST_BACKOFF;
                     self.shared.note_kv(None);
-                    if heads.changed().await.is_err() {
-                        return;
+                    tokio::select! {
+                        changed = heads.changed() => if changed.is_err() {
+                            return;
+                        },
+                        () = at(self.again_at) => {}
                     }
                 }
                 Err(error @ PublishError::AheadOfRecord(_)) => {
@@ -73,7 +81,8 @@ impl Uploader {
             let Some(head) = head else {
                 return Ok(());
             };
-            if self.written.is_some_and(|written| written >= head.news) {
+            let is_again = self.again_at.is_some_and(|at| Instant::now() >= at);
+            if self.written.is_some_and(|written| written >= head.news) && !is_again {
                 // Workers KV counts each write. Edges that read it get the checkpoint with the next news.
                 return Ok(());
             }
@@ -105,7 +114,16 @@ impl Uploader {
             if self.shared.may_be_superseded() {
                 return Err(PublishError::Superseded);
             }
-            self.kv.put(HEAD_KEY, head.bytes.clone()).await?;
+            let began = Instant::now();
+            if let Err(error) = self.kv.put(HEAD_KEY, head.bytes.clone()).await {
+                if error.may_be_done() {
+                    // What KV has now, nobody knows.
+                    self.written = None;
+                    self.again_at = Some(Instant::now() + LANDED_BY);
+                }
+                return Err(error.into());
+            }
+            self.again_at.take_if(|at| began >= *at);
             self.next_head = Instant::now() + self.between_heads;
             store.mark_head_sent(head.order, self.shared.now()).await?;
             self.shared.note_sent(head.order);
@@ -130,5 +148,13 @@ impl Uploader {
                 return Err(PublishError::PartlyRefused { refused: refused.len() });
             }
         }
+    }
+}
+
+/// Until then, or for ever.
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

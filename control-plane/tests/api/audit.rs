@@ -264,7 +264,7 @@ async fn what_is_wrong_with_a_filter_is_named() {
     }
     let teams = "team=team_00000000001&".repeat(21);
     service.get(&format!("/v1/audit/events?{teams}")).await.is_problem(400, "bad_parameter", Some("team"));
-    let longest = "x".repeat(64);
+    let longest = "%C3%B1".repeat(64);
     for name in ["actor", "target"] {
         service.get(&format!("/v1/audit/events?{name}={longest}")).await.is(200);
         let longer = service.get(&format!("/v1/audit/events?{name}={longest}x")).await;

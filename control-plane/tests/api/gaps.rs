@@ -45,14 +45,15 @@ async fn an_edge_that_is_not_heard_from_is_taken_for_gone_until_it_tells() {
     let frozen = far.next(&service, Vec::new());
     pass(&service, &mut near, 6).await;
     assert_eq!(safe(&service, &key).await, true);
-    // It was there all the time and could not tell: others like it may be gone with what they counted. Six
-    // minutes may be its clock.
+    // It had no call, and its report waited for the next one.
     send(&service, &frozen).await;
     far.tell(&service, Vec::new()).await;
     assert_eq!(safe(&service, &key).await, true);
     service.pass_seconds(1);
+    // It was there all the time and could not tell: others like it may be gone with what they counted.
     let mut late = far.next(&service, Vec::new());
     (late.body.since, late.body.until) = (frozen.body.since, frozen.body.until);
+    late.envelope.held_up = true;
     send(&service, &late).await;
     far.tell(&service, Vec::new()).await;
     assert_eq!(safe(&service, &key).await, Value::Null);
@@ -91,6 +92,21 @@ async fn a_copy_of_the_report_before_the_last_is_no_gap() {
     send(&service, &copied).await;
     pass(&service, &mut edge, 5).await;
     assert_eq!(safe(&service, &key).await, true);
+}
+
+#[tokio::test]
+async fn a_report_that_arrived_and_was_held_up_since_is_behind_a_gap() {
+    let service = Service::start().await;
+    let mut edge = Reporter::new(&service, 1);
+    edge.tell(&service, Vec::new()).await;
+    let (key, _) = rotating(&service).await;
+    service.pass_seconds(1);
+    let mut report = edge.next(&service, Vec::new());
+    for expected in [json!(false), json!(false), Value::Null] {
+        report.envelope.held_up = expected.is_null();
+        send(&service, &report).await;
+        assert_eq!(safe(&service, &key).await, expected);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use keyward_shared::api_key::ApiKey;
 use keyward_shared::fingerprint::{Digest, Fingerprint, Pepper, PepperId};
-use keyward_shared::report::{Applied, Body, Envelope, Lanes, OtherUsage, Report, State, Usage};
+use keyward_shared::report::{Applied, Body, Envelope, Lanes, Report, State, Usage};
 use keyward_shared::snapshot::HeadOrder;
 
 use crate::service::{EDGE_CREDENTIAL, PEPPER, Reply, Service};
@@ -13,13 +13,7 @@ pub(crate) fn report(instance: u8, generations: &[u64], until: u64) -> Report {
     let held = generations.last().map(|generation| HeadOrder { epoch: 2, generation: *generation, issued_at: until });
     let applied = |generation: &u64| Applied { epoch: 2, generation: *generation, at: until + generation % 1_000 };
     Report {
-        envelope: Envelope {
-            instance: [instance; 10],
-            sequence: 1,
-            lost: false,
-            location: "FRA".to_owned(),
-            addresses: Vec::new(),
-        },
+        envelope: Envelope { instance: [instance; 10], sequence: 1, location: "FRA".to_owned(), ..Envelope::default() },
         body: Body {
             since: until - 10_000,
             until,
@@ -29,11 +23,7 @@ pub(crate) fn report(instance: u8, generations: &[u64], until: u64) -> Report {
             peppers: vec![PepperId::from_u64(0xab)],
             held,
             applied: generations.iter().map(applied).collect(),
-            counters: Vec::new(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
-            samples: Vec::new(),
+            ..Body::default()
         },
     }
 }

@@ -1,6 +1,7 @@
 //! What a key tells of its use, from the reports of edges.
 
-use keyward_shared::report::{OtherUsage, Report, State, Usage};
+use keyward_shared::decision::Refusal;
+use keyward_shared::report::{Counter, OtherUsage, RefusalKind, Report, State, Usage};
 use serde_json::{Value, json};
 
 use crate::reports::{Reporter, denied, send, usage};
@@ -219,8 +220,13 @@ async fn a_rotation_says_when_nobody_misses_its_old_secret() {
 async fn nothing_is_said_of_an_old_secret_after_a_gap() {
     for spoil in [
         |report: &mut Report| report.envelope.lost = true,
+        |report: &mut Report| report.envelope.held_up = true,
         |report: &mut Report| report.envelope.sequence += 1,
         |report: &mut Report| report.body.state = State::Expired,
+        |report: &mut Report| {
+            let expired = RefusalKind::of(Refusal::SnapshotExpired);
+            report.body.counters = vec![(Counter::Refused(expired), 1)];
+        },
         |report: &mut Report| report.body.others = OtherUsage { secrets: 1, retiring: 1, ..OtherUsage::default() },
         |report: &mut Report| report.body.others.secrets = 0,
     ] {

@@ -8,8 +8,7 @@ use keyward_control_plane::store::{EdgeStore as _, RefusalSample, Refused, Refus
 use keyward_shared::decision::{Reason, Refusal};
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::report::{
-    Body, Envelope, Hitter, Lanes, MAX_ADDRESSES, MAX_HITTERS, OtherUsage, RefusalKind, RefusedAddress, Report, Sample,
-    State,
+    Body, Envelope, Hitter, Lanes, MAX_ADDRESSES, MAX_HITTERS, RefusalKind, RefusedAddress, Report, Sample, State,
 };
 
 use crate::house::House;
@@ -34,9 +33,8 @@ fn report(house: &House, sequence: u32) -> Report {
         envelope: Envelope {
             instance: [3; 10],
             sequence,
-            lost: false,
-            location: String::new(),
             addresses: vec![RefusedAddress { count: 3, error: 1, address: "192.0.2.1".to_owned() }],
+            ..Envelope::default()
         },
         body: Body {
             since: until - 10_000,
@@ -44,17 +42,11 @@ fn report(house: &House, sequence: u32) -> Report {
             lanes: Lanes { kv: false, http: true },
             state: State::Fresh,
             software: "0.1.0".to_owned(),
-            peppers: Vec::new(),
-            held: None,
-            applied: Vec::new(),
-            counters: Vec::new(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
             samples: vec![
                 Sample { ordinal: 2 * sequence, refusal: unknown(), fingerprint: Some(whose(1)), ago: 2_000 },
                 Sample { ordinal: 2 * sequence + 1, refusal: unknown(), fingerprint: None, ago: 0 },
             ],
+            ..Body::default()
         },
     }
 }

@@ -9,7 +9,7 @@ use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::publish::PublisherHandle;
 use keyward_control_plane::store::EdgeStore as _;
 use keyward_shared::fingerprint::{Pepper, PepperId};
-use keyward_shared::report::{Body, Envelope, Lanes, OtherUsage, Report, State};
+use keyward_shared::report::{Body, Envelope, Lanes, Report, State};
 
 use crate::house::House;
 use crate::reader::{Reader, newest};
@@ -28,13 +28,7 @@ async fn tells(house: &House, edge: u8, sequence: u32, peppers: &[[u8; 32]], ago
     let at = SystemClock.now().as_millis() - ago;
     let until = at.cast_unsigned();
     let report = Report {
-        envelope: Envelope {
-            instance: [edge; 10],
-            sequence,
-            lost: false,
-            location: "FRA".to_owned(),
-            addresses: Vec::new(),
-        },
+        envelope: Envelope { instance: [edge; 10], sequence, location: "FRA".to_owned(), ..Envelope::default() },
         body: Body {
             since: until - 10_000,
             until,
@@ -42,13 +36,7 @@ async fn tells(house: &House, edge: u8, sequence: u32, peppers: &[[u8; 32]], ago
             state: State::Fresh,
             software: "0.1.0".to_owned(),
             peppers: peppers.iter().map(|pepper| id(*pepper)).collect(),
-            held: None,
-            applied: Vec::new(),
-            counters: Vec::new(),
-            usage: Vec::new(),
-            others: OtherUsage::default(),
-            hitters: Vec::new(),
-            samples: Vec::new(),
+            ..Body::default()
         },
     };
     house.store.take_report(&report, UnixMillis::from_millis(at)).await.expect("taken");

@@ -4,8 +4,9 @@
 use crate::sim::Invariant;
 
 /// Every bug that seeds catch, with the invariants one of which it breaks first. `CutOffServes` takes an edge that
-/// asks the same machine for seconds on end, and has a story of its own.
-pub(crate) const BUGS: [(Bug, &[Invariant]); 18] = [
+/// asks the same machine for seconds on end, `WrittenOnce` a write that lands after a newer one when nothing
+/// happens any more: they have stories of their own.
+pub(crate) const BUGS: [(Bug, &[Invariant]); 20] = [
     (Bug::HeadBeforeObjects, &[Invariant::Objects]),
     (Bug::MissingIsAbsent, &[Invariant::Unavailable]),
     (Bug::LowerHeadTaken, &[Invariant::Order]),
@@ -13,7 +14,9 @@ pub(crate) const BUGS: [(Bug, &[Invariant]); 18] = [
     (Bug::RecentDropped, &[Invariant::Truth]),
     (Bug::FloorsIgnored, &[Invariant::Truth]),
     (Bug::CollectedEarly, &[Invariant::Objects]),
+    (Bug::CollectedNamed, &[Invariant::Objects]),
     (Bug::LateWrite, &[Invariant::Record]),
+    (Bug::OlderWritten, &[Invariant::Record]),
     (Bug::GenerationAhead, &[Invariant::Truth, Invariant::Whole]),
     (Bug::ServedUnrecorded, &[Invariant::Record]),
     (Bug::EpochKept, &[Invariant::Record]),
@@ -43,8 +46,12 @@ pub(crate) enum Bug {
     FloorsIgnored,
     /// Objects are collected as soon as the last head that names them has expired.
     CollectedEarly,
+    /// Objects are collected as soon as the newest head names them no more.
+    CollectedNamed,
     /// Who was superseded writes a head of its own again, long after.
     LateWrite,
+    /// One publisher writes a newer head, and then an older one.
+    OlderWritten,
     /// A generation becomes visible before an earlier one.
     GenerationAhead,
     /// A head is served though nothing was recorded.
@@ -68,4 +75,6 @@ pub(crate) enum Bug {
     AheadDropped,
     /// What KV refuses is asked again at once.
     RetriedAtOnce,
+    /// A head that says nothing new is written no second time, whatever may have landed since.
+    WrittenOnce,
 }

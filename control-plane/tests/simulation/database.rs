@@ -1,7 +1,7 @@
 //! The database that publishers share, in memory: what its rows hold, and what becomes of them in one
 //! transaction. It never fails by itself and it never waits; its handles do both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keyward_control_plane::store::publication::{NewHead, OutboxMark, RecordedHead};
@@ -83,6 +83,9 @@ pub(crate) struct Database {
     /// When the last of all heads expires.
     pub(crate) heads_expire_at: i64,
     pub(crate) objects: BTreeMap<ObjectName, Object>,
+    /// Staged objects that were dropped by who woke between lengthening its lease and dropping what nobody
+    /// named: another has staged them since.
+    pub(crate) dropped: BTreeSet<ObjectName>,
     /// Every head there ever was on record.
     pub(crate) heads: BTreeMap<HeadOrder, HeadFacts>,
     /// Since when heads in KV have named a next tree, by its top.

@@ -112,8 +112,9 @@ impl Host {
     /// Nothing that it does comes to anything for so long.
     pub(crate) fn halt(&self, ms: u64) {
         self.sim.note(format_args!("{} halts for {ms} ms", self.name));
-        self.sim.note_halt();
-        lock(&self.fate).halted_until = Some(Instant::now() + Duration::from_millis(ms));
+        let mut fate = lock(&self.fate);
+        // One that stands still already does so for the longer time.
+        fate.halted_until = fate.halted_until.max(Some(Instant::now() + Duration::from_millis(ms)));
     }
 }
 

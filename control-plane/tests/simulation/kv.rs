@@ -31,6 +31,8 @@ const HEAD: &str = "head";
 const CALL_MS: u64 = 10_000;
 /// The latest that a write lands, which its writer may have given up long before.
 const LATEST_MS: u64 = 60_000;
+/// Who has given up a write writes its newest head again after so long.
+const AGAIN_MS: u64 = 15_000;
 /// When a successor has written its head its predecessor begins no write any more.
 const SUPERSEDED_MS: u64 = 3_000;
 /// Nor does it collect after this.
@@ -51,6 +53,8 @@ pub(crate) enum WriteFault {
     Partly,
     /// A head is acknowledged and lost.
     Lost,
+    /// A head is given up, and lands when the story has it.
+    Held,
 }
 
 /// What becomes of reads for a while.
@@ -70,6 +74,14 @@ struct Written {
     value: Value,
     /// When each reader sees it.
     visible_at: Vec<u64>,
+}
+
+/// A head that a machine writes.
+struct HeadWrite {
+    bytes: Arc<Vec<u8>>,
+    by: Arc<Host>,
+    /// When the machine gave up waiting for the answer.
+    given_up_at: Option<u64>,
 }
 
 #[derive(Default)]
@@ -93,6 +105,10 @@ struct Inner {
     children: BTreeMap<ObjectName, Vec<ObjectName>>,
     /// When the first head of an epoch landed.
     epochs: BTreeMap<u64, u64>,
+    /// Heads that have not landed, and will.
+    held: Vec<HeadWrite>,
+    /// When heads were read.
+    asked_at: Vec<u64>,
 }
 
 /// The store.
@@ -138,6 +154,9 @@ impl Kv {
 
     /// A read from near an edge, which may be answered by what was read in the last `ttl_s` seconds.
     pub(crate) async fn read(&self, reader: usize, key: &str, ttl_s: u64) -> Result<Option<Vec<u8>>, &'static str> {
+        if key == HEAD {
+            lock(&self.inner).asked_at.push(self.sim.now());
+        }
         self.sim.pass(2, 30).await;
         let fault = lock(&self.inner).readers.get(reader).and_then(|reader| reader.fault);
         let fault = fault.filter(|(_, until)| self.sim.now() < *until).map(|(fault, _)| fault);
@@ -185,13 +204,39 @@ impl Kv {
         Head::verify(&self.newest(HEAD)?, DEPLOYMENT, &self.trusted).ok()
     }
 
+    /// When heads were read since this was asked last.
+    pub(crate) fn take_asked_at(&self) -> Vec<u64> {
+        std::mem::take(&mut lock(&self.inner).asked_at)
+    }
+
+    /// What was held lands; says of how many heads.
+    pub(crate) fn land_held(&self) -> usize {
+        let held = std::mem::take(&mut lock(&self.inner).held);
+        for head in &held {
+            self.write_head(head);
+        }
+        held.len()
+    }
+
+    /// Whether a head of this one's epoch and generation has landed.
+    fn has_had(&self, bytes: &[u8]) -> bool {
+        let database = lock(&self.database);
+        let order =
+            |bytes: &[u8]| database.recorded.get(&ObjectName::of(bytes)).map(|head| (head.epoch, head.generation));
+        let all = lock(&self.inner);
+        let mut landed =
+            all.values.get(HEAD).into_iter().flatten().filter_map(|written| order(written.value.as_ref()?));
+        order(bytes).is_some_and(|wanted| landed.any(|landed| landed == wanted))
+    }
+
+    /// A head lands.
+    fn write_head(&self, head: &HeadWrite) {
+        self.look_at_head(head);
+        self.write(HEAD, Some(Arc::clone(&head.bytes)));
+    }
+
     /// A write lands.
     fn write(&self, key: &str, value: Value) {
-        if key == HEAD
-            && let Some(bytes) = &value
-        {
-            self.look_at_head(bytes);
-        }
         let now = self.sim.now();
         let mut inner = lock(&self.inner);
         let visible_at = inner.readers.iter().map(|_| {
@@ -203,10 +248,10 @@ impl Kv {
     }
 
     /// What a head names is there before it is, and the head is on record.
-    fn look_at_head(&self, bytes: &[u8]) {
+    fn look_at_head(&self, write: &HeadWrite) {
         let (head, compared) = {
             let database = lock(&self.database);
-            let head = database.recorded.get(&ObjectName::of(bytes)).cloned();
+            let head = database.recorded.get(&ObjectName::of(&write.bytes)).cloned();
             (head, database.head.as_ref().and_then(|recorded| recorded.compared))
         };
         let Some(head) = head else {
@@ -216,7 +261,7 @@ impl Kv {
             let order = head.order();
             self.sim.violate(Invariant::Record, format_args!("KV has {order:?}, above what was compared"));
         }
-        self.note_landed(&head);
+        self.note_landed(&head, write);
         let trees = std::iter::once(&head.tree).chain(&head.next);
         let named = std::iter::once(head.settings).chain(trees.flat_map(|tree| self.names(tree)));
         self.sim.note(format_args!("KV has head {}.{}", head.epoch, head.generation));
@@ -232,15 +277,27 @@ impl Kv {
         }
     }
 
-    /// A head lands. One below what is there was given up, and counts until the next is written: at most for a
-    /// heartbeat.
-    fn note_landed(&self, head: &Head) {
+    /// A head lands. Below what is there only one that was given up, or is of an epoch before. It counts until the
+    /// newest is written again: soon where whoever gave it up publishes on, and at most for a heartbeat.
+    fn note_landed(&self, head: &Head, write: &HeadWrite) {
         let now = self.sim.now();
         lock(&self.inner).epochs.entry(head.epoch).or_insert(now);
-        if self.head().is_some_and(|newest| newest.order() > head.order()) {
-            self.sim.note(format_args!("a head lands late"));
-            self.sim.disturb_until(now + HEARTBEAT_MS, &[Lane::Kv]);
-        }
+        let Some(newest) = self.head().map(|newest| newest.order()).filter(|newest| *newest > head.order()) else {
+            return;
+        };
+        let name = &write.by.name;
+        let is_of_now = lock(&self.database).epoch == head.epoch && !write.by.is_dead();
+        let until = match write.given_up_at {
+            Some(at) if is_of_now && now <= at + AGAIN_MS => at + AGAIN_MS,
+            None if is_of_now => {
+                let words =
+                    format_args!("{name} waits for {:?} to be written, which lands after {newest:?}", head.order());
+                return self.sim.violate(Invariant::Record, words);
+            }
+            _ => now + HEARTBEAT_MS,
+        };
+        self.sim.note(format_args!("a head of {name} lands late"));
+        self.sim.disturb_until(until, &[Lane::Kv]);
     }
 
     /// Who was superseded begins no write once a head of the next epoch is there. One that halted in between
@@ -304,7 +361,10 @@ impl Kv {
 
     fn look_at_deletion(&self, key: &str) {
         let until = lock(&self.inner).named_until.get(key).copied().unwrap_or(0);
-        if until > 0 && self.sim.now() < until + KEPT_MS {
+        let now = self.sim.now();
+        if now < until {
+            self.sim.violate(Invariant::Objects, format_args!("an object is collected that a usable head names"));
+        } else if until > 0 && now < until + KEPT_MS {
             self.sim.violate(Invariant::Objects, format_args!("an object is collected that a head named till {until}"));
         }
     }

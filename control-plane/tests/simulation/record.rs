@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_control_plane::store::publication::NewHead;
 use keyward_shared::fingerprint::Fingerprint;
-use keyward_shared::snapshot::{Head, HeadOrder, SigningKey, TrustedKeys};
+use keyward_shared::snapshot::{Head, HeadOrder, ObjectName, SigningKey, TrustedKeys};
 
 use crate::database::{Database, HeadFacts, Row, Standing};
 use crate::judge::SIGNING_SEED;
@@ -27,8 +27,8 @@ pub(crate) fn look(sim: &Sim, database: &Database, new: &NewHead<'_>, holder: us
     if let Some(name) = new.named.iter().find(|name| is_given_up(name)) {
         sim.violate(Invariant::Objects, format_args!("{name} was given up, and is named again"));
     }
-    // Who wakes between lengthening its lease and dropping what nobody named drops what another has staged.
-    if let Some(name) = new.named.iter().find(|name| !database.objects.contains_key(*name) && !sim.has_halted()) {
+    let is_lost = |name: &ObjectName| !database.objects.contains_key(name) && !database.dropped.contains(name);
+    if let Some(name) = new.named.iter().find(|name| is_lost(name)) {
         sim.violate(Invariant::Objects, format_args!("{name} is named and not there"));
     }
     look_at_changes(sim, &database.committed.outbox, &head);

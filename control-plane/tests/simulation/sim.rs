@@ -2,7 +2,7 @@
 //! invariant that did not hold.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -76,7 +76,6 @@ pub(crate) struct Sim {
     verdicts: AtomicU64,
     bound: [AtomicU64; 2],
     switches: AtomicU64,
-    halted: AtomicBool,
 }
 
 /// Locks what one thread alone uses.
@@ -97,7 +96,6 @@ impl Sim {
             verdicts: AtomicU64::new(0),
             bound: [AtomicU64::new(0), AtomicU64::new(0)],
             switches: AtomicU64::new(0),
-            halted: AtomicBool::new(false),
         }
     }
 
@@ -157,15 +155,6 @@ impl Sim {
 
     pub(crate) fn crowded_until(&self) -> u64 {
         self.crowded_until.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_halt(&self) {
-        self.halted.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether some machine has stood still for a while.
-    pub(crate) fn has_halted(&self) -> bool {
-        self.halted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn count_verdict(&self) {

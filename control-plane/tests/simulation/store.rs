@@ -26,6 +26,9 @@ use crate::view::View;
 /// How long an object stays after the last head that named it has expired.
 const AFTER_EXPIRY_MS: i64 = 2 * 60 * 60 * 1_000;
 
+/// Who stood still so lately may go on with what it looked at before.
+const JUST_WOKEN_MS: u64 = 1_000;
+
 /// A machine's connection to the database.
 pub(crate) struct Store {
     pub(crate) host: Arc<Host>,
@@ -162,6 +165,7 @@ impl Publication for Store {
         let stage = |database: &mut Database| {
             for (name, bytes) in objects {
                 let staged = || Object { bytes: bytes.clone(), standing: Standing::Staged, sent: false };
+                database.dropped.remove(name);
                 database.objects.entry(*name).or_insert_with(staged);
             }
         };
@@ -246,8 +250,16 @@ impl Publication for Store {
     }
 
     async fn forget_staged(&self) -> Result<u64, StoreError> {
-        self.call("forget_staged", |database| database.objects.retain(|_, object| object.standing != Standing::Staged))
-            .await?;
+        let forget = |database: &mut Database| {
+            let is_staged = |object: &Object| object.standing == Standing::Staged;
+            let woke = self.host.halted_since(self.host.sim.now() - JUST_WOKEN_MS);
+            if woke && !database.holds_lease(&self.host.name) {
+                let staged = database.objects.iter().filter(|(_, object)| is_staged(object)).map(|(name, _)| *name);
+                database.dropped.extend(staged);
+            }
+            database.objects.retain(|_, object| !is_staged(object));
+        };
+        self.call("forget_staged", forget).await?;
         Ok(0)
     }
 
@@ -261,7 +273,8 @@ impl Publication for Store {
     async fn collectable(&self, expired_before: UnixMillis, limit: u32) -> Result<Vec<ObjectName>, StoreError> {
         let early = if self.host.sim.has(Bug::CollectedEarly) { AFTER_EXPIRY_MS } else { 0 };
         let before = expired_before.as_millis() + early;
-        let is_old = |object: &Object| matches!(object.standing, Standing::Retired(until) if until < before);
+        let named = self.host.sim.has(Bug::CollectedNamed);
+        let is_old = |object: &Object| matches!(object.standing, Standing::Retired(until) if named || until < before);
         let collect = |database: &mut Database| {
             let old = database.objects.iter().filter(|(_, object)| is_old(object)).map(|(name, _)| *name);
             old.take(limit as usize).collect()

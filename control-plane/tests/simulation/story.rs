@@ -356,7 +356,7 @@ impl World {
     }
 
     /// Whatever came late, KV has the newest head, with all that was committed.
-    fn look_at_kv(&self) {
+    pub(crate) fn look_at_kv(&self) {
         let database = lock(&self.database);
         let (committed, epoch) = (database.committed.generation, database.epoch);
         let order = self.kv.head().map(|head| head.order());

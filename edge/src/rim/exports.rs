@@ -193,15 +193,16 @@ pub async fn refresh(env: Env) -> bool {
 
 /// Begins to send a report and says how many bytes it has, none where `again` says that one is still there
 /// that has not arrived. Less than nothing where it is not time for one: that many milliseconds less than -1
-/// where the caller is to wait for it.
+/// where the caller, which `may`, is to wait for it.
 #[wasm_bindgen]
-pub fn report_take(again: bool, now: f64) -> i32 {
+pub fn report_take(again: bool, may: bool, now: f64) -> i32 {
     let now = platform::time_of(now);
     with_isolate(|isolate| {
         if let Some(body) = isolate.take_report(again, now) {
             return i32::try_from(body.len()).ok();
         }
-        isolate.await_report(now).and_then(|pause| i32::try_from(pause).ok()).map(|pause| -1 - pause)
+        let pause = may.then(|| isolate.await_report(now)).flatten()?;
+        i32::try_from(pause).ok().map(|pause| -1 - pause)
     })
     .flatten()
     .unwrap_or(-1)

@@ -67,26 +67,10 @@ fn taken(tally: &mut Tally, now: u64) -> Option<Body> {
         held: Some(order(1)),
     };
     let body = tally.take(standing, false, now).expect("within bounds")?.to_vec();
-    let envelope =
-        Envelope { instance: [0; 10], sequence: 1, lost: false, location: String::new(), addresses: Vec::new() };
-    let empty = Body {
-        since: 0,
-        until: 0,
-        lanes: Lanes::default(),
-        state: State::None,
-        software: String::new(),
-        peppers: Vec::new(),
-        held: None,
-        applied: Vec::new(),
-        counters: Vec::new(),
-        usage: Vec::new(),
-        others: OtherUsage::default(),
-        hitters: Vec::new(),
-        samples: Vec::new(),
-    };
+    let empty = Body::default();
     let mut encoded = Vec::new();
     empty.encode(&mut encoded).expect("within bounds");
-    let mut bytes = Report { envelope, body: empty }.encode().expect("within bounds");
+    let mut bytes = Report { envelope: Envelope::default(), body: empty }.encode().expect("within bounds");
     bytes.truncate(bytes.len() - encoded.len());
     bytes.extend(body);
     Some(Report::decode(&bytes).expect("a report").body)

@@ -104,7 +104,11 @@ impl RefusalKind {
 
     /// Whether only a secret that the edge knows is refused for this.
     pub const fn is_of_known_secret(self) -> bool {
-        matches!(self.0, 4..=11)
+        match self.refusal() {
+            Refusal::Unauthorized(reason) => !matches!(reason, Reason::Credential(_) | Reason::Unknown),
+            Refusal::ReadOnlyKey | Refusal::ApiNotGranted | Refusal::Restricted | Refusal::BadPath => true,
+            Refusal::NoSnapshot | Refusal::SnapshotExpired | Refusal::ObjectUnavailable => false,
+        }
     }
 
     /// That of a refusal.

@@ -2,10 +2,10 @@
 //! is made for it.
 
 use super::{
-    Applied, BY_STATUS, Body, Counter, Envelope, Hitter, KIND, LANE_HTTP, LANE_KV, Lanes, MAX_ADDRESS_BYTES,
-    MAX_ADDRESSES, MAX_APPLIED, MAX_COUNTERS, MAX_HITTERS, MAX_LOCATION_BYTES, MAX_PEPPERS, MAX_REPORT_BYTES,
-    MAX_SAMPLES, MAX_SOFTWARE_BYTES, MAX_USAGE, OtherUsage, RETIRING, RefusalKind, RefusedAddress, Report, ReportError,
-    Sample, State, Usage, VERSION, is_time, is_visible,
+    Applied, BY_STATUS, Body, Counter, Envelope, HELD_UP, Hitter, KIND, LANE_HTTP, LANE_KV, LOST, Lanes,
+    MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_APPLIED, MAX_COUNTERS, MAX_HITTERS, MAX_LOCATION_BYTES, MAX_PEPPERS,
+    MAX_REPORT_BYTES, MAX_SAMPLES, MAX_SOFTWARE_BYTES, MAX_USAGE, OtherUsage, RETIRING, RefusalKind, RefusedAddress,
+    Report, ReportError, Sample, State, Usage, VERSION, is_time, is_visible,
 };
 use crate::fingerprint::{Fingerprint, PepperId};
 use crate::snapshot::HeadOrder;
@@ -43,18 +43,18 @@ fn read_envelope(reader: &mut Reader<'_>) -> Result<Envelope, ReportError> {
         return Err(ReportError::Version { got: version });
     }
     let (instance, sequence) = (reader.array()?, reader.u32()?);
-    let lost = match reader.u8()? {
-        0 => false,
-        1 => true,
-        _ => return Err(ReportError::Meaningless { what: "lost" }),
-    };
+    let flags = reader.u8()?;
+    if flags & !(LOST | HELD_UP) != 0 {
+        return Err(ReportError::Meaningless { what: "flags" });
+    }
+    let (lost, held_up) = (flags & LOST != 0, flags & HELD_UP != 0);
     let location = read_text(reader, "location", MAX_LOCATION_BYTES)?;
     let count = usize::from(reader.u8()?);
     let addresses = read_list(reader, "addresses", count, MAX_ADDRESSES, MIN_ADDRESS_BYTES, |reader| {
         let (count, error) = (reader.u32()?, reader.u32()?);
         Ok(Some(RefusedAddress { count, error, address: read_text(reader, "address", MAX_ADDRESS_BYTES)? }))
     })?;
-    Ok(Envelope { instance, sequence, lost, location, addresses })
+    Ok(Envelope { instance, sequence, lost, held_up, location, addresses })
 }
 
 fn read_body(reader: &mut Reader<'_>) -> Result<Body, ReportError> {

@@ -1,9 +1,9 @@
 //! Writing a report. What its reader would refuse is refused here.
 
 use super::{
-    Applied, BY_STATUS, Body, Envelope, KIND, LANE_HTTP, LANE_KV, MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_APPLIED,
-    MAX_COUNTERS, MAX_HITTERS, MAX_LOCATION_BYTES, MAX_PEPPERS, MAX_SAMPLES, MAX_SOFTWARE_BYTES, MAX_USAGE, RETIRING,
-    Report, ReportError, VERSION, is_time, is_visible,
+    Applied, BY_STATUS, Body, Envelope, HELD_UP, KIND, LANE_HTTP, LANE_KV, LOST, MAX_ADDRESS_BYTES, MAX_ADDRESSES,
+    MAX_APPLIED, MAX_COUNTERS, MAX_HITTERS, MAX_LOCATION_BYTES, MAX_PEPPERS, MAX_SAMPLES, MAX_SOFTWARE_BYTES,
+    MAX_USAGE, RETIRING, Report, ReportError, VERSION, is_time, is_visible,
 };
 use crate::wire::Write as _;
 
@@ -23,7 +23,7 @@ impl Envelope {
         out.push(VERSION);
         out.put(&self.instance);
         out.put(&self.sequence.to_be_bytes());
-        out.push(u8::from(self.lost));
+        out.push((u8::from(self.lost) * LOST) | (u8::from(self.held_up) * HELD_UP));
         put_text(&mut out, "location", &self.location, MAX_LOCATION_BYTES)?;
         put_count(&mut out, "addresses", self.addresses.len(), MAX_ADDRESSES)?;
         for address in &self.addresses {

@@ -1,6 +1,6 @@
 //! What a benchmark found: a Markdown table for people, a JSON file for machines.
 
-use std::fmt::Write;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -75,6 +75,12 @@ impl Row {
 
     fn holds(&self) -> Option<bool> {
         self.target.map(|target| target.holds(self.value))
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.row, short(self.value), self.unit)
     }
 }
 

@@ -5,10 +5,9 @@ mod config;
 mod options;
 mod request;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +31,7 @@ pub use request::{EdgeRequest, basic};
 use crate::kv::KvFront;
 use crate::origin::Origin;
 use crate::raw::{self, RawAnswer};
+use crate::server::Server;
 
 /// How long a change may take to reach the edge before a test calls it lost.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,14 +41,12 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 pub struct Stack {
     // Fields are dropped in this order: the parts before what they use.
     edge_part: Mutex<Option<Part>>,
-    control_plane_part: Mutex<Option<Part>>,
+    server: Server,
     edge: Edge,
     entry: PathBuf,
-    control_plane: ControlPlane,
     kv: Option<KvFront>,
     origin: Origin,
     edge_client: Client,
-    secrets: admin::Secrets,
     folder: TempDir,
 }
 
@@ -88,14 +86,12 @@ impl Stack {
         control_plane.init()?;
         let stack = Self {
             edge_part: Mutex::default(),
-            control_plane_part: Mutex::default(),
+            server: Server::new(control_plane, folder.path().join("logs/control-plane.log")),
             edge_client: Client::new(&edge.url(), None),
             edge,
             entry,
-            control_plane,
             kv,
             origin,
-            secrets: admin::Secrets::default(),
             folder,
         };
         match stack.start_parts(options.control_plane_at_once) {
@@ -126,37 +122,27 @@ impl Stack {
 
     /// The same, but waits for another path to answer 200.
     pub fn start_control_plane_until(&self, path: &str) -> Result<()> {
-        let mut part = lock(&self.control_plane_part);
-        ensure!(part.is_none(), "the control plane runs already");
-        *part = Some(self.control_plane.start_until(&self.control_plane_log(), path)?);
-        Ok(())
+        self.server.start_until(path)
     }
 
     /// Ends the control plane as a crash would (SIGKILL).
     pub fn kill_control_plane(&self) -> Result<()> {
-        let part = lock(&self.control_plane_part).take();
-        part.context("the control plane does not run")?.process().kill()?;
-        Ok(())
+        self.server.kill()
     }
 
     /// Stops the control plane as an operator would (SIGTERM); it must end well.
     pub fn stop_control_plane(&self) -> Result<()> {
-        let part = lock(&self.control_plane_part).take();
-        let status = part.context("the control plane does not run")?.process().stop()?;
-        ensure!(status.success(), "the control plane was asked to stop and ended with {status}");
-        Ok(())
+        self.server.stop()
     }
 
     /// Asks the control plane to stop (SIGTERM) without waiting for it; `stop_control_plane` waits.
     pub fn begin_to_stop_control_plane(&self) -> Result<()> {
-        let mut part = lock(&self.control_plane_part);
-        part.as_mut().context("the control plane does not run")?.process().begin_stop();
-        Ok(())
+        self.server.begin_to_stop()
     }
 
     /// All that the control plane has said, over its restarts.
     pub fn control_plane_log(&self) -> PathBuf {
-        self.folder.path().join("logs/control-plane.log")
+        self.server.log().to_owned()
     }
 
     /// All that the edge has said, over its restarts.
@@ -181,19 +167,17 @@ impl Stack {
 
     /// The REST API with the operator's token.
     pub fn admin(&self) -> Result<Admin> {
-        let path = self.control_plane.secret("operator-token");
-        let token = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Admin::new(Client::new(&self.control_plane.url(), Some(token.trim().to_owned())), Arc::clone(&self.secrets)))
+        self.server.admin()
     }
 
     /// The REST API with another token, an operator's or a member's.
     pub fn admin_with(&self, token: &str) -> Admin {
-        Admin::new(Client::new(&self.control_plane.url(), Some(token.to_owned())), Arc::clone(&self.secrets))
+        self.server.admin_with(token)
     }
 
     /// The REST API without any token, or with one of the test's own by header.
     pub fn stranger(&self) -> Client {
-        Client::new(&self.control_plane.url(), None)
+        Client::new(&self.control_plane_url(), None)
     }
 
     /// A request to the edge for a path, GET unless said otherwise.
@@ -223,7 +207,7 @@ impl Stack {
 
     /// The control plane's base URL.
     pub fn control_plane_url(&self) -> String {
-        self.control_plane.url()
+        self.control_plane().url()
     }
 
     /// What stands between the control plane and KV.
@@ -238,7 +222,7 @@ impl Stack {
 
     /// The control plane as it is run, for the binary's other commands.
     pub fn control_plane(&self) -> &ControlPlane {
-        &self.control_plane
+        self.server.as_run()
     }
 
     /// The folder that everything is kept in; logs are under `logs`.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::Test;
 use crate::turns::QUIET;
 
-/// The pause between two reports, and some more on a busy machine.
+/// The longest pause between two attempts of an edge whose reports do not arrive, a minute, and what one takes on a
+/// busy machine. Where they arrive there are ten seconds between two.
 const REPORTED: Duration = Duration::from_secs(75);
 
 pub(crate) fn tests() -> Vec<Test> {

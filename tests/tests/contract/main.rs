@@ -8,6 +8,7 @@
 mod answers;
 mod attacks;
 mod bad_input;
+mod benchmark;
 mod bulk;
 mod cdn;
 mod clients;
@@ -168,6 +169,7 @@ fn all() -> Vec<(&'static str, Vec<Test>)> {
         ("openapi", openapi::tests()),
         ("schemathesis", schemathesis::tests()),
         ("size", size::tests()),
+        ("benchmark", benchmark::tests()),
     ]
 }
 

@@ -126,7 +126,6 @@ fn told_once(stack: &Stack) -> Result<()> {
 /// What the Worker in Node was told of its reports.
 struct Told {
     report: Report,
-    bytes: String,
     outcome: String,
 }
 
@@ -156,14 +155,14 @@ fn kept(stack: &Stack) -> Result<()> {
     let allowed = lines.iter().find_map(|line| line["allowed"].as_u64()).context("it did not end")?;
     let mut told = Vec::new();
     for line in lines.iter().filter(|line| line["report"].is_string()) {
-        let bytes = line["report"].as_str().unwrap_or_default().to_owned();
+        let bytes = line["report"].as_str().unwrap_or_default();
         let outcome = line["outcome"].as_str().unwrap_or_default().to_owned();
-        told.push(Told { report: Report::decode(&hex::decode(&bytes)?)?, bytes, outcome });
+        told.push(Told { report: Report::decode(&hex::decode(bytes)?)?, outcome });
     }
     sent_until_taken(&told)?;
 
     let mut reports: Vec<Report> = told.into_iter().map(|told| told.report).collect();
-    reports.dedup();
+    reports.dedup_by_key(|report| (report.envelope.instance, report.envelope.sequence));
     let another = reports.pop().context("no reports")?;
     ensure!((another.envelope.instance, another.envelope.sequence) == ([0xff; 10], 1), "{:?}", another.envelope);
     ensure!(!another.envelope.lost && count(slice::from_ref(&another), "allowed") == 1, "{another:?}");
@@ -194,13 +193,27 @@ fn sent_until_taken(told: &[Told]) -> Result<()> {
     for pair in told.windows(2) {
         let [one, next] = pair else { continue };
         let is_over = matches!(one.outcome.as_str(), "204" | "400");
-        ensure!((one.bytes == next.bytes) != is_over, "after one that was {}: {:?}", one.outcome, next.report);
+        ensure!(is_again(one, next) != is_over, "after one that was {}: {:?}", one.outcome, next.report);
         gaps += u32::from(is_over && next.report.envelope.lost);
         ensure!(one.outcome != "400" || next.report.envelope.lost, "a report that was thrown away is no gap");
     }
+    // They are a minute apart: held up is what failed twice.
+    for (at, next) in told.iter().enumerate() {
+        let failed = |one: &&Told| is_again(one, next) && matches!(one.outcome.as_str(), "lost" | "503");
+        let failures = told[..at].iter().filter(failed).count();
+        ensure!(next.report.envelope.held_up == (failures >= 2), "{failures} failures: {:?}", next.report.envelope);
+    }
+    ensure!(told.iter().any(|told| told.report.envelope.held_up), "none was held up");
     // That one, and the one that a panic would leave.
     ensure!(gaps == 2 && !told[0].report.envelope.lost, "{gaps} gaps");
     Ok(())
+}
+
+/// Whether it is the same report, which may have been held up since.
+fn is_again(one: &Told, next: &Told) -> bool {
+    let mut again = one.report.clone();
+    again.envelope.held_up |= next.report.envelope.held_up;
+    one.report.envelope.sequence == next.report.envelope.sequence && again == next.report
 }
 
 /// Samples are of requests that were refused, by their ids.

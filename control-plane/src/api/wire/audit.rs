@@ -11,7 +11,7 @@ use crate::domain::audit::filter::EventFilter;
 use crate::domain::audit::search::Wanted;
 use crate::domain::audit::{Action, Entity, LoggedEvent};
 use crate::domain::invalid::{Fault, Invalid};
-use crate::domain::limits::{ASKED_FOR_BYTES, TEAMS_ASKED_FOR};
+use crate::domain::limits::{ASKED_FOR_CHARACTERS, TEAMS_ASKED_FOR};
 use crate::domain::time::UnixMillis;
 use crate::lifecycle::{ConsistencyProof, InclusionProof, Page, ProvenTree, Refusal, StoredCheckpoint};
 
@@ -307,8 +307,8 @@ fn text(field: &str, text: Option<String>) -> Result<Option<String>, Invalid> {
     match text {
         Some(text) if text.is_empty() => Err(Invalid::new(field, Fault::TooShort, "expected an identifier")),
         // What is asked for is told to the log where it is exported.
-        Some(text) if text.len() > ASKED_FOR_BYTES => {
-            Err(Invalid::new(field, Fault::TooLong, format!("at most {ASKED_FOR_BYTES} bytes")))
+        Some(text) if text.chars().count() > ASKED_FOR_CHARACTERS => {
+            Err(Invalid::new(field, Fault::TooLong, format!("at most {ASKED_FOR_CHARACTERS} characters")))
         }
         text => Ok(text),
     }

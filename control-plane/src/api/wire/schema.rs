@@ -401,8 +401,9 @@ fn extend_rotation() -> Value {
 }
 
 fn id(prefix: &str, description: &str) -> Value {
-    // The highest of 64 bits begins with an L.
-    let pattern = format!("^{prefix}_[0-9A-L][0-9A-Za-z]{{10}}$");
+    // The highest of 64 bits is LygHa16AHYF; what begins as that does is an identifier mostly.
+    let begins = "([0-9A-K][0-9A-Za-z]{2}|L[0-9A-Za-x][0-9A-Za-z]|Ly[0-9A-Za-g])";
+    let pattern = format!("^{prefix}_{begins}[0-9A-Za-z]{{8}}$");
     json!({ "type": "string", "pattern": pattern, "description": description })
 }
 

@@ -4,6 +4,7 @@ mod checkpoints;
 mod history;
 mod refused;
 mod staged;
+mod unanswered;
 mod uploads;
 
 use std::cell::Cell;

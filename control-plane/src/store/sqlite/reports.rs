@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use keyward_shared::report::{Report, State, Usage};
+use keyward_shared::decision::Refusal;
+use keyward_shared::report::{Counter, RefusalKind, Report, State, Usage};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -32,10 +33,6 @@ const SECRETS_AT_ONCE: usize = 512;
 
 /// How long nobody may report, in milliseconds, before it is taken for a loss and not for a lack of calls.
 const SILENCE_MS: i64 = 60 * 60 * 1000;
-
-/// How long after its end a report may come, in milliseconds: a minute, and how far an edge's clock may be behind.
-/// One that comes later could not be sent, and who else could not may be gone with what it counted.
-const LATE_MS: i64 = 60_000 + 300_000;
 
 /// In `edge.counters`: calls that were told of without their secrets, those that were allowed.
 const UNNAMED_CALLS: &str = "unnamed_calls";
@@ -79,16 +76,25 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
         let (edge, part) = match before {
             // Somebody else reports as this edge: nothing of it counts any more, and nobody knows what it says.
             Some(before) if before.sequence > sequence + 1 => {
-                let note = sqlx::query(GAP_NOTE).bind(at.as_millis());
-                note.execute(&mut *transaction).await.map_err(failed)?;
+                note_gap(&mut transaction, at).await?;
                 transaction.commit().await?;
                 return Ok(taken);
             }
-            Some(before) if before.sequence > sequence || (before.sequence == sequence && before.parts >= parts) => {
+            Some(before) if before.sequence == sequence && (before.parts < parts || report.envelope.held_up) => {
+                if report.envelope.held_up {
+                    // It came before, and its answer did not: the time in which nothing could be sent is since then.
+                    note_gap(&mut transaction, at).await?;
+                }
+                if before.parts >= parts {
+                    transaction.commit().await?;
+                    return Ok(taken);
+                }
+                (before.edge, before.parts)
+            }
+            Some(before) if before.sequence >= sequence => {
                 transaction.roll_back().await?;
                 return Ok(taken);
             }
-            Some(before) if before.sequence == sequence => (before.edge, before.parts),
             before => (begin(&mut transaction, report, before, at).await?, 0),
         };
         if let Some(usage) = report.body.usage.chunks(SECRETS_AT_ONCE).nth(part) {
@@ -108,6 +114,11 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
             return Ok(taken);
         }
     }
+}
+
+/// Notes that calls may have gone uncounted until `at`.
+async fn note_gap(conn: &mut SqliteConnection, at: UnixMillis) -> Result<(), StoreError> {
+    sqlx::query(GAP_NOTE).bind(at.as_millis()).execute(conn).await.map(drop).map_err(failed)
 }
 
 async fn before(conn: &mut SqliteConnection, report: &Report) -> Result<Option<Before>, StoreError> {
@@ -142,7 +153,7 @@ async fn begin(
             *sum = sum.saturating_add(count);
         }
     }
-    let gap_at = is_behind_gap(report, before.as_ref(), at).then(|| at.as_millis());
+    let gap_at = is_behind_gap(report, before.as_ref()).then(|| at.as_millis());
     let peppers: Vec<String> = body.peppers.iter().map(ToString::to_string).collect();
     let lanes = (i64::from(body.lanes.kv) * LANE_KV) | (i64::from(body.lanes.http) * LANE_HTTP);
     let edge: i64 = sqlx::query_scalar(PUT)
@@ -191,12 +202,14 @@ async fn begin(
 
 /// Whether calls of a retiring secret may have gone uncounted before this report: a part of what was
 /// counted was lost, or a report is missing, or the edge could judge nothing, or it had no place left, or
-/// reports could not be sent.
-fn is_behind_gap(report: &Report, before: Option<&Before>, at: UnixMillis) -> bool {
+/// reports could not be sent, for who else could not may be gone with what it counted.
+fn is_behind_gap(report: &Report, before: Option<&Before>) -> bool {
     let (envelope, body) = (&report.envelope, &report.body);
     let is_next = before.map_or(0, |before| before.sequence) + 1 == i64::from(envelope.sequence);
-    let is_late = at.as_millis().saturating_sub(stored(body.until)) > LATE_MS;
-    envelope.lost || !is_next || is_late || body.state == State::Expired || body.others.retiring > 0
+    let expired = Counter::Refused(RefusalKind::of(Refusal::SnapshotExpired));
+    // It may be fresh again by now.
+    let had_expired = body.state == State::Expired || body.counters.iter().any(|(counter, _)| *counter == expired);
+    envelope.lost || envelope.held_up || !is_next || had_expired || body.others.retiring > 0
 }
 
 async fn take_usage(

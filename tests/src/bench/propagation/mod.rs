@@ -42,11 +42,19 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     let keys =
         kv::Plan { late, keys: if scale.quick { 30 } else { 300 }, changes_over: seconds(150), quiet_for: seconds(40) };
     let storm = storm::Plan { late, changes: 10_000 / part, within: seconds(60), disabled: 60 / part };
-    let mut rows = http::one(300 / part, &idle)?;
-    rows.extend(http::many(EDGES, 300 / part)?);
-    rows.extend(proxy::measure(EDGES_BEHIND_A_CACHE, 300 / part)?);
-    rows.extend(kv::measure(&keys)?);
-    rows.extend(storm::measure(&storm)?);
+    let mut rows = Vec::new();
+    let mut take = |of_one: Vec<Row>| {
+        // It goes on for a quarter of an hour: what is known by then is told.
+        for row in &of_one {
+            eprintln!("  {row}");
+        }
+        rows.extend(of_one);
+    };
+    take(http::one(300 / part, &idle)?);
+    take(http::many(EDGES, 300 / part)?);
+    take(proxy::measure(EDGES_BEHIND_A_CACHE, 300 / part)?);
+    take(kv::measure(&keys)?);
+    take(storm::measure(&storm)?);
     let scaled = if scale.quick { " A tenth of the full run: of all counts, and of all times of KV." } else { "" };
     let note = format!(
         "{} verifications a second go on meanwhile (over kv: at each of two edges), each when it is due, whatever \

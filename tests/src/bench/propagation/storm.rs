@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use keyward_shared::snapshot::MAX_RECENT_ENTRIES;
 use serde_json::{Value, json};
 
 use super::kv::Late;
@@ -15,6 +16,8 @@ use super::times;
 use crate::bench::figures::{as_f64, milliseconds};
 use crate::bench::latency::shift_phase;
 use crate::bench::{Row, Target};
+use crate::heads::Heads;
+use crate::kv::{Asked, Call};
 use crate::stack::{Admin, NewKey, eventually};
 use crate::{Fleet, Lanes};
 
@@ -107,8 +110,14 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
 
 /// What KV was asked from then on.
 fn kv_rows(fleet: &Fleet, seen: usize, plan: &Plan, took: Duration, made: u64) -> Result<Vec<Row>> {
-    let calls: Vec<_> = fleet.kv()?.calls().split_off(seen);
-    ensure!(!calls.is_empty(), "KV was never asked");
+    let all = fleet.kv()?.calls();
+    let calls = &all[seen..];
+    ensure!(calls.iter().any(Call::is_head), "KV was given no head");
+    let is_bulk = |call: &Call| matches!(&call.asked, Asked::PutBulk(written) if !written.is_empty());
+    ensure!(calls.iter().any(is_bulk), "KV was given no objects");
+    // Those of before are read too, for a head may name objects that KV has had since.
+    let heads = Heads::of(fleet.control_plane())?.in_order(&all)?;
+    let carried = heads.iter().map(|head| head.recent.len()).max().unwrap_or_default();
     let at: Vec<Instant> = calls.iter().map(|call| call.at).collect();
     let refused = calls.iter().filter(|call| call.status == Some(429)).count();
     let asked = format!("{} changes in {} s", plan.changes, plan.within.as_secs());
@@ -119,6 +128,11 @@ fn kv_rows(fleet: &Fleet, seen: usize, plan: &Plan, took: Duration, made: u64) -
         Row::new("the same: KV API calls a second, the most of any 10 s", most(&at, 10), "/s")
             .target(Target::AtMost(2.0)),
         Row::new("the same: KV API calls in the busiest second", most(&at, 1), "calls"),
+        Row::new(
+            format!("the same: changed keys that a head carries beside the tree, the most ({MAX_RECENT_ENTRIES} fit)"),
+            as_f64(carried as u64),
+            "keys",
+        ),
         Row::new("the same: KV API calls answered 429", as_f64(refused as u64), "calls").target(Target::AtMost(0.0)),
         Row::new(
             "the same: what Cloudflare's limits do not allow",

@@ -1,6 +1,8 @@
 //! Heads and objects that are genuine, and out of their order: older ones, ones from far ahead, and some of one
 //! generation among those of another.
 
+use std::fs;
+
 use anyhow::{Context, Result, bail, ensure};
 use keyward_shared::snapshot::{Head, ObjectName};
 use keyward_tests::hostile::Answer;
@@ -25,6 +27,10 @@ pub(super) fn tests() -> Vec<Test> {
         Test::alone("fast_forward_with_the_key_ends_with_an_epoch_raised_and_pinned", || {
             let options = FleetOptions::new(2, Lanes::Kv).variable("KEYWARD_KV_REFRESH_SECONDS", "1");
             fleet(&options, forward_with_key)
+        }),
+        Test::alone("fast_forward_to_the_last_epoch_ends_with_another_signing_key", || {
+            let options = FleetOptions::new(1, Lanes::Kv).variable("KEYWARD_KV_REFRESH_SECONDS", "1");
+            fleet(&options, forward_to_the_end)
         }),
         Test::alone("mix_and_match_of_two_generations_is_judged_by_neither", || over_http(3, mix_and_match)),
     ]
@@ -89,6 +95,38 @@ fn forward_without_key(fleet: &mut Fleet, scene: &Scene) -> Result<()> {
         ("its expiry", "head", edited(EXPIRES_AT)),
     ];
     scene.withstands(fleet, &attacks, is_stale)
+}
+
+/// Somebody has signed a head that none can be above, and that lacks a key: nothing is done to that key for its sake,
+/// and what is said to help does.
+fn forward_to_the_end(fleet: &mut Fleet) -> Result<()> {
+    let scene = Scene::begin(fleet, 0)?;
+    let head = scene.heads.read(&fleet.kv()?.value("head").context("no head")?)?;
+    let fresh = scene.admin.key("fresh")?;
+    fleet.applied(fresh.generation)?;
+    fleet.stop_control_plane()?;
+    fleet.kv()?.put("head", scene.heads.sign(&Head { epoch: u64::MAX, narrowed_through: u64::MAX, ..head })?);
+    eventually(RECOVERY, || {
+        let status = fleet.edge(0).status()?;
+        ensure!(status["epoch"] == json!(u64::MAX), "whoever has the key is believed: {status}");
+        Ok(())
+    })?;
+    let refused = raise_epoch(fleet).err().context("the last epoch was raised")?.to_string();
+    ensure!(refused.contains("signing key") && refused.contains("Nothing was changed"), "{refused}");
+
+    let key = fleet.control_plane().secret("signing-key");
+    fs::rename(&key, key.with_extension("old"))?;
+    fleet.control_plane().init()?;
+    fleet.start_control_plane()?;
+    let published = fleet.published()?["published_generation"].as_u64().context("no generation")?;
+    fleet.stop_edge(0)?;
+    fleet.start_edge(0, &[])?;
+    scene.judged(fleet.edge(0), [200, 401, 200])?;
+    fleet.edge(0).edge("/v1/ping").key(&fresh.secret).send()?.must_be(200)?;
+    ensure!(fleet.edge(0).status()?["generation"].as_u64() >= Some(published), "{}", fleet.edge(0).status()?);
+    scene.change()?;
+    eventually(RECOVERY, || scene.judged(fleet.edge(0), [200, 401, 401]))?;
+    Scene::nothing_forwarded(fleet)
 }
 
 /// Somebody has signed a head from far ahead and written it to KV, where the control plane finds it when it

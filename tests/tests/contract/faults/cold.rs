@@ -1,14 +1,17 @@
 //! An edge that was started before anything was published: it refuses to judge, says so, and works
-//! as soon as there is something, though a part of the first objects was refused by KV.
+//! as soon as there is something, though a part of the first objects was refused by KV. One that has a head
+//! goes on judging by it while a part of the next one's objects is refused.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use keyward_tests::bench::cold::{self, Reads};
 use keyward_tests::heads::Heads;
 use keyward_tests::kv::{Asked, Call, Fault};
-use keyward_tests::stack::eventually;
-use keyward_tests::{Options, Stack};
+use keyward_tests::stack::{eventually, generation};
+use keyward_tests::{Lanes, Options, Stack};
+use serde_json::json;
 
 use crate::Test;
 use crate::turns::alone;
@@ -20,6 +23,9 @@ pub(super) fn tests() -> Vec<Test> {
         }),
         Test::alone("an_object_that_kv_refused_comes_before_the_head_all_the_same", || {
             alone(&unpublished(), some_objects_refused)
+        }),
+        Test::alone("while_kv_refuses_a_part_of_a_write_an_edge_judges_by_the_old_generation", || {
+            alone(&Options { lanes: Lanes::Kv, ..Options::default() }, some_refused_later)
         }),
         Test::alone("a_fresh_isolate_reads_three_times_in_a_row_and_then_no_more", || {
             // A tree of two levels, as that of millions is.
@@ -85,4 +91,47 @@ fn some_objects_refused(stack: &Stack) -> Result<()> {
     let head = kv.wait_for(0, |call| call.is_head() && call.is_done())?;
     ensure!(Heads::of(stack.control_plane())?.in_order(&kv.calls())?.len() == 1, "{head:?}");
     Ok(())
+}
+
+fn some_refused_later(stack: &Stack) -> Result<()> {
+    let (admin, kv) = (stack.admin()?, stack.kv()?);
+    let usable = admin.key("usable")?;
+    let disabled = admin.key_in(&usable.workspace, "disabled", json!({}))?;
+    let old = generation(&admin.act(&disabled, "disable", &json!({}))?)?;
+    stack.applied(old)?;
+    eventually(NEXT_ATTEMPT, || {
+        let snapshot = admin.snapshot()?;
+        ensure!(snapshot["published_generation"] == json!(old), "{snapshot}");
+        Ok(())
+    })?;
+    // Under a higher epoch it begins anew, with all keys in the tree: a leaf and the settings in one write.
+    stack.stop_control_plane()?;
+    let mut raise = stack.control_plane().command("raise-epoch");
+    raise.args(stack.control_plane().kv_url.iter().flat_map(|url| ["--kv-url", url]));
+    ensure!(raise.output()?.status.success(), "raise-epoch failed");
+    let seen = kv.calls().len();
+    kv.fail(|asked| if matches!(asked, Asked::PutBulk(_)) { Fault::RefuseSome } else { Fault::None });
+    stack.start_control_plane()?;
+    admin.patch("/v1/settings", &json!({"realm": "Refused"}))?.must_be(200)?;
+    let new = generation(&admin.act(&usable, "disable", &json!({}))?)?;
+    kv.wait_for(seen, |call| matches!(&call.asked, Asked::PutBulk(taken) if !taken.is_empty()))
+        .context("no part of a write was taken")?;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        stack.edge("/v1/ping").key(&usable.secret).send()?.must_be(200)?;
+        let refusal = stack.edge("/v1/ping").key(&disabled.secret).send()?.must_be(401)?;
+        let challenge = refusal.header("www-authenticate").unwrap_or_default();
+        ensure!(!challenge.contains("Refused"), "{challenge}");
+        let status = stack.edge_status()?;
+        ensure!(status["generation"] == json!(old), "{status}");
+        thread::sleep(Duration::from_millis(100));
+    }
+    ensure!(!kv.calls().split_off(seen).iter().any(Call::is_head), "the head came before its objects");
+    let snapshot = admin.snapshot()?;
+    ensure!(snapshot["last_error"].as_str().is_some_and(|error| error.contains("refused 1 object")), "{snapshot}");
+    kv.work();
+    stack.applied(new)?;
+    let refusal = stack.edge("/v1/ping").key(&usable.secret).send()?.must_be(401)?;
+    ensure!(refusal.header("www-authenticate").is_some_and(|said| said.contains("Refused")), "{refusal:?}");
+    Heads::of(stack.control_plane())?.in_order(&kv.calls()).map(drop)
 }

@@ -2,13 +2,14 @@
 //! come before the head that names them, and the publisher's epoch goes up.
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use keyward_tests::Stack;
 use keyward_tests::heads::Heads;
 use keyward_tests::kv::{Asked, Fault};
-use keyward_tests::stack::{eventually, generation};
+use keyward_tests::stack::{NewKey, eventually, generation};
 use serde_json::json;
 
 use crate::Test;
@@ -50,6 +51,39 @@ fn said(stack: &Stack) -> Result<Vec<u64>> {
     lines.map(|line| generation(line).with_context(|| format!("no generation: {line}"))).collect()
 }
 
+/// The generations of what happened around the crash, oldest first.
+struct Story {
+    settings: u64,
+    made: u64,
+    disabled: u64,
+}
+
+/// Asks for some refreshes, while nothing publishes: each time the edge judges by one generation as a whole, be it
+/// the old one or the new, and which it is does not go back. Gives the last.
+fn judges_as_a_whole(stack: &Stack, story: &Story, realm: &str, [old, new]: [&NewKey; 2]) -> Result<u64> {
+    let (began, mut last) = (Instant::now(), 0);
+    while began.elapsed() < Duration::from_secs(3) {
+        let held = generation(&stack.edge_status()?)?;
+        let answers = [&old.secret, &new.secret].map(|secret| stack.edge("/v1/ping").key(secret).send());
+        let refusal = stack.edge("/v1/ping").send()?.must_be(401)?;
+        if generation(&stack.edge_status()?)? != held {
+            // It has changed meanwhile.
+            continue;
+        }
+        ensure!(held >= last, "generation {held} after {last}");
+        last = held;
+        let expected = [(held < story.disabled), (held >= story.made)].map(|allows| if allows { 200 } else { 401 });
+        for (answer, expected) in answers.into_iter().zip(expected) {
+            answer?.must_be(expected).with_context(|| format!("by generation {held}"))?;
+        }
+        let is_new = refusal.header("www-authenticate").unwrap_or_default().contains(realm);
+        ensure!(is_new == (held >= story.settings), "generation {held}: {refusal:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+    ensure!(last > 0, "nothing was judged by one generation");
+    Ok(last)
+}
+
 /// Changes the settings, which makes an object, kills the control plane at the step that `rule`
 /// breaks, changes nothing else, starts it again.
 fn killed(stack: &Stack, at: &str, rule: fn(&Asked) -> Fault) -> Result<()> {
@@ -61,6 +95,7 @@ fn killed(stack: &Stack, at: &str, rule: fn(&Asked) -> Fault) -> Result<()> {
         ensure!(snapshot["published_generation"].as_u64() >= Some(before.generation), "{snapshot}");
         Ok(())
     })?;
+    stack.applied(before.generation)?;
     let seen = kv.calls().len();
     let epoch_before = heads.in_order(&kv.calls())?.last().context("nothing was published")?.epoch;
 
@@ -73,6 +108,11 @@ fn killed(stack: &Stack, at: &str, rule: fn(&Asked) -> Fault) -> Result<()> {
     ensure!(generation(&settings)? < generation(&disabled)?);
     let audit = admin.get(&before.path())?.must_be(200)?.json()?;
     stack.kill_control_plane()?;
+    let (settings, made, disabled_at) = (generation(&settings)?, after.generation, generation(&disabled)?);
+    let story = Story { settings, made, disabled: disabled_at };
+    let held = judges_as_a_whole(stack, &story, &realm, [&before, &after])?;
+    let newest = heads.in_order(&kv.calls())?.last().context("nothing was published")?.generation;
+    ensure!(held == newest, "the edge judges by {held}, KV has {newest}");
     kv.work();
     let said_before = said(stack)?.len();
 

@@ -68,8 +68,9 @@ fn written(fleet: &Fleet) -> Result<[i64; 3]> {
     Ok([count("SELECT count(*) FROM key")?, count("SELECT count(*) FROM audit_event")?, generations])
 }
 
-/// Tries to make a key, and sees that it is refused as what may succeed later.
-fn refused(admin: &Admin, known: &Known, idempotency_key: &str) -> Result<Value> {
+/// Tries to make a key, and sees that it is refused as what may succeed later, and that the log says why.
+fn refused(fleet: &Fleet, known: &Known, idempotency_key: &str) -> Result<Value> {
+    let (admin, log_before) = (fleet.admin()?, log(fleet)?.len());
     let path = format!("/v1/workspaces/{}/keys", known.0.workspace);
     let body = json!({"name": "refused", "access": "read-only", "apis": ["*"]});
     let asked = Instant::now();
@@ -77,7 +78,18 @@ fn refused(admin: &Admin, known: &Known, idempotency_key: &str) -> Result<Value>
     ensure!(asked.elapsed() < PATIENCE, "the refusal took {:?}", asked.elapsed());
     let problem = answer.json()?;
     ensure!(problem["code"] == "unavailable" && answer.header("retry-after").is_some(), "{answer:?}");
+    eventually(Duration::from_secs(5), || {
+        let since = log(fleet)?.split_off(log_before);
+        let says = |line: &str| line.contains("ERROR") && line.contains("refused") && line.contains("cause=");
+        ensure!(since.lines().any(says), "no error is logged: {since}");
+        Ok(())
+    })?;
     Ok(body)
+}
+
+/// All that the control plane has said.
+fn log(fleet: &Fleet) -> Result<String> {
+    Ok(fs::read_to_string(fleet.folder().join("control-plane.log"))?)
 }
 
 fn not_ready(admin: &Admin) -> Result<()> {
@@ -91,7 +103,7 @@ fn locked(fleet: &mut Fleet) -> Result<()> {
     let (admin, known) = (fleet.admin()?, Known::to(fleet)?);
     let before = written(fleet)?;
     let body = Database::of(fleet.control_plane()).locked(|| {
-        let body = refused(&admin, &known, "while-locked")?;
+        let body = refused(fleet, &known, "while-locked")?;
         not_ready(&admin)?;
         known.judged(fleet)?;
         admin.get(&known.0.path())?.must_be(200).context("what is there can be read")?;
@@ -135,7 +147,7 @@ fn full(fleet: &mut Fleet) -> Result<()> {
         ensure!(made.len() < 2_000, "the disk is never full");
     }
     ensure!(!made.is_empty(), "the disk was full before anything was made");
-    refused(&admin, &known, "while-full")?;
+    refused(fleet, &known, "while-full")?;
     not_ready(&admin)?;
     known.judged(fleet)?;
     ensure!(written(fleet)? == before, "something is half done: {:?} instead of {before:?}", written(fleet)?);
@@ -177,7 +189,7 @@ fn away(fleet: &mut Fleet) -> Result<()> {
     move_all(&here, &there)?;
     let started = fleet.start_control_plane_as(&fleet.control_plane().program, "/healthz");
     ensure!(started.is_err(), "it started with nothing in it");
-    let log = fs::read_to_string(fleet.folder().join("control-plane.log"))?;
+    let log = log(fleet)?;
     ensure!(log.contains("keyward.db is not there") && log.contains("put it back"), "{log}");
     // Nor is one made by what an operator may run again.
     let init = fleet.control_plane().command("init").output()?;
@@ -204,12 +216,12 @@ fn gone(fleet: &mut Fleet) -> Result<()> {
     let (here, there) = (fleet.control_plane().data_dir.clone(), fleet.folder().join("gone"));
     fs::create_dir(&there)?;
     move_all(&here, &there)?;
-    let body = refused(&admin, &known, "while-gone")?;
+    let body = refused(fleet, &known, "while-gone")?;
     not_ready(&admin)?;
     known.judged(fleet)?;
     // Nor is another file in its place the database.
     fs::write(here.join(NAMES[0]), [])?;
-    refused(&admin, &known, "while-another")?;
+    refused(fleet, &known, "while-another")?;
     not_ready(&admin)?;
     known.judged(fleet)?;
     ensure!(NAMES[1..].iter().all(|name| !here.join(name).exists()), "another database was made");

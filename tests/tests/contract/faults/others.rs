@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use keyward_shared::snapshot::ObjectName;
 use keyward_tests::fake_kv::FakeKv;
 use keyward_tests::heads::Heads;
 use keyward_tests::kv::Asked;
@@ -100,22 +101,24 @@ fn other_deployment(fleet: &mut Fleet) -> Result<()> {
 
     // Our head again, and a leaf of theirs under the name of ours.
     fleet.kv()?.put("head", head);
-    let their_leaf = other.kv()?.value(&leaf_of(&other)?).context("no leaf")?;
-    fleet.kv()?.put(&leaf_of(fleet)?, their_leaf);
+    let (our_leaf, their_leaf) = (leaf_of(fleet)?, leaf_of(&other)?);
+    fleet.kv()?.put(&our_leaf.kv_key(), other.kv()?.value(&their_leaf.kv_key()).context("no leaf")?);
     fleet.stop_edge(0)?;
     fleet.start_edge(0, &[])?;
     for key in [&usable, &disabled, &theirs] {
         let refusal = fleet.edge(0).edge("/v1/ping").key(&key.secret).send()?.must_be(503)?;
         ensure!(refusal.json()?["code"] == "object_unavailable", "{}", refusal.text());
     }
+    let (log, why) = (fleet.edge(0).log()?, format!("the bytes are of {their_leaf}, not of {our_leaf}"));
+    ensure!(log.contains(&format!("object {our_leaf} from KV: refused: {why}")), "which object, and why? {log}");
     Ok(())
 }
 
-/// The key of the one leaf that a deployment has.
-fn leaf_of(fleet: &Fleet) -> Result<String> {
+/// The one leaf that a deployment has.
+fn leaf_of(fleet: &Fleet) -> Result<ObjectName> {
     let head = fleet.kv()?.value("head").context("no head")?;
     let head = Heads::of(fleet.control_plane())?.read(&head)?;
-    Ok(head.tree.top.first().context("no leaf")?.kv_key())
+    head.tree.top.first().copied().context("no leaf")
 }
 
 fn unknown_pepper(fleet: &mut Fleet) -> Result<()> {

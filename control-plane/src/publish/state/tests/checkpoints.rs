@@ -132,6 +132,7 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
         between_heads: Duration::ZERO,
         next_head: Instant::now(),
         written: None,
+        again_at: None,
     };
     let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
     let mut expected = VecDeque::from([shared.head.borrow().clone().expect("a head").bytes.clone()]);

@@ -27,15 +27,19 @@ enum Call {
     PutBulk,
 }
 
-/// A namespace that answers 429 to some calls for as long as it is told to.
-#[derive(Default)]
+/// A namespace that answers so to some calls for as long as it is told to.
 struct Busy {
+    status: u16,
     refused: Mutex<Vec<Call>>,
     asked: Mutex<Vec<Call>>,
     held: Mutex<BTreeSet<String>>,
 }
 
 impl Busy {
+    fn with(status: u16) -> Self {
+        Self { status, refused: Mutex::default(), asked: Mutex::default(), held: Mutex::default() }
+    }
+
     fn refuse(&self, calls: &[Call]) {
         *self.refused.lock().expect("a lock") = calls.to_vec();
     }
@@ -51,7 +55,7 @@ impl Busy {
     fn answer(&self, call: Call) -> Result<(), KvError> {
         self.asked.lock().expect("a lock").push(call);
         if self.refused.lock().expect("a lock").contains(&call) {
-            return Err(KvError::Status { call: "a call", status: 429, message: "slow down".to_owned() });
+            return Err(KvError::Status { call: "a call", status: self.status, message: "slow down".to_owned() });
         }
         Ok(())
     }
@@ -83,7 +87,7 @@ impl KvApi for Busy {
 }
 
 /// Lets so much of the publisher's time pass, and the database keep up with it.
-async fn pass(time: Duration) {
+pub(super) async fn pass(time: Duration) {
     const STEP: Duration = Duration::from_millis(250);
     let end = Instant::now() + time;
     while Instant::now() < end {
@@ -95,14 +99,17 @@ async fn pass(time: Duration) {
 }
 
 #[tokio::test]
-async fn workers_kv_that_answers_429_for_minutes_is_asked_seldom_and_written_once_it_takes_writes() {
-    for refused in [&[Call::Get, Call::Put, Call::PutBulk][..], &[Call::PutBulk], &[Call::Put]] {
+async fn workers_kv_that_answers_429_or_500_for_minutes_is_asked_seldom_and_written_once_it_takes_writes() {
+    let put = &[Call::Put][..];
+    for (status, refused) in
+        [(429, &[Call::Get, Call::Put, Call::PutBulk][..]), (429, &[Call::PutBulk]), (429, put), (500, put)]
+    {
         let house = House::new().await;
         house.keys(3).await;
         let state = resumed(&house.publisher).await;
         let shared = &house.publisher.shared;
         tokio::time::pause();
-        let busy = Arc::new(Busy::default());
+        let busy = Arc::new(Busy::with(status));
         busy.refuse(refused);
         let uploader = Uploader {
             kv: Arc::new(Paced::new(Arc::clone(&busy) as Arc<_>)),
@@ -110,6 +117,7 @@ async fn workers_kv_that_answers_429_for_minutes_is_asked_seldom_and_written_onc
             between_heads: Duration::from_millis(1_100),
             next_head: Instant::now(),
             written: None,
+            again_at: None,
         };
         let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
         pass(Duration::from_mins(5)).await;

@@ -16,7 +16,7 @@ use crate::store::sqlite::{Schema, SqliteStore};
 use crate::store::{Store as _, StoreError};
 
 struct House {
-    _dir: TempDir,
+    dir: TempDir,
     store: SqliteStore,
     lifecycle: Arc<Lifecycle>,
 }
@@ -33,7 +33,7 @@ impl House {
         let lifecycle = Arc::new(lifecycle(&store));
         // Read before, so that each change asks for its turn at once and they come in the order of a test.
         lifecycle.reported(context(1).now).await.expect("what is known of usage");
-        Self { _dir: dir, store, lifecycle }
+        Self { dir, store, lifecycle }
     }
 
     fn spawn(&self, number: u8) -> JoinHandle<Result<(), Refusal>> {
@@ -287,6 +287,27 @@ async fn a_group_left_open_for_one_that_gives_up_is_committed() {
     assert!(!made.is_finished() && house.workspaces().await == 0, "it waits for the other");
     drop(waits);
     soon(made).await.expect("no panic").expect("a workspace");
+    assert_eq!(house.is_whole().await, 1);
+}
+
+#[tokio::test]
+async fn a_group_left_open_is_refused_at_once_where_the_file_is_moved_and_is_not_there_when_it_is_back() {
+    let house = House::new().await;
+    let held = house.hold().await;
+    let made = house.spawn(1);
+    settle().await;
+    let mut waits = house.store.begin();
+    wait_in_line(waits.as_mut()).await;
+    drop(held);
+    settle().await;
+    assert!(!made.is_finished(), "it waits for the other");
+    let (file, away) = (house.dir.path().join("keyward.db"), house.dir.path().join("away.db"));
+    std::fs::rename(&file, &away).expect("moved");
+    assert!(matches!(waits.await.err(), Some(StoreError::Unavailable(_))));
+    let refused = soon(made).await.expect("no panic").err();
+    assert!(matches!(refused, Some(Refusal::Store(StoreError::Unavailable(_)))), "{refused:?}");
+    std::fs::rename(&away, &file).expect("moved back");
+    create(&house.lifecycle, 2).await.expect("a workspace");
     assert_eq!(house.is_whole().await, 1);
 }
 
