@@ -19,11 +19,13 @@ pub mod raw;
 pub mod reports;
 mod server;
 pub mod stack;
+pub mod times;
 pub mod workerd;
 
 pub use fake_kv::FakeKv;
 pub use fleet::{Fleet, FleetOptions};
 pub use stack::{Lanes, Mode, Options, Stack};
+pub use times::Times;
 pub use workerd::Workerd;
 pub use xtask::guard;
 pub use xtask::parts::http::{Answer, Client};

@@ -59,7 +59,9 @@ impl Lifecycle {
         now: UnixMillis,
     ) -> Result<RefusedPage, Refusal> {
         self.admit(actor, Needs::Deployment(Permission::SnapshotRead)).await?;
-        let to = input.to.unwrap_or(UnixDay::of(now).plus(1));
+        let tomorrow = UnixDay::of(now).plus(1);
+        // From a day ahead on, nobody was refused yet: no days are no contradiction.
+        let to = input.to.unwrap_or_else(|| input.from.map_or(tomorrow, |from| from.max(tomorrow)));
         let from = input.from.unwrap_or(to.plus(-DAYS));
         if from > to {
             return Err(Invalid::new("to", Fault::Conflicting, "before `from`").into());

@@ -149,15 +149,9 @@ impl Publisher {
         };
         let collector = tokio::spawn(collector.run());
         let uploader = self.kv.clone().map(|kv| {
-            let uploader = Uploader {
-                kv,
-                shared: Arc::clone(&self.shared),
-                between_heads: self.options.kv_min_interval,
-                // Whoever published before may have written one just now.
-                next_head: Instant::now() + self.options.kv_min_interval,
-                written: None,
-                again_at: None,
-            };
+            let between_heads = self.options.kv_min_interval;
+            // Whoever published before may have written one just now.
+            let uploader = Uploader::new(kv, &self.shared, between_heads, Instant::now() + between_heads);
             tokio::spawn(uploader.run(self.shared.head.subscribe()))
         });
         let mut kept = Kept::default();

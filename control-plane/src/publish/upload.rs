@@ -29,17 +29,22 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 pub(super) const LANDED_BY: Duration = Duration::from_secs(15);
 
 pub(super) struct Uploader {
-    pub(super) kv: Arc<dyn KvApi>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) between_heads: Duration,
-    pub(super) next_head: Instant,
+    kv: Arc<dyn KvApi>,
+    shared: Arc<Shared>,
+    between_heads: Duration,
+    next_head: Instant,
     /// The head that was written last.
-    pub(super) written: Option<HeadOrder>,
+    written: Option<HeadOrder>,
     /// When the newest head is written once more: an older one that had no answer may have landed after it.
-    pub(super) again_at: Option<Instant>,
+    again_at: Option<Instant>,
 }
 
 impl Uploader {
+    /// Writes heads to `kv` from `first` on, each no sooner than `between_heads` after the one before.
+    pub(super) fn new(kv: Arc<dyn KvApi>, shared: &Arc<Shared>, between_heads: Duration, first: Instant) -> Self {
+        Self { kv, shared: Arc::clone(shared), between_heads, next_head: first, written: None, again_at: None }
+    }
+
     /// Writes every newest head until the publisher stops.
     pub(super) async fn run(mut self, mut heads: watch::Receiver<Option<Arc<SignedBytes>>>) {
         let mut backoff = FIRST_BACKOFF;

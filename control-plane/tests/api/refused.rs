@@ -281,6 +281,7 @@ async fn refusals_are_told_by_days_and_a_page_at_a_time() {
     assert_eq!(counts("?from=2026-01-01&to=2026-01-03").await, [15, 12, 9, 6, 3]);
     assert_eq!(counts("?to=2026-01-03").await, [15, 12, 9, 6, 3]);
     assert_eq!(counts("?from=2026-01-05").await, [] as [u64; 0]);
+    assert_eq!(counts("?from=2026-02-01").await, [] as [u64; 0], "a day ahead");
     assert_eq!(counts("?from=2026-01-03&to=2026-01-03").await, [] as [u64; 0]);
     let (mut path, mut seen) = ("/v1/edges/refusals?from=2026-01-01&limit=2".to_owned(), Vec::new());
     let first = path.clone();

@@ -1,12 +1,15 @@
-//! Three hours without a control plane and without KV, then a day, then both are back.
+//! Three hours without a control plane and without KV, then a day, then both are back. What was seen is printed as
+//! a line of JSON behind `three hours alone: `, for the benchmark of propagation to tell.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use keyward_control_plane::publish::TARGET_RECORDS;
 use keyward_shared::record::Deadline;
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::edge::Edge;
@@ -47,8 +50,18 @@ fn three_hours_alone() {
     assert!(told.violation.is_none(), "{:?}", told.violation);
 }
 
+/// What was seen, where nothing was wrong: whatever is, ends the test.
+#[derive(Default)]
+struct Seen {
+    /// Verdicts that were what they should be while nothing answered, all of a head that held.
+    verdicts: AtomicU64,
+    /// Requests that were refused for a head that had expired.
+    expired: AtomicU64,
+}
+
 impl World {
     async fn be_alone(&mut self) {
+        let seen = Arc::<Seen>::default();
         self.create(24, None);
         self.start();
         sleep(Duration::from_secs(2)).await;
@@ -62,27 +75,36 @@ impl World {
         self.disable();
         sleep(Duration::from_secs(150)).await;
         let known = self.known();
-        self.ask_everywhere(&known).await;
+        self.ask_everywhere(&known, &Seen::default()).await;
         sleep(Duration::from_secs(40)).await;
-        self.ask_everywhere(&known).await;
+        self.ask_everywhere(&known, &Seen::default()).await;
 
         self.cut_off();
         let cut_at = self.sim.now();
         let deadlines = self.deadlines(&known, cut_at);
         assert!(deadlines.len() >= 6, "{deadlines:?}");
-        for deadline in deadlines {
+        for &deadline in &deadlines {
             // The verdict turns with the millisecond, with every edge.
             sleep(Duration::from_millis(deadline - 1 - self.sim.now())).await;
-            self.ask_everywhere_at_once(&known).await;
+            self.ask_everywhere_at_once(&known, &seen).await;
             sleep(Duration::from_millis(deadline.saturating_sub(self.sim.now()))).await;
-            self.ask_everywhere_at_once(&known).await;
+            self.ask_everywhere_at_once(&known, &seen).await;
         }
         sleep(Duration::from_millis((cut_at + THREE_HOURS_MS).saturating_sub(self.sim.now()))).await;
-        self.ask_everywhere(&known).await;
+        self.ask_everywhere(&known, &seen).await;
 
         let good = good(&known);
-        self.expire_everywhere(good).await;
-        self.recover(good).await;
+        self.expire_everywhere(good, &seen).await;
+        let (at_once, slowest_ms) = self.recover(good, &seen).await;
+        let told = json!({
+            "edges": self.edges.len(),
+            "deadlines": deadlines.len(),
+            "verdicts": seen.verdicts.load(Ordering::Relaxed),
+            "expired": seen.expired.load(Ordering::Relaxed),
+            "slowest_recovery_ms": slowest_ms,
+            "most_at_once": at_once,
+        });
+        println!("three hours alone: {told}");
     }
 
     /// Every secret there is, as it is now.
@@ -117,18 +139,18 @@ impl World {
     }
 
     /// Every edge says of every secret what is true of it, and nobody waits for long.
-    async fn ask_everywhere(&self, known: &BTreeMap<usize, State>) {
+    async fn ask_everywhere(&self, known: &BTreeMap<usize, State>, seen: &Seen) {
         for edge in &self.edges {
-            compare(edge, known).await;
+            compare(edge, known, seen).await;
         }
     }
 
-    async fn ask_everywhere_at_once(&self, known: &BTreeMap<usize, State>) {
-        join_all(self.edges.iter().map(|edge| compare(edge, known))).await;
+    async fn ask_everywhere_at_once(&self, known: &BTreeMap<usize, State>, seen: &Seen) {
+        join_all(self.edges.iter().map(|edge| compare(edge, known, seen))).await;
     }
 
     /// To the millisecond, every edge stops to let anything pass when its head expires.
-    async fn expire_everywhere(&self, good: Asked) {
+    async fn expire_everywhere(&self, good: Asked, seen: &Seen) {
         let each = self.edges.iter().map(async |edge| {
             let expires_at = edge.expires_at().expect("a head");
             sleep(Duration::from_millis(expires_at - 1 - edge.now())).await;
@@ -136,33 +158,37 @@ impl World {
             sleep(Duration::from_millis(1)).await;
             let expired = Arc::clone(edge).ask(good).await;
             assert_eq!(expired, Verdict::Unavailable("snapshot_expired"));
+            seen.expired.fetch_add(1, Ordering::Relaxed);
             assert!(matches!(before.await, Ok(Verdict::Allowed(..))));
         });
         join_all(each).await;
     }
 
     /// While requests come to all edges, everything comes back: each edge recovers within its pause between
-    /// attempts, and they do not ask all at once, neither before nor then.
-    async fn recover(&mut self, good: Asked) {
+    /// attempts, and they do not ask all at once, neither before nor then. Gives how many did at most, and how long
+    /// the last one took from the first new head on.
+    async fn recover(&mut self, good: Asked, seen: &Arc<Seen>) -> (usize, u64) {
         let recovered = Arc::<Mutex<BTreeMap<usize, u64>>>::default();
         for edge in &self.edges {
-            let (edge, recovered) = (Arc::clone(edge), Arc::clone(&recovered));
+            let (edge, recovered, seen) = (Arc::clone(edge), Arc::clone(&recovered), Arc::clone(seen));
             tokio::spawn(async move {
                 // Who has recovered goes on to ask as ever, which would hide who still tries.
                 loop {
                     edge.sim.pass(100, 900).await;
-                    if let Verdict::Allowed(..) = Arc::clone(&edge).ask(good).await {
-                        lock(&recovered).insert(edge.number, edge.sim.now());
-                        return;
-                    }
+                    match Arc::clone(&edge).ask(good).await {
+                        Verdict::Allowed(..) => break,
+                        Verdict::Unavailable("snapshot_expired") => seen.expired.fetch_add(1, Ordering::Relaxed),
+                        other => panic!("edge {} says {other:?}", edge.number),
+                    };
                 }
+                lock(&recovered).insert(edge.number, edge.sim.now());
             });
         }
         sleep(Duration::from_mins(3)).await;
         assert!(lock(&recovered).is_empty(), "something passes by a head that has expired");
         self.take_asked_at();
         sleep(Duration::from_mins(1)).await;
-        self.look_at_herd();
+        let trying = self.look_at_herd();
 
         self.sim.note(format_args!("everything answers again"));
         *lock(&self.front.away_until) = 0;
@@ -175,7 +201,7 @@ impl World {
         let back_at = self.sim.now();
         self.take_asked_at();
         sleep(Duration::from_millis(RECOVERY_MS)).await;
-        self.look_at_herd();
+        let back = self.look_at_herd();
         let recovered = lock(&recovered).clone();
         assert_eq!(recovered.len(), self.edges.len(), "{recovered:?}, back at {back_at}");
         // Who reads both lanes comes back with the first that does.
@@ -185,6 +211,8 @@ impl World {
             let spread = at.iter().max().zip(at.iter().min()).map_or(0, |(last, first)| last - first);
             assert!(spread > SPREAD_MS, "over {lanes:?} they all come at once: {recovered:?}");
         }
+        let slowest = recovered.values().max().map_or(0, |last| last.saturating_sub(back_at));
+        (trying.max(back), slowest)
     }
 
     /// When heads were asked for on each lane since this was asked last.
@@ -192,22 +220,25 @@ impl World {
         [std::mem::take(&mut *lock(&self.front.asked_at)), self.kv.take_asked_at()]
     }
 
-    /// On neither lane have more than a few asked at once.
-    fn look_at_herd(&self) {
-        for asked_at in self.take_asked_at() {
+    /// On neither lane have more than a few asked at once. Gives how many did at most.
+    fn look_at_herd(&self) -> usize {
+        let most = self.take_asked_at().map(|asked_at| {
             let at_once = |at: &u64| asked_at.iter().filter(|other| at.abs_diff(**other) < AT_ONCE_MS).count();
             let most = asked_at.iter().map(at_once).max().expect("edges go on asking");
             assert!(most <= 3, "{most} edges ask at once: {asked_at:?}");
-        }
+            most
+        });
+        most[0].max(most[1])
     }
 }
 
-async fn compare(edge: &Arc<Edge>, known: &BTreeMap<usize, State>) {
+async fn compare(edge: &Arc<Edge>, known: &BTreeMap<usize, State>, seen: &Seen) {
     let now = edge.now();
     let ask = async |(secret, state): (&usize, &State)| {
         let asked = Asked { secret: &secrets()[*secret], writes: false };
         let given = Arc::clone(edge).ask(asked).await;
         assert_eq!(given, verdict(state, false, now), "edge {}, secret {secret}", edge.number);
+        seen.verdicts.fetch_add(1, Ordering::Relaxed);
     };
     join_all(known.iter().map(ask)).await;
     assert!(edge.now() <= now + MOST_WAIT_MS, "somebody waits for {} ms", edge.now() - now);

@@ -14,7 +14,8 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 /// A row of each of its parts.
-const ROWS: [&str; 6] = [
+const ROWS: [&str; 7] = [
+    "| 3 h alone (simulated clock), 12 edges: ",
     "| http lane, 1 edge, ",
     "| http lane, first requests at edges idle for ",
     "| http lane, all of 16 edges",

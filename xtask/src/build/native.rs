@@ -5,6 +5,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -63,6 +64,15 @@ pub fn measured() -> Result<Measured> {
 pub fn example(name: &str) -> Result<PathBuf> {
     build(&["build", "--release", "--package", "keyward-control-plane", "--example", name])?;
     Ok(workspace::target().join("release/examples").join(name))
+}
+
+/// One test of a package, by its target and name, to be run with what it prints; built first where something has
+/// changed.
+pub fn test(package: &str, target: &str, name: &str) -> Command {
+    let mut test = setup::cargo();
+    test.current_dir(workspace::root()).args(["test", "--package", package, "--test", target]);
+    test.arg("--target-dir").arg(workspace::target()).args(["--", "--exact", name, "--nocapture"]);
+    test
 }
 
 /// Everything that `cargo test` runs, and the programs beside it.

@@ -27,13 +27,13 @@ pub struct FilterQuery {
     workspace: Option<String>,
     /// Events about what belongs to this team; given several times, to one of them.
     #[serde(default)]
-    #[param(value_type = Vec<schema::TeamId>, required = false)]
-    #[schema(value_type = Vec<schema::TeamId>, required = false)]
+    #[param(value_type = Vec<schema::TeamId>, required = false, max_items = 20)]
+    #[schema(value_type = Vec<schema::TeamId>, required = false, max_items = 20)]
     team: Vec<String>,
     /// Events by members of this team; given several times, of one of them.
     #[serde(default)]
-    #[param(value_type = Vec<schema::TeamId>, required = false)]
-    #[schema(value_type = Vec<schema::TeamId>, required = false)]
+    #[param(value_type = Vec<schema::TeamId>, required = false, max_items = 20)]
+    #[schema(value_type = Vec<schema::TeamId>, required = false, max_items = 20)]
     actor_team: Vec<String>,
     /// What was done.
     #[param(value_type = Option<Action>)]

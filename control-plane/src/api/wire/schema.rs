@@ -49,6 +49,9 @@ const DASHED: &str = "^[a-z0-9][a-z0-9-]*$";
 /// Whole segments of a URL's path, none of them `.` or `..`, nothing percent-encoded.
 const PATH: &str = r"^/(SEGMENT(/SEGMENT)*)?$";
 const SEGMENT: &str = r"(\.*[!$&-\-0-:=@-\[\]_a-z~][!$&-.0-:=@-\[\]_a-z~]*|\.{3,})";
+/// Eleven base62 digits, up to those of the highest number of 64 bits, which are `LygHa16AHYF`; `~` is any.
+const DIGITS_OF_64_BITS: &str = "[0-9A-K]~{10}|L[0-9A-Za-x]~{9}|Ly[0-9A-Za-f]~{8}|Lyg[0-9A-G]~{7}|LygH[0-9A-Z]~{6}\
+    |LygHa0~{5}|LygHa1[0-5]~{4}|LygHa16[0-9]~{3}|LygHa16A[0-9A-G]~{2}|LygHa16AH[0-9A-X]~|LygHa16AHY[0-9A-F]";
 /// 64 hexadecimal digits, or base64 of 32 bytes in either alphabet, padded or not.
 const DIGEST: &str = "^([0-9A-Fa-f]{64}|([A-Za-z0-9+/]{42}|[A-Za-z0-9_-]{42})[AEIMQUYcgkosw048]=?)$";
 /// SHA-1 or SHA-256 in hexadecimal, each two digits divided by a colon or none.
@@ -401,9 +404,7 @@ fn extend_rotation() -> Value {
 }
 
 fn id(prefix: &str, description: &str) -> Value {
-    // The highest of 64 bits is LygHa16AHYF; what begins as that does is an identifier mostly.
-    let begins = "([0-9A-K][0-9A-Za-z]{2}|L[0-9A-Za-x][0-9A-Za-z]|Ly[0-9A-Za-g])";
-    let pattern = format!("^{prefix}_{begins}[0-9A-Za-z]{{8}}$");
+    let pattern = format!("^{prefix}_({})$", DIGITS_OF_64_BITS.replace('~', "[0-9A-Za-z]"));
     json!({ "type": "string", "pattern": pattern, "description": description })
 }
 

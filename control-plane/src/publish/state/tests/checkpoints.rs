@@ -126,14 +126,7 @@ async fn workers_kv_is_not_written_for_a_checkpoint_alone() {
     let (heads, mut written) = mpsc::unbounded_channel();
     let mut state = resumed(&house.publisher).await;
     let shared = &house.publisher.shared;
-    let uploader = Uploader {
-        kv: client(&namespace(heads, None).await),
-        shared: Arc::clone(shared),
-        between_heads: Duration::ZERO,
-        next_head: Instant::now(),
-        written: None,
-        again_at: None,
-    };
+    let uploader = Uploader::new(client(&namespace(heads, None).await), shared, Duration::ZERO, Instant::now());
     let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
     let mut expected = VecDeque::from([shared.head.borrow().clone().expect("a head").bytes.clone()]);
     assert_eq!(written.recv().await, expected.pop_front());

@@ -111,14 +111,8 @@ async fn workers_kv_that_answers_429_or_500_for_minutes_is_asked_seldom_and_writ
         tokio::time::pause();
         let busy = Arc::new(Busy::with(status));
         busy.refuse(refused);
-        let uploader = Uploader {
-            kv: Arc::new(Paced::new(Arc::clone(&busy) as Arc<_>)),
-            shared: Arc::clone(shared),
-            between_heads: Duration::from_millis(1_100),
-            next_head: Instant::now(),
-            written: None,
-            again_at: None,
-        };
+        let kv = Arc::new(Paced::new(Arc::clone(&busy) as Arc<_>));
+        let uploader = Uploader::new(kv, shared, Duration::from_millis(1_100), Instant::now());
         let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
         pass(Duration::from_mins(5)).await;
         let calls = busy.asked().len();

@@ -98,14 +98,8 @@ async fn a_head_that_lands_after_a_newer_one_is_written_over_though_nothing_happ
         let older = newest(&house);
         kv.set(fate);
         tokio::time::pause();
-        let uploader = Uploader {
-            kv: Arc::clone(&kv) as Arc<_>,
-            shared: Arc::clone(shared),
-            between_heads: Duration::from_millis(1_100),
-            next_head: Instant::now(),
-            written: None,
-            again_at: None,
-        };
+        let between_heads = Duration::from_millis(1_100);
+        let uploader = Uploader::new(Arc::clone(&kv) as Arc<_>, shared, between_heads, Instant::now());
         let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
         pass(CALL + Duration::from_millis(500)).await;
         // The database keeps no such time.

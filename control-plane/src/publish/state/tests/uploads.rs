@@ -49,9 +49,7 @@ impl KvApi for Namespace {
 
 /// Writes to a namespace from `next_head` on.
 fn uploader(shared: &Arc<Shared>, kv: &Arc<Namespace>, next_head: Instant) -> Uploader {
-    let kv = Arc::clone(kv) as Arc<dyn KvApi>;
-    let (written, again_at) = (None, None);
-    Uploader { kv, shared: Arc::clone(shared), between_heads: Duration::ZERO, next_head, written, again_at }
+    Uploader::new(Arc::clone(kv) as Arc<_>, shared, Duration::ZERO, next_head)
 }
 
 /// Waits for the head in a namespace.
