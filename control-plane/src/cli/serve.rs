@@ -160,7 +160,10 @@ async fn forget(lifecycle: Lifecycle) {
     let mut ticks = tokio::time::interval(FORGET_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = lifecycle.many_reports() => {}
+        }
         match lifecycle.forget_answers(SystemClock.now()).await {
             Ok(0) => {}
             Ok(count) => tracing::debug!(count, "forgot the answers of idempotent calls"),

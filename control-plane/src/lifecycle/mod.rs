@@ -164,6 +164,7 @@ pub struct Lifecycle {
     running: idempotency::Running,
     exporting: exporting::Exporting,
     usage: usage::Usage,
+    crowd: take_report::Crowd,
     /// Who signs how the audit log stands; nobody where it is only written.
     notary: Option<Arc<Notary>>,
 }
@@ -177,6 +178,7 @@ impl Lifecycle {
             running: idempotency::Running::default(),
             exporting: exporting::Exporting::default(),
             usage: usage::Usage::default(),
+            crowd: take_report::Crowd::default(),
             notary: None,
         }
     }

@@ -181,11 +181,14 @@ pub const KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 pub(super) const HTTP_LIVE_MS: i64 = 60_000;
 /// The same of one that reads from Workers KV alone.
 pub(super) const KV_LIVE_MS: i64 = 180_000;
+/// How much later than now something may have been heard, in milliseconds, before the clock was set back for it.
+pub(super) const SET_BACK_MS: i64 = 60_000;
 
 impl Edge {
     /// Whether it was heard from lately, for the lane that it reads from.
     pub const fn is_live(&self, now: UnixMillis) -> bool {
         let for_ms = if self.lanes.http { HTTP_LIVE_MS } else { KV_LIVE_MS };
-        now.as_millis().saturating_sub(self.seen_at.as_millis()) < for_ms
+        let ago = now.as_millis().saturating_sub(self.seen_at.as_millis());
+        -SET_BACK_MS <= ago && ago < for_ms
     }
 }

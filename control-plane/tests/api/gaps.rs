@@ -1,6 +1,7 @@
 //! What may have gone uncounted, and what is said of usage then.
 
-use keyward_shared::report::OtherUsage;
+use keyward_shared::report::{Applied, OtherUsage};
+use keyward_shared::snapshot::HeadOrder;
 use serde_json::{Value, json};
 
 use crate::reports::{Reporter, report, send, usage};
@@ -78,6 +79,66 @@ async fn nothing_is_known_of_an_edge_that_somebody_else_reports_as() {
         spoofed.tell(&service, vec![usage(&old, 1, 0)]).await;
     }
     assert_eq!(safe(&service, &key).await, Value::Null);
+}
+
+#[tokio::test]
+async fn another_report_under_the_number_of_one_that_was_taken_is_a_gap() {
+    let service = Service::start().await;
+    let mut edge = Reporter::new(&service, 1);
+    edge.tell(&service, Vec::new()).await;
+    let (key, old) = rotating(&service).await;
+    let genuine = edge.next(&service, vec![usage(&old, 1, 0)]);
+    // Whoever stole edges' credential was faster, and has it that nobody called.
+    let mut forged = genuine.clone();
+    forged.body.usage.clear();
+    for report in [&forged, &genuine] {
+        send(&service, report).await;
+    }
+    pass(&service, &mut edge, 5).await;
+    assert_eq!(safe(&service, &key).await, Value::Null);
+}
+
+#[tokio::test]
+async fn a_call_that_had_no_place_is_a_gap_where_its_edge_may_not_have_known_of_the_rotation() {
+    // By a head from before it, by one that was applied meanwhile, and by none but its own.
+    for (behind, applies, expected) in [(1, false, Value::Null), (0, true, Value::Null), (0, false, json!(true))] {
+        let service = Service::start().await;
+        let mut edge = Reporter::new(&service, 1);
+        edge.tell(&service, Vec::new()).await;
+        let workspace = service.workspace("Acme").await;
+        let (key, _) = key(&service, &workspace, "one").await;
+        let rotated = service.post(&format!("{key}/rotate"), json!({ "grace_seconds": 600 })).await.is(200);
+        let committed = rotated.body["generation"].as_u64().expect("a generation");
+        let mut report = edge.next(&service, Vec::new());
+        let held = HeadOrder { epoch: 2, generation: committed - behind, issued_at: report.body.until };
+        report.body.held = Some(held);
+        if applies {
+            report.body.applied = vec![Applied { epoch: 2, generation: committed, at: report.body.until }];
+        }
+        report.body.others = OtherUsage { secrets: 1, calls: 1, refused: 0, last: report.body.until, retiring: 0 };
+        send(&service, &report).await;
+        pass(&service, &mut edge, 5).await;
+        assert_eq!(safe(&service, &key).await, expected, "{behind} {applies}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_is_a_gap_and_who_was_heard_from_by_it_is_not_live() {
+    let service = Service::start().await;
+    let workspace = service.workspace("Acme").await;
+    let (key, _) = key(&service, &workspace, "one").await;
+    let mut edge = Reporter::new(&service, 1);
+    edge.tell(&service, Vec::new()).await;
+    service.post(&format!("{key}/rotate"), json!({ "grace_seconds": 86_400 })).await.is(200);
+    service.pass_seconds(3_000);
+    edge.tell(&service, Vec::new()).await;
+    assert_eq!(safe(&service, &key).await, false);
+    service.pass_seconds(-2_900);
+    Reporter::new(&service, 2).tell(&service, Vec::new()).await;
+    assert_eq!(safe(&service, &key).await, Value::Null);
+    let edges = service.get("/v1/edges").await.is(200).body;
+    let live: Vec<_> = edges["items"].as_array().expect("edges").iter().map(|edge| &edge["live"]).collect();
+    assert_eq!(live, [false, true], "the one that was heard from by the clock that was ahead, and the other");
 }
 
 #[tokio::test]

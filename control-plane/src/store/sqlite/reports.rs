@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use keyward_shared::decision::Refusal;
-use keyward_shared::report::{Counter, RefusalKind, Report, State, Usage};
+use keyward_shared::report::{Counter, Envelope, RefusalKind, Report, State, Usage};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use sqlx::SqliteConnection;
 
 use super::edges::{LANE_HTTP, LANE_KV};
@@ -16,8 +17,9 @@ use super::writer::Writer;
 use super::{json, refusals};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
-use crate::store::edges::Taken;
+use crate::store::edges::{SET_BACK_MS, Taken};
 
+const COMMITTED: &str = include_str!("sql/generation.sql");
 const NEWEST: &str = include_str!("sql/edges/newest.sql");
 const PUT: &str = include_str!("sql/edges/put.sql");
 const APPLY: &str = include_str!("sql/edges/apply.sql");
@@ -44,6 +46,7 @@ struct Before {
     edge: i64,
     sequence: i64,
     parts: usize,
+    digest: Vec<u8>,
     counters: String,
 }
 
@@ -68,6 +71,7 @@ struct UsageRow {
 /// Takes what was not yet taken of a report that came at `at`.
 pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Result<Taken, StoreError> {
     let parts = report.body.usage.len().div_ceil(SECRETS_AT_ONCE).max(1);
+    let digest = digest(report)?;
     let mut taken = Taken::Repeated;
     loop {
         let mut transaction = writer.transaction().await?;
@@ -75,7 +79,9 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
         let sequence = i64::from(report.envelope.sequence);
         let (edge, part) = match before {
             // Somebody else reports as this edge: nothing of it counts any more, and nobody knows what it says.
-            Some(before) if before.sequence > sequence + 1 => {
+            Some(before)
+                if before.sequence > sequence + 1 || (before.sequence == sequence && before.digest != digest) =>
+            {
                 note_gap(&mut transaction, at).await?;
                 transaction.commit().await?;
                 return Ok(taken);
@@ -95,7 +101,7 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
                 transaction.roll_back().await?;
                 return Ok(taken);
             }
-            before => (begin(&mut transaction, report, before, at).await?, 0),
+            before => (begin(&mut transaction, report, &digest, before, at).await?, 0),
         };
         if let Some(usage) = report.body.usage.chunks(SECRETS_AT_ONCE).nth(part) {
             take_usage(&mut transaction, report, usage, at).await?;
@@ -122,11 +128,11 @@ async fn note_gap(conn: &mut SqliteConnection, at: UnixMillis) -> Result<(), Sto
 }
 
 async fn before(conn: &mut SqliteConnection, report: &Report) -> Result<Option<Before>, StoreError> {
-    let row: Option<(i64, i64, i64, String)> =
+    let row: Option<(i64, i64, i64, Vec<u8>, String)> =
         sqlx::query_as(NEWEST).bind(&report.envelope.instance[..]).fetch_optional(conn).await.map_err(failed)?;
-    row.map(|(edge, sequence, parts, counters)| {
+    row.map(|(edge, sequence, parts, digest, counters)| {
         let parts = usize::try_from(parts).map_err(|_| StoreError::corrupt("edge.parts"))?;
-        Ok(Before { edge, sequence, parts, counters })
+        Ok(Before { edge, sequence, parts, digest, counters })
     })
     .transpose()
 }
@@ -135,6 +141,7 @@ async fn before(conn: &mut SqliteConnection, report: &Report) -> Result<Option<B
 async fn begin(
     conn: &mut SqliteConnection,
     report: &Report,
+    digest: &[u8],
     before: Option<Before>,
     at: UnixMillis,
 ) -> Result<i64, StoreError> {
@@ -153,7 +160,8 @@ async fn begin(
             *sum = sum.saturating_add(count);
         }
     }
-    let gap_at = is_behind_gap(report, before.as_ref()).then(|| at.as_millis());
+    let committed: i64 = sqlx::query_scalar(COMMITTED).fetch_one(&mut *conn).await.map_err(failed)?;
+    let gap_at = is_behind_gap(report, before.as_ref(), committed).then(|| at.as_millis());
     let peppers: Vec<String> = body.peppers.iter().map(ToString::to_string).collect();
     let lanes = (i64::from(body.lanes.kv) * LANE_KV) | (i64::from(body.lanes.http) * LANE_HTTP);
     let edge: i64 = sqlx::query_scalar(PUT)
@@ -169,6 +177,7 @@ async fn begin(
         .bind(at.as_millis())
         .bind(by_now(body.since, at))
         .bind(json::write(&counters, "edge.counters")?)
+        .bind(digest)
         .fetch_one(&mut *conn)
         .await
         .map_err(failed)?;
@@ -192,6 +201,7 @@ async fn begin(
         .bind(SILENCE_MS)
         .bind(samples.known)
         .bind(samples.strangers)
+        .bind(SET_BACK_MS)
         .fetch_one(&mut *conn)
         .await
         .map_err(failed)?;
@@ -202,14 +212,25 @@ async fn begin(
 
 /// Whether calls of a retiring secret may have gone uncounted before this report: a part of what was
 /// counted was lost, or a report is missing, or the edge could judge nothing, or it had no place left, or
-/// reports could not be sent, for who else could not may be gone with what it counted.
-fn is_behind_gap(report: &Report, before: Option<&Before>) -> bool {
+/// reports could not be sent, for who else could not may be gone with what it counted. Where it had no place left
+/// while it judged by less than was `committed`, a secret may have been retiring of which it did not know so.
+fn is_behind_gap(report: &Report, before: Option<&Before>, committed: i64) -> bool {
     let (envelope, body) = (&report.envelope, &report.body);
     let is_next = before.map_or(0, |before| before.sequence) + 1 == i64::from(envelope.sequence);
     let expired = Counter::Refused(RefusalKind::of(Refusal::SnapshotExpired));
     // It may be fresh again by now.
     let had_expired = body.state == State::Expired || body.counters.iter().any(|(counter, _)| *counter == expired);
-    envelope.lost || envelope.held_up || !is_next || had_expired || body.others.retiring > 0
+    let lagged = !body.applied.is_empty() || body.held.is_some_and(|held| stored(held.generation) < committed);
+    let is_unknown = body.others.retiring > 0 || (body.others.secrets > 0 && lagged);
+    envelope.lost || envelope.held_up || !is_next || had_expired || is_unknown
+}
+
+/// What a report says, but for whether it was held up, which one that comes again may have become.
+fn digest(report: &Report) -> Result<[u8; 32], StoreError> {
+    let envelope = Envelope { held_up: false, ..report.envelope.clone() };
+    let told = Report { envelope, body: report.body.clone() };
+    let bytes = told.encode().map_err(|_| StoreError::corrupt("a report"))?;
+    Ok(Sha256::digest(&bytes).into())
 }
 
 async fn take_usage(

@@ -1,3 +1,3 @@
-SELECT id, sequence, parts, counters
+SELECT id, sequence, parts, digest, counters
 FROM edge
 WHERE instance = ?1
