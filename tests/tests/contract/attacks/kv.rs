@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use keyward_tests::fake_kv::{Fault, When};
-use keyward_tests::{Fleet, FleetOptions, Lanes};
+use keyward_tests::{Fleet, FleetOptions, Lanes, Times};
 
-use super::{ATTACK, Scene, applied, grown_little, is_stale};
+use super::{ATTACK, SOON, Scene, applied, grown_little, is_stale};
 use crate::Test;
 use crate::turns::fleet;
 
@@ -82,12 +82,15 @@ fn endless_and_slow(fleet: &mut Fleet) -> Result<()> {
     }
     fleet.kv()?.script(attack("head"));
     let changed = scene.change()?;
-    let began = Instant::now();
+    let (began, mut times) = (Instant::now(), WAYS.map(|_| Times::default()));
     while began.elapsed() < ATTACK {
-        for (edge, (kind, _)) in fleet.edges().zip(&WAYS) {
-            scene.judged(edge, [200, 401, 200]).with_context(|| (*kind).to_owned())?;
+        for ((edge, (kind, _)), times) in fleet.edges().zip(&WAYS).zip(&mut times) {
+            scene.judged_in(times, edge, [200, 401, 200]).with_context(|| (*kind).to_owned())?;
         }
         thread::sleep(Duration::from_millis(100));
+    }
+    for (times, (kind, _)) in times.into_iter().zip(&WAYS) {
+        times.all_but_one_below(SOON).with_context(|| (*kind).to_owned())?;
     }
     for ((edge, memory), (kind, _)) in fleet.edges().zip(before).zip(&WAYS) {
         is_stale(&edge.status()?).with_context(|| (*kind).to_owned())?;

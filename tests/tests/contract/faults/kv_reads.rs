@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use keyward_shared::snapshot::ObjectName;
 use keyward_tests::fake_kv::{Fault, Rule, When};
 use keyward_tests::heads::Heads;
-use keyward_tests::stack::{NewKey, generation};
+use keyward_tests::stack::{NewKey, eventually, generation};
 use keyward_tests::{Fleet, FleetOptions, Lanes, Times, Workerd};
 use serde_json::json;
 
@@ -20,6 +20,9 @@ pub(super) fn tests() -> Vec<Test> {
     vec![
         Test::alone("kv_cannot_be_read_what_is_held_is_judged_and_what_is_not_is_a_503", || {
             fleet(&kv_only(FAULTS.len() + 1), unreadable)
+        }),
+        Test::alone("a_leaf_that_is_held_counts_on_while_the_newer_one_cannot_be_had", || {
+            fleet(&kv_only(BROKEN.len()), held_on)
         }),
         Test::alone("heads_that_overtake_their_objects_change_no_verdict", || fleet(&kv_only(2), overtaken)),
         Test::alone("an_object_that_came_broken_is_fetched_anew_past_the_cache_and_told_of", || {
@@ -39,6 +42,13 @@ const FAULTS: [(&str, Fault); 5] = [
     ("breaks off", Fault::Break(20)),
     // Longer than a lane is waited for.
     ("is slow", Fault::Delay(Duration::from_secs(8))),
+];
+/// The ways in which what one edge reads of a new leaf is not that leaf.
+const BROKEN: [(&str, Fault); 4] = [
+    ("has a bit the other way round", Fault::Flip(9)),
+    ("is cut", Fault::Cut(20)),
+    ("is not there", Fault::ShowAfter(Duration::from_hours(1))),
+    ("answers 500", Fault::Status(500)),
 ];
 /// A load is given up after a second; the machine is busy with other tests.
 const GIVEN_UP: Duration = Duration::from_millis(2_500);
@@ -94,7 +104,7 @@ fn unreadable(fleet: &mut Fleet) -> Result<()> {
         thread::sleep(Duration::from_millis(100));
     }
     for (times, (kind, _)) in times.into_iter().zip(FAULTS) {
-        times.usually_below(GIVEN_UP).with_context(|| format!("KV {kind}: three answers"))?;
+        times.all_but_one_below(GIVEN_UP).with_context(|| format!("KV {kind}: three answers"))?;
     }
     fleet.edge(well).applied(changed)?;
     judged(fleet.edge(well), keys, [200, 401, 401]).context("the edge that reads well")?;
@@ -124,7 +134,7 @@ fn unreadable(fleet: &mut Fleet) -> Result<()> {
             let refusal = times.of(|| fleet.edge(at).edge("/v1/ping").key(&key.secret).send()?.must_be(503))?;
             ensure!(refusal.json()?["code"] == "object_unavailable", "KV {kind}: {}", refusal.text());
         }
-        times.usually_below(GIVEN_UP).with_context(|| format!("KV {kind}"))?;
+        times.all_but_one_below(GIVEN_UP).with_context(|| format!("KV {kind}"))?;
         let malformed = fleet.edge(at).edge("/v1/ping").header("authorization", "Basic ?").send()?;
         malformed.must_be(401).with_context(|| format!("KV {kind}: what needs no object"))?;
         let (log, name) = (fleet.edge(at).log()?, leaf(fleet)?);
@@ -139,6 +149,52 @@ fn unreadable(fleet: &mut Fleet) -> Result<()> {
     for edge in fleet.edges() {
         judged(edge, keys, [200, 401, 401])?;
     }
+    ensure!(fleet.origin().seen().is_empty(), "something was forwarded");
+    Ok(())
+}
+
+/// A change moves on the tree, and nobody gets the leaf that is new: the one that is held says of keys that did not
+/// change what it said, and of those that did the head says it.
+fn held_on(fleet: &mut Fleet) -> Result<()> {
+    let admin = fleet.admin()?;
+    let usable = admin.key("usable")?;
+    let changed = admin.key_in(&usable.workspace, "changed", json!({}))?;
+    let disabled = admin.key_in(&usable.workspace, "disabled", json!({}))?;
+    admin.act(&disabled, "disable", &json!({}))?;
+    let keys = [&usable, &changed, &disabled];
+    all_in_leaves(fleet, [])?;
+    fleet.edges().try_for_each(|edge| judged(edge, keys, [200, 200, 401]))?;
+    let held = leaf(fleet)?;
+    let rules = BROKEN.iter().enumerate().map(|(at, (_, fault))| When::read_by(at).of("object-*").then(*fault));
+    fleet.kv()?.script(rules);
+    let last = generation(&admin.act(&changed, "disable", &json!({}))?)?;
+    eventually(Duration::from_secs(30), || {
+        ensure!(leaf(fleet)? != held, "the tree has not moved on");
+        Ok(())
+    })?;
+    let (newer, seen) = (leaf(fleet)?, fleet.kv()?.reads().len());
+    fleet.applied(last)?;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        for (edge, (kind, _)) in fleet.edges().zip(&BROKEN) {
+            judged(edge, keys, [200, 401, 401]).with_context(|| format!("the new leaf {kind}"))?;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let reads = fleet.kv()?.reads().split_off(seen);
+    for at in 0..BROKEN.len() {
+        ensure!(reads.iter().any(|read| read.reader == at && read.key == "head"), "edge {at} has asked for no head");
+        ensure!(reads.iter().all(|read| read.key != held.kv_key()), "the leaf that is held was read again");
+    }
+    // Whoever begins anew reads head and settings, and holds no leaf.
+    fleet.kv()?.script([When::read_by(0).of(&newer.kv_key()).then(BROKEN[0].1)]);
+    fleet.stop_edge(0)?;
+    fleet.start_edge(0, &[])?;
+    let refusal = fleet.edge(0).edge("/v1/ping").key(&usable.secret).send()?.must_be(503)?;
+    ensure!(refusal.json()?["code"] == "object_unavailable", "{}", refusal.text());
+    ensure!(fleet.edge(0).log()?.contains(&format!("object {newer} from KV: refused: ")), "{}", fleet.edge(0).log()?);
+    fleet.kv()?.work();
+    fleet.edges().try_for_each(|edge| judged(edge, keys, [200, 401, 401]))?;
     ensure!(fleet.origin().seen().is_empty(), "something was forwarded");
     Ok(())
 }
