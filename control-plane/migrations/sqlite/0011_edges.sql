@@ -21,8 +21,10 @@ CREATE TABLE edge (
     -- Of its newest report, and how many of that one's parts were taken.
     sequence      INTEGER NOT NULL,
     parts         INTEGER NOT NULL,
-    -- SHA-256 of that report: another one under the same number is somebody else's.
+    -- SHA-256 of that report, and of the one before it; NULL where that did not come. Another one under the same
+    -- number is somebody else's.
     digest        BLOB    NOT NULL CHECK (length(digest) = 32),
+    older_digest BLOB    CHECK (length(older_digest) = 32),
     first_seen_at INTEGER NOT NULL,
     seen_at       INTEGER NOT NULL,
     -- Up to when it told all that it had counted, by its own clock, and never later than that was heard.

@@ -9,7 +9,7 @@ use keyward_shared::decision::Refusal;
 use keyward_shared::report::{Counter, Envelope, RefusalKind, Report, State, Usage};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::edges::{LANE_HTTP, LANE_KV};
 use super::error::failed;
@@ -42,12 +42,27 @@ const UNNAMED_CALLS: &str = "unnamed_calls";
 const UNNAMED_REFUSED: &str = "unnamed_refused";
 
 /// What is known of an edge before its report is taken.
+#[derive(FromRow)]
 struct Before {
-    edge: i64,
+    id: i64,
     sequence: i64,
-    parts: usize,
+    parts: i64,
     digest: Vec<u8>,
+    older_digest: Option<Vec<u8>>,
     counters: String,
+}
+
+impl Before {
+    /// Whether another report than the one with this number and digest was taken under its number, or is taken for
+    /// a later one: an edge sends the next when this one has arrived, so only a copy of it can come behind that.
+    fn is_anothers(&self, sequence: i64, digest: &[u8; 32]) -> bool {
+        match self.sequence - sequence {
+            ..0 => false,
+            0 => self.digest != digest,
+            1 => self.older_digest.as_deref() != Some(digest),
+            _ => true,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -71,7 +86,7 @@ struct UsageRow {
 /// Takes what was not yet taken of a report that came at `at`.
 pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Result<Taken, StoreError> {
     let parts = report.body.usage.len().div_ceil(SECRETS_AT_ONCE).max(1);
-    let digest = digest(report)?;
+    let (all, digest) = (i64::try_from(parts).unwrap_or(i64::MAX), digest(report)?);
     let mut taken = Taken::Repeated;
     loop {
         let mut transaction = writer.transaction().await?;
@@ -79,23 +94,21 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
         let sequence = i64::from(report.envelope.sequence);
         let (edge, part) = match before {
             // Somebody else reports as this edge: nothing of it counts any more, and nobody knows what it says.
-            Some(before)
-                if before.sequence > sequence + 1 || (before.sequence == sequence && before.digest != digest) =>
-            {
+            Some(before) if before.is_anothers(sequence, &digest) => {
                 note_gap(&mut transaction, at).await?;
                 transaction.commit().await?;
                 return Ok(taken);
             }
-            Some(before) if before.sequence == sequence && (before.parts < parts || report.envelope.held_up) => {
+            Some(before) if before.sequence == sequence && (before.parts < all || report.envelope.held_up) => {
                 if report.envelope.held_up {
                     // It came before, and its answer did not: the time in which nothing could be sent is since then.
                     note_gap(&mut transaction, at).await?;
                 }
-                if before.parts >= parts {
+                if before.parts >= all {
                     transaction.commit().await?;
                     return Ok(taken);
                 }
-                (before.edge, before.parts)
+                (before.id, usize::try_from(before.parts).map_err(|_| StoreError::corrupt("edge.parts"))?)
             }
             Some(before) if before.sequence >= sequence => {
                 transaction.roll_back().await?;
@@ -128,13 +141,7 @@ async fn note_gap(conn: &mut SqliteConnection, at: UnixMillis) -> Result<(), Sto
 }
 
 async fn before(conn: &mut SqliteConnection, report: &Report) -> Result<Option<Before>, StoreError> {
-    let row: Option<(i64, i64, i64, Vec<u8>, String)> =
-        sqlx::query_as(NEWEST).bind(&report.envelope.instance[..]).fetch_optional(conn).await.map_err(failed)?;
-    row.map(|(edge, sequence, parts, digest, counters)| {
-        let parts = usize::try_from(parts).map_err(|_| StoreError::corrupt("edge.parts"))?;
-        Ok(Before { edge, sequence, parts, digest, counters })
-    })
-    .transpose()
+    sqlx::query_as(NEWEST).bind(&report.envelope.instance[..]).fetch_optional(conn).await.map_err(failed)
 }
 
 /// Takes all of a report but the usage of secrets; says whose it is.

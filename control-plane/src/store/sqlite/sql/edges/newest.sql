@@ -1,3 +1,3 @@
-SELECT id, sequence, parts, digest, counters
+SELECT id, sequence, parts, digest, older_digest, counters
 FROM edge
 WHERE instance = ?1

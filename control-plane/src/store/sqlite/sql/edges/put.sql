@@ -5,5 +5,6 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?13, ?10, ?10, ?11, ?12)
 ON CONFLICT (instance) DO UPDATE
 SET location = excluded.location, software = excluded.software, lanes = excluded.lanes, state = excluded.state,
     peppers = excluded.peppers, epoch = excluded.epoch, generation = excluded.generation,
-    sequence = excluded.sequence, parts = 0, digest = excluded.digest, seen_at = excluded.seen_at, counters = excluded.counters
+    older_digest = CASE WHEN excluded.sequence = sequence + 1 THEN digest END, digest = excluded.digest,
+    sequence = excluded.sequence, parts = 0, seen_at = excluded.seen_at, counters = excluded.counters
 RETURNING id
