@@ -229,6 +229,17 @@ fn lost_and_held_up_are_bits_of_one_byte() {
 }
 
 #[test]
+fn a_digest_is_of_every_byte_but_for_what_a_report_that_comes_again_may_say() {
+    let bytes = with(19, &[0]);
+    let digest = Report::digest(&bytes);
+    assert_eq!(Report::digest(&with(19, &[2])), digest, "held up");
+    for (at, byte) in bytes.iter().enumerate() {
+        let other = with(at, &[byte ^ 1]);
+        assert_ne!(Report::digest(&other), digest, "{at}");
+    }
+}
+
+#[test]
 fn who_reads_takes_no_value_without_meaning() {
     for (at, value, named) in [
         (19, 4, "flags"),

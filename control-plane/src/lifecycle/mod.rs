@@ -151,7 +151,7 @@ pub use rotate_key::{RotateKey, RotatedKey};
 pub use run::Done;
 pub use shown::Shown;
 pub use sign_ins::RefusedSignIns;
-pub use take_report::Taken;
+pub use take_report::{Received, Taken};
 pub use usage::QUIET;
 pub use vault::Vault;
 pub use view::{KeyView, RotationView};

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use keyward_shared::report::Report;
 use tokio::sync::Notify;
 
 use super::{Lifecycle, Refusal};
 use crate::domain::time::UnixMillis;
 
-pub use crate::store::Taken;
+pub use crate::store::{Received, Taken};
 
 /// Reports after which what is kept too long is dropped, however soon that is: whoever has edges' credential cannot
 /// fill the database faster than it is emptied.
@@ -32,8 +31,8 @@ impl Crowd {
 
 impl Lifecycle {
     /// Takes a report that came at `now`. One that comes again counts once.
-    pub async fn take_report(&self, report: &Report, now: UnixMillis) -> Result<Taken, Refusal> {
-        let taken = self.store.take_report(report, now).await?;
+    pub async fn take_report(&self, received: &Received, now: UnixMillis) -> Result<Taken, Refusal> {
+        let taken = self.store.take_report(received, now).await?;
         self.usage.forget();
         if taken == Taken::New {
             self.crowd.count();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use keyward_shared::report::{Lanes, Report, State};
+use keyward_shared::report::{Lanes, Report, ReportError, State};
 
 use super::StoreError;
 use super::refusals::{MostRefused, RefusalSample, RefusedQuery};
@@ -66,11 +66,27 @@ pub struct EdgePosition {
     pub id: u64,
 }
 
+/// A report as it came.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// What it says, as far as this release knows what edges may say.
+    pub report: Report,
+    /// Of its bytes, whatever they say: the same each time that it comes.
+    pub digest: [u8; 32],
+}
+
+impl Received {
+    /// Reads a report.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ReportError> {
+        Ok(Self { report: Report::decode(bytes)?, digest: Report::digest(bytes) })
+    }
+}
+
 /// Edges and their reports. What they write is no change: it takes no generation and no audit event.
 #[async_trait]
 pub trait EdgeStore: Send + Sync {
     /// Takes a report that came at `at`, unless it, or one that its edge sent later, was taken before.
-    async fn take_report(&self, report: &Report, at: UnixMillis) -> Result<Taken, StoreError>;
+    async fn take_report(&self, received: &Received, at: UnixMillis) -> Result<Taken, StoreError>;
 
     /// One page of the edges heard from since `since`, the one last heard from first.
     async fn edges(&self, since: UnixMillis, after: Option<EdgePosition>, limit: u16) -> Result<Vec<Edge>, StoreError>;
@@ -181,14 +197,11 @@ pub const KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 pub(super) const HTTP_LIVE_MS: i64 = 60_000;
 /// The same of one that reads from Workers KV alone.
 pub(super) const KV_LIVE_MS: i64 = 180_000;
-/// How much later than now something may have been heard, in milliseconds, before the clock was set back for it.
-pub(super) const SET_BACK_MS: i64 = 60_000;
 
 impl Edge {
     /// Whether it was heard from lately, for the lane that it reads from.
     pub const fn is_live(&self, now: UnixMillis) -> bool {
         let for_ms = if self.lanes.http { HTTP_LIVE_MS } else { KV_LIVE_MS };
-        let ago = now.as_millis().saturating_sub(self.seen_at.as_millis());
-        -SET_BACK_MS <= ago && ago < for_ms
+        now.as_millis().saturating_sub(self.seen_at.as_millis()) < for_ms
     }
 }

@@ -39,7 +39,7 @@ use crate::domain::workspace::Workspace;
 pub use audit::{AuditStore, CheckpointPosition, EventQuery, Order, StoredCheckpoint, TreeState};
 pub use bulk::BulkTx;
 pub use edges::{
-    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, Published, Receipt, ReceiptQuery, Taken, Unconfirmed,
+    AppliedBy, Edge, EdgePosition, EdgeStore, HeldHead, Published, Receipt, ReceiptQuery, Received, Taken, Unconfirmed,
 };
 pub use error::StoreError;
 pub use exports::{Asker, DueExport, ExportLink, ExportStore, ExportTx, KeptExport, MailedCount, MailedExport};

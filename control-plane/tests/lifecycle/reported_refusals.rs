@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use keyward_control_plane::domain::time::{UnixDay, UnixMillis};
-use keyward_control_plane::store::{EdgeStore as _, RefusalSample, Refused, RefusedBy, RefusedQuery, Who};
+use keyward_control_plane::store::{EdgeStore as _, Received, RefusalSample, Refused, RefusedBy, RefusedQuery, Who};
 use keyward_shared::decision::{Reason, Refusal};
 use keyward_shared::fingerprint::Fingerprint;
 use keyward_shared::report::{
@@ -51,10 +51,15 @@ fn report(house: &House, sequence: u32) -> Report {
     }
 }
 
+/// The same as it comes.
+fn received(report: &Report) -> Received {
+    Received::decode(&report.encode().expect("within bounds")).expect("a report")
+}
+
 #[tokio::test]
 async fn a_sample_is_found_by_its_request_and_the_oldest_make_room() {
     let house = House::new().await;
-    house.store.take_report(&report(&house, 1), house.now()).await.expect("taken");
+    house.store.take_report(&received(&report(&house, 1)), house.now()).await.expect("taken");
     let sample = async |ordinal| house.store.sample([3; 10], ordinal).await.expect("a store");
     let at = |ago: i64| UnixMillis::from_millis(house.now().as_millis() - ago);
     let told = |ago, fingerprint| RefusalSample { at: at(ago), kind: unknown(), fingerprint };
@@ -63,7 +68,7 @@ async fn a_sample_is_found_by_its_request_and_the_oldest_make_room() {
     assert_eq!((sample(4).await, house.store.sample([4; 10], 2).await.expect("a store")), (None, None));
     // Once around the ring.
     house.rows("UPDATE usage_bound SET strangers = 250001").await;
-    house.store.take_report(&report(&house, 2), house.now()).await.expect("taken");
+    house.store.take_report(&received(&report(&house, 2)), house.now()).await.expect("taken");
     assert_eq!((sample(2).await.is_some(), sample(3).await.is_some()), (true, false));
     assert!(sample(4).await.is_some() && sample(5).await.is_some());
     house.pass(7 * 24 * 3600 + 1);
@@ -77,11 +82,11 @@ async fn strangers_leave_the_refusals_of_known_keys_their_places() {
     let restricted = RefusalKind::of(Refusal::Restricted);
     let mut first = report(&house, 1);
     first.body.samples = vec![Sample { ordinal: 9, refusal: restricted, fingerprint: Some(whose(1)), ago: 0 }];
-    house.store.take_report(&first, house.now()).await.expect("taken");
+    house.store.take_report(&received(&first), house.now()).await.expect("taken");
     // Their ring begins anew where the known one's only sample is in its own.
-    house.store.take_report(&report(&house, 2), house.now()).await.expect("taken");
+    house.store.take_report(&received(&report(&house, 2)), house.now()).await.expect("taken");
     house.rows("UPDATE usage_bound SET strangers = 250000").await;
-    house.store.take_report(&report(&house, 3), house.now()).await.expect("taken");
+    house.store.take_report(&received(&report(&house, 3)), house.now()).await.expect("taken");
     let sample = async |ordinal| house.store.sample([3; 10], ordinal).await.expect("a store");
     assert_eq!(sample(9).await.map(|sample| sample.kind), Some(restricted));
     assert_eq!((sample(4).await, sample(5).await), (None, None), "the oldest strangers made room");
@@ -103,7 +108,7 @@ async fn of_a_day_those_refused_most_are_kept_and_by_how_much_they_may_be_too_hi
         sequence += 1;
         let mut report = report(&house, sequence);
         report.body.hitters = hitters;
-        house.store.take_report(&report, house.now()).await.expect("taken");
+        house.store.take_report(&received(&report), house.now()).await.expect("taken");
     };
     for first in (0..1_024).step_by(64) {
         tell((first..first + 64).map(|number| hitter(number, 5 + u32::from(number == 9) * 100)).collect()).await;
@@ -213,7 +218,7 @@ async fn sums_over_edges_and_days_are_within_their_bounds_whatever_strangers_do(
                     .iter()
                     .map(|(of, (count, error))| RefusedAddress { count: *count, error: *error, address: address(*of) })
                     .collect();
-                house.store.take_report(&report, house.now()).await.expect("taken");
+                house.store.take_report(&received(&report), house.now()).await.expect("taken");
             }
         }
         house.pass(24 * 3600);
@@ -257,7 +262,7 @@ async fn whoever_has_no_place_on_a_day_that_is_full_may_have_had_what_the_least_
         let mut report = report(&house, sequence);
         // None of them is full: whatever is missing, is missing here.
         report.body.hitters = numbers.map(|number| hitter(number, 5)).collect();
-        house.store.take_report(&report, house.now()).await.expect("taken");
+        house.store.take_report(&received(&report), house.now()).await.expect("taken");
         let (refused, untold) = most(&house, RefusedBy::Key, today, today.plus(1)).await;
         assert_eq!((refused.len(), untold), (rows.min(1_000), if rows < 1_000 { 0 } else { 5 }));
     }
@@ -270,7 +275,7 @@ async fn an_address_is_one_however_it_is_spelled_and_what_is_none_is_not_kept() 
     let spelled = ["2001:DB8::1", "2001:db8:0:0::1", "::ffff:192.0.2.7", "192.0.2.7", "a.b", "1:2", "x"];
     report.envelope.addresses =
         spelled.map(|address| RefusedAddress { count: 2, error: 0, address: address.to_owned() }).into_iter().collect();
-    house.store.take_report(&report, house.now()).await.expect("taken");
+    house.store.take_report(&received(&report), house.now()).await.expect("taken");
     let today = UnixDay::of(house.now());
     let (refused, untold) = most(&house, RefusedBy::Address, today, today.plus(1)).await;
     let told: Vec<_> = refused.iter().map(|refused| (refused.who, refused.count, refused.error)).collect();

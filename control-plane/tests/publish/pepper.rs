@@ -7,7 +7,7 @@ use keyward_control_plane::api::snapshot::SnapshotSource;
 use keyward_control_plane::clock::{Clock as _, SystemClock};
 use keyward_control_plane::domain::time::UnixMillis;
 use keyward_control_plane::publish::PublisherHandle;
-use keyward_control_plane::store::EdgeStore as _;
+use keyward_control_plane::store::{EdgeStore as _, Received};
 use keyward_shared::fingerprint::{Pepper, PepperId};
 use keyward_shared::report::{Body, Envelope, Lanes, Report, State};
 
@@ -39,7 +39,8 @@ async fn tells(house: &House, edge: u8, sequence: u32, peppers: &[[u8; 32]], ago
             ..Body::default()
         },
     };
-    house.store.take_report(&report, UnixMillis::from_millis(at)).await.expect("taken");
+    let received = Received::decode(&report.encode().expect("within bounds")).expect("a report");
+    house.store.take_report(&received, UnixMillis::from_millis(at)).await.expect("taken");
 }
 
 /// What publishing is held up by, as `GET /v1/snapshot` tells, once it is.

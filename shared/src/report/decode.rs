@@ -1,6 +1,8 @@
 //! Reading a report: its size first, then its parts, each count against its bound before a byte of room
 //! is made for it.
 
+use sha2::{Digest as _, Sha256};
+
 use super::{
     Applied, BY_STATUS, Body, Counter, Envelope, HELD_UP, Hitter, KIND, LANE_HTTP, LANE_KV, LOST, Lanes,
     MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_APPLIED, MAX_COUNTERS, MAX_HITTERS, MAX_LOCATION_BYTES, MAX_PEPPERS,
@@ -11,6 +13,8 @@ use crate::fingerprint::{Fingerprint, PepperId};
 use crate::snapshot::HeadOrder;
 use crate::wire::Reader;
 
+/// Kind and version, instance, sequence.
+const FLAGS_AT: usize = 4 + 1 + 10 + 4;
 const MIN_ADDRESS_BYTES: usize = 9;
 const APPLIED_BYTES: usize = 24;
 const COUNTER_BYTES: usize = 5;
@@ -19,6 +23,15 @@ const MIN_HITTER_BYTES: usize = 34;
 const MIN_SAMPLE_BYTES: usize = 22;
 
 impl Report {
+    /// SHA-256 of a report's bytes, but for whether it was held up: one that comes again may have become that.
+    pub fn digest(bytes: &[u8]) -> [u8; 32] {
+        let mut bytes = bytes.to_vec();
+        if let Some(flags) = bytes.get_mut(FLAGS_AT) {
+            *flags &= !HELD_UP;
+        }
+        Sha256::digest(bytes).into()
+    }
+
     /// Reads a report.
     pub fn decode(bytes: &[u8]) -> Result<Self, ReportError> {
         if bytes.len() > MAX_REPORT_BYTES {

@@ -1,7 +1,7 @@
 //! Edges as they were last heard from: rows of `edge`.
 
 use async_trait::async_trait;
-use keyward_shared::report::{Lanes, Report, State};
+use keyward_shared::report::{Lanes, State};
 use sqlx::FromRow;
 
 use super::error::failed;
@@ -10,7 +10,7 @@ use super::{SqliteStore, receipts, refusals, reports};
 use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
-use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, Receipt, ReceiptQuery, Taken};
+use crate::store::edges::{Edge, EdgePosition, EdgeStore, HeldHead, Receipt, ReceiptQuery, Received, Taken};
 use crate::store::refusals::{MostRefused, RefusalSample, RefusedQuery};
 
 const PAGE: &str = include_str!("sql/edges/page.sql");
@@ -63,8 +63,8 @@ impl Row {
 
 #[async_trait]
 impl EdgeStore for SqliteStore {
-    async fn take_report(&self, report: &Report, at: UnixMillis) -> Result<Taken, StoreError> {
-        reports::take(&self.writer, report, at).await
+    async fn take_report(&self, received: &Received, at: UnixMillis) -> Result<Taken, StoreError> {
+        reports::take(&self.writer, received, at).await
     }
 
     async fn edges(&self, since: UnixMillis, after: Option<EdgePosition>, limit: u16) -> Result<Vec<Edge>, StoreError> {

@@ -9,8 +9,7 @@ use crate::domain::time::UnixMillis;
 use crate::domain::usage::UsageBounds;
 use crate::store::StoreError;
 use crate::store::edges::{
-    AppliedBy, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, MAX_EDGES, MAX_STEPS, Published, Receipt, ReceiptQuery, SET_BACK_MS,
-    Unconfirmed,
+    AppliedBy, HTTP_LIVE_MS, KEPT_MS, KV_LIVE_MS, MAX_EDGES, MAX_STEPS, Published, Receipt, ReceiptQuery, Unconfirmed,
 };
 use crate::store::refusals::{HITTER_KEPT_MS, SAMPLE_KEPT_MS};
 
@@ -45,7 +44,6 @@ pub(super) async fn applied_by_live(conn: &mut SqliteConnection, now: UnixMillis
     let lowest: Option<i64> = sqlx::query_scalar(LIVE)
         .bind(now.as_millis() - HTTP_LIVE_MS)
         .bind(now.as_millis() - KV_LIVE_MS)
-        .bind(now.as_millis() + SET_BACK_MS)
         .fetch_one(conn)
         .await
         .map_err(failed)?;
@@ -106,7 +104,6 @@ pub(super) async fn usage_bounds(
     let row: Option<BoundsRow> = sqlx::query_as(BOUNDS)
         .bind(now.as_millis() - HTTP_LIVE_MS)
         .bind(now.as_millis() - KV_LIVE_MS)
-        .bind(now.as_millis() + SET_BACK_MS)
         .fetch_optional(conn)
         .await
         .map_err(failed)?;

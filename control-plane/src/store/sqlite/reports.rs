@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use keyward_shared::decision::Refusal;
-use keyward_shared::report::{Counter, Envelope, RefusalKind, Report, State, Usage};
+use keyward_shared::report::{Counter, RefusalKind, Report, State, Usage};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use sqlx::{FromRow, SqliteConnection};
 
 use super::edges::{LANE_HTTP, LANE_KV};
@@ -17,7 +16,7 @@ use super::writer::Writer;
 use super::{json, refusals};
 use crate::domain::time::UnixMillis;
 use crate::store::StoreError;
-use crate::store::edges::{SET_BACK_MS, Taken};
+use crate::store::edges::{Received, Taken};
 
 const COMMITTED: &str = include_str!("sql/generation.sql");
 const NEWEST: &str = include_str!("sql/edges/newest.sql");
@@ -35,6 +34,9 @@ const SECRETS_AT_ONCE: usize = 512;
 
 /// How long nobody may report, in milliseconds, before it is taken for a loss and not for a lack of calls.
 const SILENCE_MS: i64 = 60 * 60 * 1000;
+
+/// How much earlier than the one before a report may come, in milliseconds, before the clock was set back.
+const SET_BACK_MS: i64 = 60_000;
 
 /// In `edge.counters`: calls that were told of without their secrets, those that were allowed.
 const UNNAMED_CALLS: &str = "unnamed_calls";
@@ -84,9 +86,10 @@ struct UsageRow {
 }
 
 /// Takes what was not yet taken of a report that came at `at`.
-pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Result<Taken, StoreError> {
+pub(super) async fn take(writer: &Writer, received: &Received, at: UnixMillis) -> Result<Taken, StoreError> {
+    let Received { report, digest } = received;
     let parts = report.body.usage.len().div_ceil(SECRETS_AT_ONCE).max(1);
-    let (all, digest) = (i64::try_from(parts).unwrap_or(i64::MAX), digest(report)?);
+    let all = i64::try_from(parts).unwrap_or(i64::MAX);
     let mut taken = Taken::Repeated;
     loop {
         let mut transaction = writer.transaction().await?;
@@ -94,7 +97,7 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
         let sequence = i64::from(report.envelope.sequence);
         let (edge, part) = match before {
             // Somebody else reports as this edge: nothing of it counts any more, and nobody knows what it says.
-            Some(before) if before.is_anothers(sequence, &digest) => {
+            Some(before) if before.is_anothers(sequence, digest) => {
                 note_gap(&mut transaction, at).await?;
                 transaction.commit().await?;
                 return Ok(taken);
@@ -114,7 +117,7 @@ pub(super) async fn take(writer: &Writer, report: &Report, at: UnixMillis) -> Re
                 transaction.roll_back().await?;
                 return Ok(taken);
             }
-            before => (begin(&mut transaction, report, &digest, before, at).await?, 0),
+            before => (begin(&mut transaction, report, digest, before, at).await?, 0),
         };
         if let Some(usage) = report.body.usage.chunks(SECRETS_AT_ONCE).nth(part) {
             take_usage(&mut transaction, report, usage, at).await?;
@@ -227,17 +230,10 @@ fn is_behind_gap(report: &Report, before: Option<&Before>, committed: i64) -> bo
     let expired = Counter::Refused(RefusalKind::of(Refusal::SnapshotExpired));
     // It may be fresh again by now.
     let had_expired = body.state == State::Expired || body.counters.iter().any(|(counter, _)| *counter == expired);
+    // A change of anything counts: which of them retired a secret is not known here.
     let lagged = !body.applied.is_empty() || body.held.is_some_and(|held| stored(held.generation) < committed);
     let is_unknown = body.others.retiring > 0 || (body.others.secrets > 0 && lagged);
     envelope.lost || envelope.held_up || !is_next || had_expired || is_unknown
-}
-
-/// What a report says, but for whether it was held up, which one that comes again may have become.
-fn digest(report: &Report) -> Result<[u8; 32], StoreError> {
-    let envelope = Envelope { held_up: false, ..report.envelope.clone() };
-    let told = Report { envelope, body: report.body.clone() };
-    let bytes = told.encode().map_err(|_| StoreError::corrupt("a report"))?;
-    Ok(Sha256::digest(&bytes).into())
 }
 
 async fn take_usage(

@@ -4,13 +4,13 @@
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use keyward_shared::report::{MAX_REPORT_BYTES, Report};
+use keyward_shared::report::MAX_REPORT_BYTES;
 
 use crate::api::ApiState;
 use crate::api::extract::{NoQuery, Query, is_length_limit};
 use crate::api::problem::{Code, Problem};
 use crate::api::wire::schema;
-use crate::lifecycle::Taken;
+use crate::lifecycle::{Received, Taken};
 
 const OCTETS: &str = "application/octet-stream";
 
@@ -36,10 +36,10 @@ pub(super) async fn report(
         Err(error) if is_length_limit(&error) => return Err(too_large()),
         Err(error) => return Err(Problem::new(Code::BadReport).detail("the body ended early").caused_by(error)),
     };
-    let report = Report::decode(&bytes)
+    let received = Received::decode(&bytes)
         .map_err(|error| Problem::new(Code::BadReport).detail(error.to_string()).caused_by(error))?;
     let Some(_turn) = api.receipts.turn().await else { return Err(Problem::new(Code::TooManyReports)) };
-    if api.lifecycle.take_report(&report, api.clock.now()).await? == Taken::New {
+    if api.lifecycle.take_report(&received, api.clock.now()).await? == Taken::New {
         api.receipts.reported();
     }
     Ok(StatusCode::NO_CONTENT)
