@@ -101,7 +101,7 @@ async fn a_head_that_lands_after_a_newer_one_is_written_over_though_nothing_happ
         let between_heads = Duration::from_millis(1_100);
         let uploader = Uploader::new(Arc::clone(&kv) as Arc<_>, shared, between_heads, Instant::now());
         let uploading = tokio::spawn(uploader.run(shared.head.subscribe()));
-        pass(CALL + Duration::from_millis(500)).await;
+        pass(shared, CALL + Duration::from_millis(500)).await;
         // The database keeps no such time.
         tokio::time::resume();
         kv.set(Fate::Done);
@@ -109,16 +109,16 @@ async fn a_head_that_lands_after_a_newer_one_is_written_over_though_nothing_happ
         assert!(state.step(Occasion::News).await.expect("a step"));
         tokio::time::pause();
         let newer = newest(&house);
-        pass(Duration::from_secs(9)).await;
+        pass(shared, Duration::from_secs(9)).await;
         assert!(kv.head() == newer && newer != older, "{fate:?}: not written");
 
         let before = kv.asked().len();
         kv.land(&older);
-        pass(LANDED_BY + Duration::from_secs(5)).await;
+        pass(shared, LANDED_BY + Duration::from_secs(5)).await;
         // What was refused lands no more, and is worth no write.
         let again = usize::from(fate != Fate::Refused);
         assert_eq!(kv.head() == newer, again == 1, "{fate:?}: {:?} writes", kv.asked().len());
-        pass(2 * LANDED_BY).await;
+        pass(shared, 2 * LANDED_BY).await;
         assert_eq!(kv.asked().len(), before + again, "{fate:?}: once, and no more");
         uploading.abort();
         drop(state);
