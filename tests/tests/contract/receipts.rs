@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use keyward_tests::stack::{NewKey, eventually, generation};
 use keyward_tests::{Lanes, Options, Stack, Workerd};
 use serde_json::{Value, json};
@@ -90,9 +91,10 @@ fn waits(stack: &Stack) -> Result<()> {
     let applied = edges_of(&receipt, "applied")?;
     ensure!(ids.iter().all(|id| applied.contains(id)), "{receipt}");
     ensure!(edges_of(&receipt, "unconfirmed")?.iter().all(|edge| !ids.contains(edge)), "{receipt}");
-    let times =
-        ["committed_at", "published_at", "certain_at"].map(|member| receipt[member].as_str().unwrap_or_default());
-    ensure!(times.is_sorted() && !times[0].is_empty(), "{receipt}");
+    let times = ["committed_at", "published_at", "certain_at"];
+    let times: Vec<Timestamp> =
+        times.iter().map(|at| Ok(receipt[at].as_str().context("no time")?.parse()?)).collect::<Result<_>>()?;
+    ensure!(times.is_sorted(), "{receipt}");
     ensure!(receipt["kv_published_at"].is_null(), "{receipt}");
 
     // One that is gone is live for a minute: it is waited for, and told of.
