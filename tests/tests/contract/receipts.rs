@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use jiff::Timestamp;
+use keyward_tests::clock::ms_of;
 use keyward_tests::stack::{NewKey, eventually, generation};
 use keyward_tests::{Lanes, Options, Stack, Workerd};
 use serde_json::{Value, json};
@@ -91,9 +91,8 @@ fn waits(stack: &Stack) -> Result<()> {
     let applied = edges_of(&receipt, "applied")?;
     ensure!(ids.iter().all(|id| applied.contains(id)), "{receipt}");
     ensure!(edges_of(&receipt, "unconfirmed")?.iter().all(|edge| !ids.contains(edge)), "{receipt}");
-    let times = ["committed_at", "published_at", "certain_at"];
-    let times: Vec<Timestamp> =
-        times.iter().map(|at| Ok(receipt[at].as_str().context("no time")?.parse()?)).collect::<Result<_>>()?;
+    let times = ["committed_at", "published_at", "certain_at"].map(|member| ms_of(&receipt[member]));
+    let times: Vec<i64> = times.into_iter().collect::<Result<_>>()?;
     ensure!(times.is_sorted(), "{receipt}");
     ensure!(receipt["kv_published_at"].is_null(), "{receipt}");
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use keyward_tests::clock::ms_of;
 use keyward_tests::stack::{NewKey, eventually, generation};
 use keyward_tests::{Lanes, Options, Stack, Workerd};
 use serde_json::{Value, json};
@@ -55,11 +56,11 @@ fn watched(stack: &Stack) -> Result<()> {
 
         let new = admin.rotate(&old, 3600)?;
         edge.applied(new.generation)?;
-        let started_at = admin.get(&old.path())?.json()?["rotation"]["started_at"].clone();
+        let started_at = ms_of(&admin.get(&old.path())?.json()?["rotation"]["started_at"])?;
         ping(&old.secret, 200)?;
         ping(&new.secret, 200)?;
         let of = |key: &Value, member: &str| key["rotation"][member].clone();
-        let since_then = |key: &Value| of(key, "previous_last_used_at").as_str() >= started_at.as_str();
+        let since_then = |key: &Value| ms_of(&of(key, "previous_last_used_at")).is_ok_and(|at| at >= started_at);
         let read = reads(stack, &old, REPORTED, since_then)?;
         ensure!(of(&read, "safe_to_finish") == false, "{read}");
 
@@ -74,7 +75,7 @@ fn watched(stack: &Stack) -> Result<()> {
 
         let extended = admin.act(&old, "rotation/extend", &json!({"grace_seconds": 7200}))?;
         let until = of(&extended["key"], "previous_valid_until");
-        ensure!(until.as_str() > of(&resumed, "previous_valid_until").as_str(), "{extended}");
+        ensure!(ms_of(&until)? > ms_of(&of(&resumed, "previous_valid_until"))?, "{extended}");
         // From here on nobody calls with the old one.
         let safe = |key: &Value| of(key, "safe_to_finish") == true;
         let read = reads(stack, &old, QUIET, |key| ping(&new.secret, 200).is_ok() && safe(key))?;
