@@ -121,8 +121,14 @@ impl Recent {
     }
 
     /// How many entries there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many of them are newer than this generation.
+    pub(super) fn newer_than(&self, generation: u64) -> usize {
+        self.entries.values().filter(|entry| entry.generation > generation).count()
     }
 
     /// The newest generation that is carried, which may be ahead of the head's.

@@ -39,7 +39,7 @@ const SET_BACK_MS: u64 = MAX_CLOCK_AHEAD_MS / 10;
 const CHECKPOINT_LEAST_MS: i64 = 5_000;
 /// How long a head waits for its checkpoint before it goes with the one before.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(1);
-/// Entries from which on the tree takes them up without waiting.
+/// Entries that no tree holds from which on one takes them up without waiting.
 const HALF_FULL: usize = 256;
 
 /// Why a head is made.
@@ -172,7 +172,7 @@ impl<'a> State<'a> {
             state.make_settings(settings, view.generation()).await?;
         }
         // What is in `recent` alone is taken up by the tree in time.
-        if state.recent.newest().is_some_and(|newest| newest > state.trees.generation) {
+        if state.recent.newer_than(state.trees.generation) > 0 {
             state.tree_due = Some(Instant::now() + TREE_IDLE);
         }
         Ok(state)
@@ -213,11 +213,13 @@ impl<'a> State<'a> {
         self.generation = through;
         self.behind = !admitted.blocked && through < committed;
         self.waits_for_tree = admitted.blocked;
-        let carries_news = self.recent.newest().is_some_and(|newest| newest > self.trees.generation);
-        if admitted.blocked || self.recent.len() >= HALF_FULL && carries_news {
+        // What the tree holds too makes room when it is wanted. A tree for each change would be written to Workers KV
+        // before its head, and the next head be there before that: it would never be written.
+        let owed = self.recent.newer_than(self.trees.generation);
+        if admitted.blocked || owed >= HALF_FULL {
             let now = Instant::now();
             self.tree_due = Some(self.rest_until.filter(|_| !narrowing_waits).map_or(now, |until| until.max(now)));
-        } else if carries_news && self.tree_due.is_none() {
+        } else if owed > 0 && self.tree_due.is_none() {
             self.tree_due = Some(Instant::now() + TREE_IDLE);
         }
         if !news && occasion == Occasion::News || self.publisher.shared.is_halted() {

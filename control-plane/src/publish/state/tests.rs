@@ -184,6 +184,22 @@ async fn of_changes_too_large_for_a_head_only_one_that_narrows_ends_the_rest_bet
 }
 
 #[tokio::test]
+async fn what_a_tree_holds_too_hurries_no_further_tree() {
+    let house = House::new().await;
+    let mut state = resumed(&house.publisher).await;
+    house.keys(HALF_FULL).await;
+    assert!(state.step(Occasion::News).await.expect("a step"));
+    assert!(state.tree_due.is_some_and(|due| due <= Instant::now()), "half full of what no tree holds");
+    build(&mut state).await;
+    for _ in 0..2 {
+        house.keys(1).await;
+        assert!(state.step(Occasion::News).await.expect("a step"));
+        assert!(state.recent.len() > HALF_FULL, "it is carried on");
+        assert!(state.tree_due.is_some_and(|due| due > Instant::now() + TREE_IDLE / 2));
+    }
+}
+
+#[tokio::test]
 async fn a_head_says_that_somebody_waits_while_somebody_does() {
     let house = House::new().await;
     let mut state = resumed(&house.publisher).await;
