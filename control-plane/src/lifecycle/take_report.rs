@@ -1,7 +1,7 @@
 //! Take an edge's report, and drop what is kept of reports no longer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -12,12 +12,12 @@ pub use crate::store::{Received, Taken};
 
 /// Reports after which what is kept too long is dropped, however soon that is: whoever has edges' credential cannot
 /// fill the database faster than it is emptied.
-const MANY: u32 = 50_000;
+const MANY: u64 = 50_000;
 
 /// How many reports were taken.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Crowd {
-    taken: Arc<AtomicU32>,
+    taken: Arc<AtomicU64>,
     many: Arc<Notify>,
 }
 
